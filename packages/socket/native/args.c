@@ -1,0 +1,154 @@
+/* Arguments from JavaScript. A wrong one throws before any system call and is named. */
+#include "binding.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool explain(struct call* call, const char* what, const char* expected, bool range) {
+  char text[160];
+  snprintf(text, sizeof(text), "%s: %s must be %s", call->name, what, expected);
+  if (range) {
+    napi_throw_range_error(call->env, "ERR_OUT_OF_RANGE", text);
+  } else {
+    napi_throw_type_error(call->env, "ERR_INVALID_ARG_TYPE", text);
+  }
+  return false;
+}
+
+bool throw_type(struct call* call, const char* what, const char* expected) {
+  return explain(call, what, expected, false);
+}
+
+bool throw_range(struct call* call, const char* what, const char* expected) {
+  return explain(call, what, expected, true);
+}
+
+bool call_begin(struct call* call, napi_env env, napi_callback_info info, const char* name) {
+  size_t n = MAX_ARGS; /* those not given arrive as undefined */
+  call->env = env;
+  call->name = name;
+  return napi_get_cb_info(env, info, &n, call->argv, NULL, NULL) == napi_ok;
+}
+
+bool call_int(struct call* call, int i, const char* what, int32_t* out) {
+  double number;
+  if (napi_get_value_double(call->env, call->argv[i], &number) != napi_ok) {
+    return throw_type(call, what, "an integer");
+  }
+  if (!(number >= INT32_MIN && number <= INT32_MAX) || number != (double)(int32_t)number) {
+    return throw_range(call, what, "a 32-bit integer");
+  }
+  *out = (int32_t)number;
+  return true;
+}
+
+bool call_count(struct call* call, int i, const char* what, int32_t most, int32_t* out) {
+  if (!call_int(call, i, what, out)) return false;
+  if (*out < 0 || *out > most) {
+    char expected[64];
+    snprintf(expected, sizeof(expected), "an integer from 0 to %d", (int)most);
+    return throw_range(call, what, expected);
+  }
+  return true;
+}
+
+static const size_t element_size[] = {
+    [napi_int8_array] = 1,    [napi_uint8_array] = 1,    [napi_uint8_clamped_array] = 1,
+    [napi_int16_array] = 2,   [napi_uint16_array] = 2,   [napi_int32_array] = 4,
+    [napi_uint32_array] = 4,  [napi_float32_array] = 4,  [napi_float64_array] = 8,
+    [napi_bigint64_array] = 8, [napi_biguint64_array] = 8,
+};
+
+/* An empty view is fine, one whose buffer was transferred away is not. */
+static bool is_detached(napi_env env, napi_value view, bool typed) {
+  napi_value buffer;
+  bool detached = false;
+  napi_status status =
+      typed ? napi_get_typedarray_info(env, view, NULL, NULL, NULL, &buffer, NULL)
+            : napi_get_dataview_info(env, view, NULL, NULL, &buffer, NULL);
+  return status != napi_ok || napi_is_detached_arraybuffer(env, buffer, &detached) != napi_ok ||
+         detached;
+}
+
+bool bytes_of(napi_env env, napi_value value, struct bytes* out) {
+  napi_typedarray_type type;
+  void* data = NULL;
+  bool is_typed = false;
+  bool is_view = false;
+  napi_is_typedarray(env, value, &is_typed);
+  if (is_typed) {
+    if (napi_get_typedarray_info(env, value, &type, &out->length, &data, NULL, NULL) != napi_ok ||
+        (size_t)type >= sizeof(element_size) / sizeof(element_size[0])) {
+      return false; /* an element type newer than this file */
+    }
+    out->length *= element_size[type];
+  } else {
+    napi_is_dataview(env, value, &is_view);
+    if (!is_view ||
+        napi_get_dataview_info(env, value, &out->length, &data, NULL, NULL) != napi_ok) {
+      return false;
+    }
+  }
+  out->data = data;
+  return out->length > 0 || !is_detached(env, value, is_typed);
+}
+
+bool call_bytes(struct call* call, int i, const char* what, struct bytes* out) {
+  if (bytes_of(call->env, call->argv[i], out)) return true;
+  return throw_type(call, what, "a Uint8Array or other view of bytes that is not detached");
+}
+
+bool call_slice(struct call* call, int i, struct bytes* out) {
+  int32_t offset;
+  int32_t length;
+  if (!call_bytes(call, i, "buffer", out) ||
+      !call_count(call, i + 1, "offset", INT32_MAX, &offset) ||
+      !call_count(call, i + 2, "length", INT32_MAX, &length)) {
+    return false;
+  }
+  if ((size_t)offset > out->length || (size_t)length > out->length - (size_t)offset) {
+    return throw_range(call, "offset + length", "within the buffer");
+  }
+  if (length > 0) out->data += offset;
+  out->length = (size_t)length;
+  return true;
+}
+
+bool call_ints(struct call* call, int i, const char* what, size_t least, int32_t** out, size_t* n) {
+  napi_typedarray_type type;
+  void* data = NULL;
+  if (napi_get_typedarray_info(call->env, call->argv[i], &type, n, &data, NULL, NULL) != napi_ok ||
+      type != napi_int32_array || *n < least) {
+    char expected[64];
+    snprintf(expected, sizeof(expected), "an Int32Array of %zu or more elements", least);
+    return throw_type(call, what, expected);
+  }
+  *out = data;
+  return true;
+}
+
+bool call_string(struct call* call, int i, const char* what, char* out, size_t size) {
+  size_t length;
+  if (napi_get_value_string_utf8(call->env, call->argv[i], NULL, 0, &length) != napi_ok) {
+    return throw_type(call, what, "a string");
+  }
+  if (length >= size) return throw_range(call, what, "shorter");
+  napi_get_value_string_utf8(call->env, call->argv[i], out, size, &length);
+  return true;
+}
+
+bool call_absent(struct call* call, int i) {
+  napi_valuetype type;
+  napi_typeof(call->env, call->argv[i], &type);
+  return type == napi_null || type == napi_undefined;
+}
+
+napi_value answer(napi_env env, int64_t number) {
+  napi_value value;
+  napi_create_int64(env, number, &value);
+  return value;
+}
+
+napi_value answer_call(napi_env env, int64_t result) {
+  return answer(env, result < 0 ? -errno : result);
+}

@@ -1,0 +1,179 @@
+/* sendmsg and recvmsg, and the packing of control messages (cmsg(3)). */
+#include "binding.h"
+
+#include <string.h>
+#include <sys/uio.h>
+
+#if defined(__linux__)
+#define SEND_FLAGS MSG_NOSIGNAL
+#define RECV_FLAGS MSG_CMSG_CLOEXEC
+#else
+#define SEND_FLAGS 0
+#define RECV_FLAGS 0
+#endif
+
+#define MAX_BUFFERS 1024 /* IOV_MAX */
+
+static bool call_buffers(struct call* call, int i, struct iovec* list, uint32_t* count) {
+  bool is_array = false;
+  napi_is_array(call->env, call->argv[i], &is_array);
+  if (!is_array) return throw_type(call, "buffers", "an array of Uint8Arrays");
+  napi_get_array_length(call->env, call->argv[i], count);
+  if (*count > MAX_BUFFERS) return throw_range(call, "buffers", "1024 or fewer");
+  for (uint32_t k = 0; k < *count; k++) {
+    napi_value item;
+    struct bytes bytes;
+    if (napi_get_element(call->env, call->argv[i], k, &item) != napi_ok) return false;
+    if (!bytes_of(call->env, item, &bytes)) {
+      return throw_type(call, "buffers", "an array of Uint8Arrays that are not detached");
+    }
+    list[k].iov_base = bytes.data;
+    list[k].iov_len = bytes.length;
+  }
+  return true;
+}
+
+/*
+ * sendmsg(fd, buffers, flags, address | null, control | null): the number of bytes taken.
+ * `buffers` must not change while the elements are read: TypeScript passes an array of its own.
+ */
+static napi_value js_sendmsg(napi_env env, napi_callback_info info) {
+  struct call call;
+  int32_t fd, flags;
+  struct iovec list[MAX_BUFFERS];
+  uint32_t count;
+  struct address address;
+  struct bytes control;
+  struct msghdr message = {.msg_iov = list};
+  ssize_t result;
+  if (!call_begin(&call, env, info, "sendmsg") || !call_int(&call, 0, "fd", &fd) ||
+      !call_buffers(&call, 1, list, &count) || !call_int(&call, 2, "flags", &flags)) {
+    return NULL;
+  }
+  message.msg_iovlen = count;
+  if (!call_absent(&call, 3)) {
+    if (!call_address(&call, 3, &address)) return NULL;
+    message.msg_name = &address.storage;
+    message.msg_namelen = address.length;
+  }
+  if (!call_absent(&call, 4)) {
+    if (!call_bytes(&call, 4, "control", &control)) return NULL;
+    message.msg_control = control.data;
+    message.msg_controllen = control.length;
+  }
+  RETRY(result, sendmsg(fd, &message, flags | SEND_FLAGS));
+  return answer_call(env, result);
+}
+
+/*
+ * recvmsg(fd, buffer, offset, length, flags, address, control | null, out): the number of bytes,
+ * with msg_flags and the length of the control messages in the Int32Array `out`.
+ */
+static napi_value js_recvmsg(napi_env env, napi_callback_info info) {
+  struct call call;
+  int32_t fd, flags;
+  struct bytes into;
+  uint8_t* from;
+  struct bytes control = {0};
+  int32_t* out;
+  size_t n;
+  struct address address = {.length = sizeof(address.storage)};
+  ssize_t result;
+  if (!call_begin(&call, env, info, "recvmsg") || !call_int(&call, 0, "fd", &fd) ||
+      !call_slice(&call, 1, &into) || !call_int(&call, 4, "flags", &flags) ||
+      !call_address_out(&call, 5, &from) ||
+      (!call_absent(&call, 6) && !call_bytes(&call, 6, "control", &control)) ||
+      !call_ints(&call, 7, "out", 2, &out, &n)) {
+    return NULL;
+  }
+  struct iovec list = {.iov_base = into.data, .iov_len = into.length};
+  struct msghdr message = {.msg_iov = &list,
+                           .msg_iovlen = 1,
+                           .msg_name = &address.storage,
+                           .msg_namelen = sizeof(address.storage),
+                           .msg_control = control.data,
+                           .msg_controllen = control.length};
+  RETRY(result, recvmsg(fd, &message, flags | RECV_FLAGS));
+  if (result < 0) return answer_call(env, result);
+  address.length = message.msg_namelen;
+  address_store(from, &address);
+  out[0] = message.msg_flags;
+  out[1] = (int32_t)message.msg_controllen;
+  return answer(env, result);
+}
+
+/* cmsg_space(length): the room one control message of `length` data bytes takes. */
+static napi_value js_cmsg_space(napi_env env, napi_callback_info info) {
+  struct call call;
+  int32_t length;
+  if (!call_begin(&call, env, info, "cmsg_space") ||
+      !call_count(&call, 0, "length", 1 << 20, &length)) {
+    return NULL;
+  }
+  return answer(env, (int64_t)CMSG_SPACE((size_t)length));
+}
+
+/* cmsg_pack(control, offset, level, type, data): the offset after the message. */
+static napi_value js_cmsg_pack(napi_env env, napi_callback_info info) {
+  struct call call;
+  int32_t offset, level, type;
+  struct bytes control, data;
+  if (!call_begin(&call, env, info, "cmsg_pack") || !call_bytes(&call, 0, "control", &control) ||
+      !call_count(&call, 1, "offset", INT32_MAX, &offset) ||
+      !call_int(&call, 2, "level", &level) || !call_int(&call, 3, "type", &type) ||
+      !call_bytes(&call, 4, "data", &data)) {
+    return NULL;
+  }
+  size_t end = (size_t)offset + CMSG_SPACE(data.length);
+  if (data.length > 1 << 20 || end > control.length) {
+    throw_range(&call, "control", "large enough");
+    return NULL;
+  }
+  struct cmsghdr header = {0};
+  header.cmsg_len = CMSG_LEN(data.length);
+  header.cmsg_level = level;
+  header.cmsg_type = type;
+  uint8_t* at = control.data + offset;
+  memset(at, 0, CMSG_SPACE(data.length));
+  memcpy(at, &header, sizeof(header));
+  if (data.length > 0) memcpy(at + CMSG_LEN(0), data.data, data.length);
+  return answer(env, (int64_t)end);
+}
+
+/*
+ * cmsg_unpack(control, end, offset, out): the offset of the message after the one at `offset`, or
+ * 0 when there is none there; level, type, start and length of its data in the Int32Array `out`.
+ */
+static napi_value js_cmsg_unpack(napi_env env, napi_callback_info info) {
+  struct call call;
+  int32_t end, offset;
+  struct bytes control;
+  int32_t* out;
+  size_t n;
+  struct cmsghdr header;
+  if (!call_begin(&call, env, info, "cmsg_unpack") || !call_bytes(&call, 0, "control", &control) ||
+      !call_count(&call, 1, "end", INT32_MAX, &end) ||
+      !call_count(&call, 2, "offset", INT32_MAX, &offset) || !call_ints(&call, 3, "out", 4, &out, &n)) {
+    return NULL;
+  }
+  size_t limit = (size_t)end < control.length ? (size_t)end : control.length;
+  size_t start = (size_t)offset;
+  if (start > limit || limit - start < sizeof(header)) return answer(env, 0);
+  memcpy(&header, control.data + start, sizeof(header));
+  size_t length = header.cmsg_len;
+  if (length < CMSG_LEN(0) || length > limit - start) return answer(env, 0);
+  out[0] = header.cmsg_level;
+  out[1] = header.cmsg_type;
+  out[2] = (int32_t)(start + CMSG_LEN(0));
+  out[3] = (int32_t)(length - CMSG_LEN(0));
+  return answer(env, (int64_t)(start + CMSG_SPACE(length - CMSG_LEN(0))));
+}
+
+void message_init(napi_env env, napi_value exports) {
+  static const struct function list[] = {
+      {"sendmsg", js_sendmsg},         {"recvmsg", js_recvmsg},
+      {"cmsg_space", js_cmsg_space},   {"cmsg_pack", js_cmsg_pack},
+      {"cmsg_unpack", js_cmsg_unpack},
+  };
+  EXPORT(env, exports, list);
+}

@@ -1,0 +1,134 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { binding, type PackedAddress } from './binding.js';
+import { AF_INET, AF_INET6, AF_UNIX } from './constants.js';
+import { checked, errno, failure, OSError } from './os_error.js';
+
+/**
+ * Where a socket is or goes: `[host, port]`, for IPv6 also `[host, port, flowinfo, scope_id]`, or
+ * a path for AF_UNIX (a leading NUL is Linux's abstract namespace, '' no name at all).
+ */
+export type Address = InetAddress | string;
+export type InetAddress =
+  | [host: string, port: number]
+  | [host: string, port: number, flowinfo: number, scope_id: number];
+
+export function newPackedAddress(): PackedAddress {
+  return new Uint8Array(binding.address_size);
+}
+
+export function unpack(address: PackedAddress): Address | null {
+  return binding.address_unpack(address);
+}
+
+/** Hosts that mean an address without a look-up: '' is every interface, as in Python. */
+function wellKnown(family: number, host: string): string {
+  const v6 = family === AF_INET6;
+  if (host === '') return v6 ? '::' : '0.0.0.0';
+  if (host === '<broadcast>' && !v6) return '255.255.255.255';
+  if (/^(localhost|.*\.localhost|ip6-localhost|ip6-loopback)\.?$/i.test(host)) {
+    return v6 ? '::1' : '127.0.0.1';
+  }
+  return host;
+}
+
+function hostAndPort(call: string, address: unknown): InetAddress {
+  if (!Array.isArray(address) || (address.length !== 2 && address.length !== 4)) {
+    throw new TypeError(`${call}: address must be [host, port]`);
+  }
+  const [host, port, flowinfo = 0, scope_id = 0]: unknown[] = address;
+  if (typeof host !== 'string' || host.includes('\0')) {
+    throw new TypeError(`${call}: host must be a string without NUL characters`);
+  }
+  return [
+    host,
+    within(call, 'port', port, 65535),
+    within(call, 'flowinfo', flowinfo, 0xfffff),
+    within(call, 'scope_id', scope_id, 0x7fffffff),
+  ];
+}
+
+function within(call: string, name: string, value: unknown, most: number): number {
+  if (typeof value !== 'number') throw new TypeError(`${call}: ${name} must be a number`);
+  if (!Number.isInteger(value) || value < 0 || value > most) {
+    throw new RangeError(`${call}: ${name} must be an integer from 0 to ${most}`);
+  }
+  return value;
+}
+
+function packUnix(call: string, path: unknown): PackedAddress {
+  if (typeof path !== 'string') {
+    throw new TypeError(`${call}: address must be a path (a string) for AF_UNIX`);
+  }
+  if (path.indexOf('\0', 1) > 0 && path[0] !== '\0') {
+    throw new TypeError(`${call}: a path must not contain NUL characters`);
+  }
+  const into = newPackedAddress();
+  checked(call, binding.address_pack_unix(into, Buffer.from(path)), path);
+  return into;
+}
+
+/** The packed form, or null when the host is a name that has to be looked up first. */
+function packInet(call: string, family: number, address: InetAddress): PackedAddress | null {
+  const [host, port, flowinfo = 0, scope_id = 0] = address;
+  const into = newPackedAddress();
+  const numeric = wellKnown(family, host);
+  // Longer than any numeric address, with or without a zone.
+  if (numeric.length > 60) return null;
+  const result = binding.address_pack(into, family, numeric, port, flowinfo, scope_id);
+  if (result === 0) return into;
+  if (isIP(numeric) !== 0) throw new OSError(call, errno.EAFNOSUPPORT, address);
+  return null;
+}
+
+/**
+ * An address as the system calls take it. Throws for a wrong one, and for a host name: this
+ * function never waits.
+ */
+export function pack(call: string, family: number, address: Address): PackedAddress {
+  if (family === AF_UNIX) return packUnix(call, address);
+  if (family !== AF_INET && family !== AF_INET6) throw failure(call, -errno.EAFNOSUPPORT);
+  const tuple = hostAndPort(call, address);
+  const packed = packInet(call, family, tuple);
+  if (packed === null) throw notFound(call, tuple, 'a name that has to be looked up first');
+  return packed;
+}
+
+function notFound(call: string, [host, port]: InetAddress, why: string): Error {
+  return Object.assign(new Error(`${call} ENOTFOUND ${host}: ${why}`), {
+    code: 'ENOTFOUND',
+    syscall: call,
+    address: host,
+    port,
+  });
+}
+
+/**
+ * Whether a socket of `family` can use `address` as it is. False for a host name: see `resolve`.
+ * Throws a TypeError or RangeError for what is no address.
+ */
+export function is_resolved(family: number, address: Address): boolean {
+  if (family !== AF_INET && family !== AF_INET6) return true;
+  return packInet('connect', family, hostAndPort('connect', address)) !== null;
+}
+
+/**
+ * Looks a host name up in the background, as getaddrinfo(3) does it, and gives the first address
+ * of that family. Rejects with an error whose `code` is 'ENOTFOUND' or as `dns.lookup` has it.
+ */
+export async function resolve(family: number, address: Address): Promise<Address> {
+  if (is_resolved(family, address)) return address;
+  const [host, port, ...rest] = hostAndPort('connect', address);
+  try {
+    const found = await lookup(host, { family: family === AF_INET6 ? 6 : 4 });
+    return [found.address, port, ...rest] as InetAddress;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException; // dns.lookup rejects with nothing else
+    throw Object.assign(error as Error, {
+      message: `connect ${code} ${host}:${port}`,
+      syscall: 'connect',
+      address: host,
+      port,
+    });
+  }
+}

@@ -1,0 +1,92 @@
+import { binding } from './binding.js';
+import { checked } from './os_error.js';
+import { received } from './received.js';
+
+const pair = new Int32Array(2);
+
+/** A duplicate of a descriptor, close-on-exec. Blocking mode stays shared with it: dup(2). */
+export function dup(fd: number): number {
+  return checked('dup', binding.dup(fd));
+}
+
+/** At most `size` bytes; an empty buffer at the end of the file. Throws BlockingIOError: read(2). */
+export function read(fd: number, size: number): Buffer {
+  return received('read', fd, size, binding.read);
+}
+
+/** Writes and gives the number of bytes taken, which may be fewer than given: write(2). */
+export function write(fd: number, data: ArrayBufferView): number {
+  return checked('write', binding.write(fd, data, 0, data?.byteLength));
+}
+
+/** A pipe's ends, [for reading, for writing], close-on-exec and blocking: pipe(2). */
+export function pipe(): [reading: number, writing: number] {
+  checked('pipe', binding.pipe(pair));
+  return [pair[0], pair[1]];
+}
+
+/** Closes a descriptor: close(2). */
+export function close(fd: number): void {
+  checked('close', binding.close(fd));
+}
+
+/** Whether calls on the descriptor wait. All duplicates share it (O_NONBLOCK, fcntl(2)). */
+export function get_blocking(fd: number): boolean {
+  return checked('fcntl', binding.get_blocking(fd)) === 1;
+}
+
+export function set_blocking(fd: number, blocking: boolean): void {
+  checked('fcntl', binding.set_blocking(fd, blocking ? 1 : 0));
+}
+
+/** The number of bytes that a read would find without waiting (FIONREAD). */
+export function unread(fd: number): number {
+  return checked('ioctl', binding.unread(fd));
+}
+
+const unclosed = new FinalizationRegistry<{ fd: number; name: string }>(({ fd, name }) => {
+  process.emitWarning(`unclosed ${name} fd=${fd}`, 'ResourceWarning');
+  binding.close(fd);
+});
+
+/**
+ * An object that owns a descriptor made here. One that is collected without having been closed closes
+ * itself and says so in a ResourceWarning; so does the end of a worker thread, in silence.
+ */
+export class Descriptor {
+  #fd: number;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+    unclosed.register(this, { fd, name: new.target.name }, this);
+  }
+
+  /** The descriptor's number, -1 once closed or detached. */
+  fileno(): number {
+    return this.#fd;
+  }
+
+  /** Gives the descriptor away without closing it, and returns its number. */
+  detach(): number {
+    const fd = this.#fd;
+    if (fd >= 0) {
+      this.#fd = -1;
+      unclosed.unregister(this);
+      binding.disown(fd);
+    }
+    return fd;
+  }
+
+  /** Closes it: close(2). A second time does nothing. */
+  close(): void {
+    if (this.#fd >= 0) checked('close', binding.close(this.detach()));
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `<${this.constructor.name} ${this.#fd < 0 ? 'closed' : `fd=${this.#fd}`}>`;
+  }
+}

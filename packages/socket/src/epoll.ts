@@ -1,0 +1,40 @@
+import { binding } from './binding.js';
+import { Descriptor } from './descriptor.js';
+import { checked } from './os_error.js';
+import type { Poller } from './poller.js';
+import { BATCH, pairsOf, waiting } from './waiting.js';
+
+const { EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL } = binding.constants;
+
+/**
+ * Linux's queue of ready descriptors, epoll(7): what is registered stays with the kernel, and
+ * waiting costs time in proportion to those that are ready. It refuses regular files (EPERM).
+ */
+export class epoll extends Descriptor implements Poller {
+  constructor() {
+    super(checked('epoll_create', binding.epoll_create()));
+  }
+
+  register(fd: number, events: number): void {
+    checked('epoll_ctl', binding.epoll_ctl(this.fileno(), EPOLL_CTL_ADD, fd, events));
+  }
+
+  modify(fd: number, events: number): void {
+    checked('epoll_ctl', binding.epoll_ctl(this.fileno(), EPOLL_CTL_MOD, fd, events));
+  }
+
+  unregister(fd: number): void {
+    checked('epoll_ctl', binding.epoll_ctl(this.fileno(), EPOLL_CTL_DEL, fd, 0));
+  }
+
+  poll(timeout: number | null = null): [fd: number, events: number][] {
+    const into = new Int32Array(2 * BATCH);
+    return pairsOf(into, this.wait(into, timeout));
+  }
+
+  wait(into: Int32Array, timeout: number | null): number {
+    return waiting('epoll_wait', timeout, (milliseconds) =>
+      binding.epoll_wait(this.fileno(), into, milliseconds),
+    );
+  }
+}

@@ -1,0 +1,28 @@
+export { type Address, type InetAddress, is_resolved, resolve } from './address.js';
+export * from './constants.js';
+export {
+  close,
+  Descriptor,
+  dup,
+  get_blocking,
+  pipe,
+  read,
+  set_blocking,
+  unread,
+  write,
+} from './descriptor.js';
+export { epoll } from './epoll.js';
+export { kqueue } from './kqueue.js';
+export { BlockingIOError, errno, OSError } from './os_error.js';
+export { poll } from './poll.js';
+export type { Poller } from './poller.js';
+export { select } from './select.js';
+export {
+  type AncillaryData,
+  CMSG_SPACE,
+  type PeerCredentials,
+  type ReceivedAncillaryData,
+  Socket,
+  socketpair,
+} from './socket.js';
+export { BEFORE_WAITING, NEXT_TURN, NOTHING, Watcher } from './watcher.js';

@@ -1,0 +1,63 @@
+import { binding } from './binding.js';
+
+/** The system's error numbers by name: `errno.ECONNRESET`. Positive, as in Python's `errno`. */
+export const errno: Readonly<Record<string, number>> = binding.errors;
+
+const names = new Map<number, string>();
+for (const [name, number] of Object.entries(errno)) {
+  if (name !== 'EWOULDBLOCK' || number !== errno.EAGAIN) names.set(number, name);
+}
+
+/** Where a call was going: a tuple, or a path. */
+type Destination = readonly [string, number, ...number[]] | string;
+
+/**
+ * A system call that failed. The properties are those of Node's own errors: `code`
+ * ('ECONNREFUSED'), `errno` (negative), `syscall`, and `address` and `port` where there is one.
+ */
+export class OSError extends Error {
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+  declare readonly address?: string;
+  declare readonly port?: number;
+
+  /** `number` is the errno, positive or negative. */
+  constructor(syscall: string, number: number, destination?: Destination | null) {
+    const code = names.get(Math.abs(number)) ?? `E${Math.abs(number)}`;
+    const [address, port] =
+      typeof destination === 'string' ? [destination.replaceAll('\0', '@')] : (destination ?? []);
+    const place = address === undefined ? '' : port === undefined ? ` ${address}` : ` ${address}:${port}`;
+    super(`${syscall} ${code}${place}`);
+    this.code = code;
+    this.errno = -Math.abs(number);
+    this.syscall = syscall;
+    if (address !== undefined) this.address = address;
+    if (port !== undefined) this.port = port;
+  }
+
+  static {
+    this.prototype.name = 'OSError';
+  }
+}
+
+/** The call would have to wait (EAGAIN), or goes on by itself (EINPROGRESS, EALREADY). */
+export class BlockingIOError extends OSError {
+  static {
+    this.prototype.name = 'BlockingIOError';
+  }
+}
+
+const blocking = new Set([errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY]);
+
+/** The one place that turns a negative result into an error. */
+export function failure(syscall: string, result: number, destination?: Destination | null): OSError {
+  const Kind = blocking.has(-result) ? BlockingIOError : OSError;
+  return new Kind(syscall, result, destination);
+}
+
+/** `result`, unless it is a negative errno: then it throws. */
+export function checked(syscall: string, result: number, destination?: Destination | null): number {
+  if (result < 0) throw failure(syscall, result, destination);
+  return result;
+}

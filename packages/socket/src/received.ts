@@ -1,0 +1,59 @@
+import { binding } from './binding.js';
+import { checked } from './os_error.js';
+
+const BLOCK = 65536;
+/** Up to this size a copy into Node's pool of small buffers is cheapest. */
+const SMALL = 2048;
+
+let block = Buffer.allocUnsafeSlow(BLOCK);
+
+export type Receive = (
+  fd: number,
+  into: Uint8Array,
+  offset: number,
+  length: number,
+  flags: number,
+) => number;
+
+function sized(call: string, size: unknown): asserts size is number {
+  if (typeof size !== 'number') throw new TypeError(`${call}: size must be a number of bytes`);
+  if (!Number.isInteger(size) || size < 0 || size > 0x7fffffff) {
+    throw new RangeError(`${call}: size must be an integer from 0 to ${0x7fffffff}`);
+  }
+}
+
+/**
+ * Receives at most `size` bytes and gives just those. They arrive in a block that all receives
+ * share. A few are copied out of it, so that they do not hold 64 KiB alive; many take the block
+ * along. A larger `size` costs only the memory that what is there to read needs.
+ */
+export function received(
+  call: string,
+  fd: number,
+  size: number,
+  receive: Receive,
+  flags = 0,
+): Buffer {
+  sized(call, size);
+  const into = size <= BLOCK ? block : roomFor(fd, size);
+  const room = Math.min(size, into.length);
+  // With MSG_TRUNC the answer is the datagram's length, which may be more than there is room for.
+  const length = Math.min(checked(call, receive(fd, into, 0, room, flags)), room);
+  if (length <= SMALL) {
+    const copy = Buffer.allocUnsafe(length);
+    into.copy(copy, 0, 0, length);
+    return copy;
+  }
+  if (length * 2 < into.length) {
+    const copy = Buffer.allocUnsafeSlow(length);
+    into.copy(copy, 0, 0, length);
+    return copy;
+  }
+  if (into === block) block = Buffer.allocUnsafeSlow(BLOCK);
+  return into.subarray(0, length);
+}
+
+function roomFor(fd: number, size: number): Buffer {
+  const waiting = Math.min(binding.unread(fd), size);
+  return waiting <= BLOCK ? block : Buffer.allocUnsafeSlow(waiting);
+}

@@ -1,0 +1,72 @@
+import { checked, errno } from './os_error.js';
+
+/**
+ * The descriptors of a poller that hands them all to the kernel each time: pairs fd, events in one
+ * block of memory, and where each descriptor's pair stands.
+ */
+export class Registered {
+  #pairs = new Int32Array(64);
+  #places = new Map<number, number>();
+
+  get size(): number {
+    return this.#places.size;
+  }
+
+  add(fd: number, events: number): void {
+    if (!Number.isInteger(fd) || fd < 0) checked('register', -errno.EBADF);
+    if (this.#places.has(fd)) checked('register', -errno.EEXIST);
+    const place = this.size;
+    if (2 * place === this.#pairs.length) {
+      const larger = new Int32Array(2 * this.#pairs.length);
+      larger.set(this.#pairs);
+      this.#pairs = larger;
+    }
+    this.#places.set(fd, place);
+    this.#pairs[2 * place] = fd;
+    this.#pairs[2 * place + 1] = events;
+  }
+
+  set(fd: number, events: number): void {
+    this.#pairs[2 * this.#place('modify', fd) + 1] = events;
+  }
+
+  /** The last pair takes the place of the one that goes. */
+  remove(fd: number): void {
+    const place = this.#place('unregister', fd);
+    const last = this.size - 1;
+    const moved = this.#pairs[2 * last];
+    this.#pairs.copyWithin(2 * place, 2 * last, 2 * last + 2);
+    this.#places.set(moved, place);
+    this.#places.delete(fd);
+  }
+
+  events(fd: number): number {
+    return this.#pairs[2 * this.#place('events', fd) + 1];
+  }
+
+  /** A copy of the pairs, for the kernel to write its answers into. */
+  copy(): Int32Array {
+    return this.#pairs.slice(0, 2 * this.size);
+  }
+
+  clear(): void {
+    this.#places.clear();
+  }
+
+  #place(call: string, fd: number): number {
+    const place = this.#places.get(fd);
+    return place ?? checked(call, -errno.ENOENT);
+  }
+}
+
+/** Moves the pairs that have events from `answers` to `into`, as many as there is room for. */
+export function ready(answers: Int32Array, into: Int32Array): number {
+  let count = 0;
+  for (let i = 0; i < answers.length && 2 * count + 1 < into.length; i += 2) {
+    if (answers[i + 1] === 0) continue;
+    into[2 * count] = answers[i];
+    into[2 * count + 1] = answers[i + 1];
+    count += 1;
+  }
+  return count;
+}

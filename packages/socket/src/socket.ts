@@ -1,0 +1,331 @@
+import { type Address, newPackedAddress, pack, unpack } from './address.js';
+import { binding } from './binding.js';
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  SCM_RIGHTS,
+  SO_DOMAIN,
+  SO_PROTOCOL,
+  SO_TYPE,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  SOMAXCONN,
+} from './constants.js';
+import { Descriptor } from './descriptor.js';
+import { checked } from './os_error.js';
+import { received } from './received.js';
+
+/** A control message that goes with data: cmsg(3). */
+export type AncillaryData = [level: number, type: number, data: ArrayBufferView];
+
+/** One that came with data. */
+export type ReceivedAncillaryData = [level: number, type: number, data: Buffer];
+
+/** The process at the other end of a Unix socket when it connected; `pid` 0 where unknown. */
+export interface PeerCredentials {
+  pid: number;
+  uid: number;
+  gid: number;
+}
+
+// Scratch memory of this thread: each is read before anything else can run.
+const name = newPackedAddress();
+const int = new Int32Array(1);
+const ints = new Int32Array(4);
+const intBytes = new Uint8Array(int.buffer);
+
+/**
+ * A BSD socket: non-blocking and close-on-exec from birth, each method the system call of its
+ * name. A failed call throws an OSError, one that would have to wait a BlockingIOError, a wrong
+ * argument a TypeError or RangeError before any call. Methods of a closed socket throw EBADF.
+ */
+export class Socket extends Descriptor {
+  readonly family: number;
+  readonly type: number;
+  readonly proto: number;
+
+  /** socket(2). */
+  constructor(family?: number, type?: number, proto?: number);
+  /** @internal Adopts a descriptor whose kind is known. */
+  constructor(family: number, type: number, proto: number, fd: number);
+  constructor(family = AF_INET, type = SOCK_STREAM, proto = 0, fd?: number) {
+    super(fd ?? checked('socket', binding.socket(family, type, proto)));
+    this.family = family;
+    this.type = type;
+    this.proto = proto;
+  }
+
+  /**
+   * A socket on a descriptor that came from elsewhere (a parent process, `recv_fds`), from now on
+   * owned by it and non-blocking. Throws ENOTSOCK for anything that is no socket.
+   */
+  static from_fd(fd: number): Socket {
+    const type = intOption(fd, SOL_SOCKET, SO_TYPE);
+    checked('fcntl', binding.set_blocking(fd, 0));
+    binding.own(fd);
+    const family = SO_DOMAIN === undefined ? familyOf(fd) : intOption(fd, SOL_SOCKET, SO_DOMAIN);
+    const proto = SO_PROTOCOL === undefined ? 0 : intOption(fd, SOL_SOCKET, SO_PROTOCOL);
+    return new Socket(family, type, proto, fd);
+  }
+
+  /** Takes a local address: numeric, '' for every interface, or localhost. bind(2). */
+  bind(address: Address): void {
+    const packed = pack('bind', this.family, address);
+    checked('bind', binding.bind(this.fileno(), packed), address);
+  }
+
+  /** Lets others connect; `backlog` connections may wait to be accepted. listen(2). */
+  listen(backlog: number = SOMAXCONN): void {
+    checked('listen', binding.listen(this.fileno(), backlog));
+  }
+
+  /** The next waiting connection and where it comes from. accept(2). */
+  accept(): [connection: Socket, address: Address] {
+    const fd = checked('accept', binding.accept(this.fileno(), name));
+    // An accepted Unix socket whose peer has no name gives '', as in Python.
+    return [new Socket(this.family, this.type, this.proto, fd), unpack(name) ?? ''];
+  }
+
+  /**
+   * Starts to connect. Throws BlockingIOError (EINPROGRESS) when the attempt goes on by itself:
+   * the socket becomes writable at its end, and SO_ERROR says how it went. connect(2).
+   */
+  connect(address: Address): void {
+    checked('connect', -this.connect_ex(address), address);
+  }
+
+  /** As `connect`, but returns the errno (positive), 0 once connected. */
+  connect_ex(address: Address): number {
+    return -binding.connect(this.fileno(), pack('connect', this.family, address));
+  }
+
+  /** At most `bufsize` bytes; an empty buffer at the end of the stream. recv(2). */
+  recv(bufsize: number, flags = 0): Buffer {
+    return received('recv', this.fileno(), bufsize, binding.recv, flags);
+  }
+
+  /** Receives into `buffer` and gives the number of bytes; `nbytes` 0 means all its room. */
+  recv_into(buffer: ArrayBufferView, nbytes = 0, flags = 0): number {
+    const length = nbytes === 0 ? buffer?.byteLength : nbytes;
+    return checked('recv', binding.recv(this.fileno(), buffer, 0, length, flags));
+  }
+
+  /** One datagram, and where it comes from (null on a connected stream). recvfrom(2). */
+  recvfrom(bufsize: number, flags = 0): [data: Buffer, address: Address | null] {
+    const data = received('recvfrom', this.fileno(), bufsize, receiveFrom, flags);
+    return [data, unpack(name)];
+  }
+
+  /** Gives the number of bytes that the kernel took, which may be fewer than given. send(2). */
+  send(data: ArrayBufferView, flags = 0): number {
+    return checked('send', binding.send(this.fileno(), data, 0, data?.byteLength, flags));
+  }
+
+  /** One datagram to an address. sendto(2). */
+  sendto(data: ArrayBufferView, address: Address): number;
+  sendto(data: ArrayBufferView, flags: number, address: Address): number;
+  sendto(data: ArrayBufferView, ...rest: [Address] | [number, Address]): number {
+    const [flags, address] = rest.length === 1 ? [0, rest[0]] : rest;
+    const to = pack('sendto', this.family, address);
+    const sent = binding.sendto(this.fileno(), data, 0, data?.byteLength, flags, to);
+    return checked('sendto', sent, address);
+  }
+
+  /**
+   * Sends several buffers (at most 1024) in one call, with control messages and an address where
+   * given, and gives the number of data bytes that the kernel took. sendmsg(2).
+   */
+  sendmsg(
+    buffers: Iterable<ArrayBufferView>,
+    ancdata: Iterable<AncillaryData> = [],
+    flags = 0,
+    address: Address | null = null,
+  ): number {
+    const to = address === null ? null : pack('sendmsg', this.family, address);
+    const control = packControl(ancdata);
+    const sent = binding.sendmsg(this.fileno(), listed('sendmsg', 'buffers', buffers), flags, to, control);
+    return checked('sendmsg', sent, address);
+  }
+
+  /**
+   * Data, control messages (in at most `ancbufsize` bytes, see CMSG_SPACE), the flags MSG_TRUNC
+   * and the like, and the sender. Descriptors among the control messages are the caller's to
+   * close. recvmsg(2).
+   */
+  recvmsg(
+    bufsize: number,
+    ancbufsize = 0,
+    flags = 0,
+  ): [data: Buffer, ancdata: ReceivedAncillaryData[], flags: number, address: Address | null] {
+    if (!Number.isInteger(ancbufsize) || ancbufsize < 0 || ancbufsize > 1 << 20) {
+      throw new RangeError(`recvmsg: ancbufsize must be an integer from 0 to ${1 << 20}`);
+    }
+    const control = ancbufsize > 0 ? Buffer.alloc(ancbufsize) : null;
+    const data = received(
+      'recvmsg',
+      this.fileno(),
+      bufsize,
+      (fd, into, offset, length, flags) =>
+        binding.recvmsg(fd, into, offset, length, flags, name, control, ints),
+      flags,
+    );
+    const messageFlags = ints[0];
+    return [data, control ? unpackControl(control, ints[1]) : [], messageFlags, unpack(name)];
+  }
+
+  /** Sends descriptors along with data over a Unix socket: SCM_RIGHTS, unix(7). */
+  send_fds(
+    buffers: Iterable<ArrayBufferView>,
+    fds: Iterable<number>,
+    flags = 0,
+    address: Address | null = null,
+  ): number {
+    const list = listed('send_fds', 'fds', fds);
+    if (!list.every((fd) => Number.isInteger(fd) && fd >= 0)) {
+      throw new TypeError('send_fds: fds must be descriptors (integers from 0)');
+    }
+    return this.sendmsg(buffers, [[SOL_SOCKET, SCM_RIGHTS, Int32Array.from(list)]], flags, address);
+  }
+
+  /** Data and at most `maxfds` descriptors, close-on-exec and the caller's to close. */
+  recv_fds(
+    bufsize: number,
+    maxfds: number,
+    flags = 0,
+  ): [data: Buffer, fds: number[], flags: number, address: Address | null] {
+    if (!Number.isInteger(maxfds) || maxfds < 0 || maxfds > 253) {
+      throw new RangeError('recv_fds: maxfds must be an integer from 0 to 253');
+    }
+    const room = binding.cmsg_space(maxfds * 4);
+    const [data, ancdata, messageFlags, address] = this.recvmsg(bufsize, room, flags);
+    const fds = ancdata
+      .filter(([level, type]) => level === SOL_SOCKET && type === SCM_RIGHTS)
+      .flatMap(([, , bytes]) => [...new Int32Array(new Uint8Array(bytes).buffer)]);
+    // Padding may have left room for more than were asked for.
+    for (const fd of fds.splice(maxfds)) binding.close(fd);
+    for (const fd of fds) binding.own(fd);
+    return [data, fds, messageFlags, address];
+  }
+
+  /** Who is at the other end of a connected Unix socket. SO_PEERCRED, unix(7). */
+  getpeercred(): PeerCredentials {
+    checked('getsockopt', binding.getpeercred(this.fileno(), ints));
+    return { pid: ints[0], uid: ints[1], gid: ints[2] };
+  }
+
+  /** Ends one direction (SHUT_WR, SHUT_RD) or both (SHUT_RDWR). shutdown(2). */
+  shutdown(how: number): void {
+    checked('shutdown', binding.shutdown(this.fileno(), how));
+  }
+
+  /** An option's value: a number, or at most `buflen` raw bytes. getsockopt(2), socket(7). */
+  getsockopt(level: number, option: number): number;
+  getsockopt(level: number, option: number, buflen: number): Buffer;
+  getsockopt(level: number, option: number, buflen?: number): number | Buffer {
+    if (buflen === undefined) return intOption(this.fileno(), level, option);
+    if (!Number.isInteger(buflen) || buflen < 0 || buflen > 65536) {
+      throw new RangeError('getsockopt: buflen must be an integer from 0 to 65536');
+    }
+    const value = Buffer.alloc(buflen);
+    return value.subarray(
+      0,
+      checked('getsockopt', binding.getsockopt(this.fileno(), level, option, value)),
+    );
+  }
+
+  /** Sets an option to a number, or to raw bytes (a struct, a device name). setsockopt(2). */
+  setsockopt(level: number, option: number, value: number | boolean | ArrayBufferView): void {
+    let bytes = value as ArrayBufferView; // anything else is refused below it, by name
+    if (typeof value === 'number' || typeof value === 'boolean') {
+      if (!Number.isInteger(Number(value)) || Math.abs(Number(value)) > 0xffffffff) {
+        throw new RangeError('setsockopt: value must be a 32-bit integer');
+      }
+      int[0] = Number(value);
+      bytes = int;
+    }
+    checked('setsockopt', binding.setsockopt(this.fileno(), level, option, bytes));
+  }
+
+  /** The local address. getsockname(2). */
+  getsockname(): Address {
+    checked('getsockname', binding.getsockname(this.fileno(), name));
+    return unpack(name) ?? '';
+  }
+
+  /** The other end's address. Throws ENOTCONN when there is none. getpeername(2). */
+  getpeername(): Address {
+    checked('getpeername', binding.getpeername(this.fileno(), name));
+    return unpack(name) ?? '';
+  }
+
+  /** A blocking socket holds up the whole thread while it waits. */
+  setblocking(blocking: boolean): void {
+    checked('fcntl', binding.set_blocking(this.fileno(), blocking ? 1 : 0));
+  }
+
+  getblocking(): boolean {
+    return checked('fcntl', binding.get_blocking(this.fileno())) === 1;
+  }
+}
+
+/** The room that a control message with `length` bytes of data takes: cmsg(3). */
+export function CMSG_SPACE(length: number): number {
+  return binding.cmsg_space(length);
+}
+
+/** Two sockets connected to each other. socketpair(2). */
+export function socketpair(
+  family = AF_UNIX,
+  type = SOCK_STREAM,
+  proto = 0,
+): [Socket, Socket] {
+  checked('socketpair', binding.socketpair(family, type, proto, ints));
+  const [first, second] = ints;
+  return [new Socket(family, type, proto, first), new Socket(family, type, proto, second)];
+}
+
+function receiveFrom(fd: number, into: Uint8Array, offset: number, length: number, flags: number) {
+  return binding.recvfrom(fd, into, offset, length, flags, name);
+}
+
+function intOption(fd: number, level: number, option: number): number {
+  const length = checked('getsockopt', binding.getsockopt(fd, level, option, intBytes));
+  return length === 1 ? intBytes[0] : int[0]; // IP_MULTICAST_LOOP is one byte
+}
+
+function familyOf(fd: number): number {
+  checked('getsockname', binding.getsockname(fd, name));
+  const address = unpack(name);
+  if (address === null) throw new TypeError(`from_fd: socket ${fd} is of an unknown family`);
+  return typeof address === 'string' ? AF_UNIX : address.length === 2 ? AF_INET : AF_INET6;
+}
+
+/** A plain array of its own: the C side reads it without running any JavaScript. */
+function listed<T>(call: string, what: string, items: Iterable<T>): T[] {
+  if (typeof items?.[Symbol.iterator] !== 'function') {
+    throw new TypeError(`${call}: ${what} must be an array or other iterable`);
+  }
+  return [...items];
+}
+
+function packControl(ancdata: Iterable<AncillaryData>): Uint8Array | null {
+  const list = listed('sendmsg', 'ancdata', ancdata);
+  if (list.length === 0) return null;
+  const room = list.reduce((sum, [, , data]) => sum + binding.cmsg_space(data.byteLength), 0);
+  const control = Buffer.alloc(room);
+  let at = 0;
+  for (const [level, type, data] of list) at = binding.cmsg_pack(control, at, level, type, data);
+  return control;
+}
+
+function unpackControl(control: Buffer, length: number): ReceivedAncillaryData[] {
+  const messages: ReceivedAncillaryData[] = [];
+  let next = binding.cmsg_unpack(control, length, 0, ints);
+  while (next > 0) {
+    const [level, type, start, size] = ints;
+    messages.push([level, type, control.subarray(start, start + size)]);
+    next = binding.cmsg_unpack(control, length, next, ints);
+  }
+  return messages;
+}
