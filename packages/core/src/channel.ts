@@ -1,0 +1,28 @@
+/**
+ * What the loop needs of an object in its map. A `dispatcher` is one; so is any object with these
+ * methods. Handlers may be async: a rejection is treated as a thrown error is.
+ */
+export interface channel {
+  /** Whether the loop should wait for something to read. Asked on every pass. */
+  readable(): unknown;
+  /** Whether the loop should wait for room to write. Asked on every pass. */
+  writable(): unknown;
+  handle_read_event(): void;
+  handle_write_event(): void;
+  handle_expt_event(): void;
+  handle_close(): void;
+  handle_error(error: unknown): void;
+  /** For close_all. */
+  close?(): void;
+  /** A listening socket is never waited for to be writable. */
+  readonly accepting?: boolean;
+}
+
+/** Channels by their descriptors. */
+export type channel_map = Map<number, channel>;
+
+/**
+ * Where channels go that are not given another map. Each worker thread has its own. Like all maps
+ * of channels it may be changed at any time, also by a loop's handlers.
+ */
+export const socket_map: channel_map = new Map();

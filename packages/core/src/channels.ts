@@ -1,0 +1,112 @@
+import type { channel, channel_map } from './channel.js';
+import { Registration } from './registration.js';
+
+/** What a loop wants to know of changes to its map. */
+export interface Listener {
+  added(registration: Registration): void;
+  removed(registration: Registration): void;
+  changed(registration: Registration): void;
+  /** Ends the loop. */
+  fail(error: unknown): void;
+}
+
+const channels = Symbol('asyncore.channels');
+
+type Watched = channel_map & { [channels]?: Channels };
+
+/** The registrations of a map: one for each channel in it, made when a loop or a pass comes by. */
+export class Channels {
+  /** The loop that runs on the map, if one does. */
+  listener: Listener | null = null;
+  /** Counts waits, to tell events of a registration from those of its descriptor's past. */
+  waits = 0;
+  #registrations = new Map<number, Registration>();
+  #made = 0;
+
+  constructor(readonly map: channel_map) {}
+
+  static of(map: channel_map): Channels {
+    const watched: Watched = map;
+    watched[channels] ??= new Channels(map);
+    return watched[channels];
+  }
+
+  /** The channel under `fd` may answer otherwise than before. */
+  static changed(map: channel_map, fd: number): void {
+    const state = (map as Watched)[channels];
+    if (!state?.listener) return;
+    const registration = state.#registrations.get(fd);
+    if (registration !== undefined) state.listener.changed(registration);
+  }
+
+  get(fd: number): Registration | undefined {
+    return this.#registrations.get(fd);
+  }
+
+  /** The registration of `channel`, which is in the map under `fd`. */
+  of(fd: number, channel: channel): Registration {
+    const known = this.#registrations.get(fd);
+    if (known?.channel === channel && !known.gone) return known;
+    this.drop(fd);
+    this.#made += 1;
+    const made = new Registration(this.map, fd, channel, this.#made, this.waits);
+    this.#registrations.set(fd, made);
+    this.listener?.added(made);
+    return made;
+  }
+
+  drop(fd: number): void {
+    const known = this.#registrations.get(fd);
+    if (known === undefined) return;
+    this.#registrations.delete(fd);
+    known.gone = true;
+    this.listener?.removed(known);
+  }
+
+  /** All of the map's registrations as it is now, in its order. */
+  all(): Registration[] {
+    for (const fd of this.#registrations.keys()) {
+      if (!this.map.has(fd)) this.drop(fd);
+    }
+    return Array.from(this.map, ([fd, channel]) => this.of(fd, channel));
+  }
+
+  /**
+   * Tells `listener` of all channels and of every change from now on: the map's own `set`,
+   * `delete` and `clear` are covered until `ignore`. A plain Map given as the map stays itself.
+   */
+  listen(listener: Listener): void {
+    const { map } = this;
+    this.listener = listener;
+    for (const registration of this.all()) listener.added(registration);
+    cover(map, 'set', (fd: number, channel: channel) => {
+      if (map.get(fd) === channel) this.drop(fd); // put there anew: the descriptor may be another
+      Object.getPrototypeOf(map).set.call(map, fd, channel);
+      this.of(fd, channel);
+      return map;
+    });
+    cover(map, 'delete', (fd: number) => {
+      this.drop(fd);
+      return Object.getPrototypeOf(map).delete.call(map, fd);
+    });
+    cover(map, 'clear', () => {
+      for (const fd of [...this.#registrations.keys()]) this.drop(fd);
+      Object.getPrototypeOf(map).clear.call(map);
+    });
+  }
+
+  ignore(): void {
+    this.listener = null;
+    for (const name of ['set', 'delete', 'clear'] as const) {
+      Reflect.deleteProperty(this.map, name);
+    }
+  }
+}
+
+function cover<K extends 'set' | 'delete' | 'clear'>(
+  map: channel_map,
+  name: K,
+  value: channel_map[K],
+): void {
+  Object.defineProperty(map, name, { value, configurable: true, writable: true });
+}

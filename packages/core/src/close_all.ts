@@ -1,0 +1,20 @@
+import { type channel_map, socket_map } from './channel.js';
+import { ExitNow } from './exit_now.js';
+
+/**
+ * Closes every channel of `map` and empties it. An EBADF is passed over; any other error is thrown
+ * at once and leaves the rest open, unless `ignore_all`. ExitNow is always thrown.
+ */
+export function close_all(map: channel_map | null = socket_map, ignore_all = false): void {
+  map ??= socket_map;
+  for (const channel of [...map.values()]) {
+    try {
+      channel.close?.();
+    } catch (error) {
+      if (error instanceof ExitNow) throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EBADF' && !ignore_all) throw error;
+    }
+  }
+  map.clear();
+}

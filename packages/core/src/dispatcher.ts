@@ -1,0 +1,677 @@
+import { inspect } from 'node:util';
+import {
+  AF_INET,
+  AF_UNIX,
+  type Address,
+  errno,
+  is_resolved,
+  OSError,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDHUP,
+  resolve,
+  SO_ERROR,
+  SO_REUSEADDR,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  Socket,
+} from '@asyncore/socket';
+import { type channel, type channel_map, socket_map } from './channel.js';
+import { Channels } from './channels.js';
+import { compact_traceback } from './compact_traceback.js';
+import { is_disconnected } from './disconnected.js';
+import { ExitNow } from './exit_now.js';
+import { failed, settle } from './handling.js';
+import {
+  announce_assignment,
+  DUE,
+  due,
+  hung_up,
+  interest,
+  over,
+  settle_predicates,
+} from './plumbing.js';
+
+/** Listening sockets take at most so many connections in one event, so that others get a turn. */
+const MOST_ACCEPTS = 128;
+/** How long a listener rests, in milliseconds, when the system is out of descriptors or memory. */
+const REST = 100;
+
+const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
+/** accept(2): errors of the connection that was waiting, not of the listener. */
+const GONE = new Set([
+  'EAGAIN',
+  'EWOULDBLOCK',
+  'ECONNABORTED',
+  'EPROTO',
+  'ENETDOWN',
+  'ENOPROTOOPT',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+const IN_PROGRESS = new Set([errno.EINPROGRESS, errno.EALREADY, errno.EWOULDBLOCK]);
+const HANG_UP = POLLHUP | (POLLRDHUP ?? 0);
+
+/** What a dispatcher needs of what it wraps, and uses where there is more. */
+export interface socket_like {
+  readonly type?: number;
+  setblocking?(blocking: boolean): void;
+  getpeername?(): Address;
+  sendmsg?(buffers: Iterable<ArrayBufferView>): number;
+  recv(bufsize: number): Buffer;
+  send(data: ArrayBufferView): number;
+  getsockopt(level: number, option: number): number;
+  fileno(): number;
+  close(): void;
+}
+
+/**
+ * A thin wrapper around a socket: the loop asks it what to wait for and calls its `handle_`
+ * methods, which a subclass overrides. Otherwise it is a non-blocking socket.
+ *
+ * https://docs.python.org/3.11/library/asyncore.html#asyncore.dispatcher
+ */
+export class dispatcher<S extends socket_like = Socket> implements channel {
+  /** Asks for more talk in a program's own logging. */
+  debug = false;
+  /** Whether there is a connection. */
+  connected = false;
+  /** Whether it listens. */
+  accepting = false;
+  /** Whether it tries to connect. */
+  connecting = false;
+  closing = false;
+  /** The peer's address, or for a listener its own. */
+  addr: Address | null = null;
+  /** Kinds of message that `log_info` leaves out. */
+  ignore_log_types: Iterable<string> = new Set(['warning']);
+  family_and_type: [family: number, type: number] | null = null;
+  socket: S | null = null;
+  _map: channel_map;
+  _fileno: number | null = null;
+
+  /** The peer will send no more. */
+  #ended = false;
+  /** handle_close was called for this connection, or close. */
+  #over = false;
+  /** The unhandled read was logged: from then on it is watched for a hang-up only. */
+  #deaf = false;
+  /** An exception in handle_accepted is being handled, which must not close the listener. */
+  #sparing = false;
+  /** Out of descriptors: no accepting for a moment. */
+  #rest: NodeJS.Timeout | null = null;
+  /** The name being looked up, and what came of it. */
+  #lookup: { address?: Address; error?: unknown } | null = null;
+
+  /**
+   * `sock` is connected, or not yet: then `connect` or `listen` come next. It is made non-blocking
+   * and goes into `map` (default `socket_map`). Without one, see `create_socket`.
+   */
+  constructor(sock: S | null = null, map: channel_map | null = null) {
+    this._map = map ?? socket_map;
+    if (sock !== null && sock !== undefined) this.#adopt(sock);
+  }
+
+  #adopt(sock: S): void {
+    sock.setblocking?.(false);
+    this.set_socket(sock);
+    this.connected = true;
+    try {
+      this.addr = sock.getpeername?.() ?? null;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOTCONN' && code !== 'EINVAL') {
+        this.del_channel();
+        throw error;
+      }
+      this.connected = false;
+    }
+  }
+
+  // ---- the map ----
+
+  /** Puts the channel into `map` (default: its own). */
+  add_channel(map: channel_map | null = null): void {
+    if (this._fileno !== null) (map ?? this._map).set(this._fileno, this);
+  }
+
+  /** Takes it out. */
+  del_channel(map: channel_map | null = null): void {
+    if (this._fileno !== null) (map ?? this._map).delete(this._fileno);
+    this._fileno = null;
+  }
+
+  /** Makes a socket and puts the channel into its map. Throws OSError: socket(2). */
+  create_socket(family: number = AF_INET, type: number = SOCK_STREAM): void {
+    this.family_and_type = [family, type];
+    // Whoever subclasses for another kind of socket does not call this.
+    this.set_socket(new Socket(family, type) as socket_like as S);
+  }
+
+  /** Takes `sock` as its socket and puts the channel into `map` (default: its own). */
+  set_socket(sock: S, map: channel_map | null = null): void {
+    this.socket = sock;
+    this._fileno = sock.fileno();
+    this.#begin();
+    this.add_channel(map);
+  }
+
+  #begin(): void {
+    this.#ended = this.#over = this.#deaf = false;
+  }
+
+  /** Lets a port be bound again at once after a restart (SO_REUSEADDR), if the system can. */
+  set_reuse_addr(): void {
+    try {
+      this.#socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
+    } catch (error) {
+      if (!(error instanceof OSError)) throw error;
+    }
+  }
+
+  /**
+   * Tells the loop that what `readable()` or `writable()` answer may have changed. The library
+   * calls it where its own methods change something; a subclass that overrides the two is asked
+   * on every pass anyway.
+   */
+  _changed(): void {
+    if (this._map && this._fileno !== null) Channels.changed(this._map, this._fileno);
+  }
+
+  // ---- questions ----
+
+  /** Whether to wait for something to read (or to accept). */
+  readable(): boolean {
+    return true;
+  }
+
+  /** Whether to wait for room to write. */
+  writable(): boolean {
+    return true;
+  }
+
+  // ---- the socket's methods ----
+
+  /** Waits for connections; `num` of them may queue up. listen(2). */
+  listen(num?: number): void {
+    this.accepting = true;
+    this._changed();
+    this.#socket.listen(num);
+  }
+
+  /** bind(2). Host names other than localhost are not looked up; '' is every interface. */
+  bind(address: Address): void {
+    this.addr = address;
+    this.#socket.bind(address);
+  }
+
+  /**
+   * Starts to connect; `handle_connect` or `handle_connect_error` tells how it went. A host name
+   * is looked up in the background. Throws an OSError when the attempt fails at once: connect(2).
+   */
+  connect(address: Address): void {
+    const { family } = this.#socket;
+    const resolved = is_resolved(family, address);
+    this.#begin();
+    this.connected = false;
+    this.connecting = true;
+    this.addr = address;
+    this.#lookup = null;
+    this._changed();
+    if (resolved) this.#connect(address);
+    else this.#resolve(family, address);
+  }
+
+  #connect(address: Address): void {
+    const error = this.#socket.connect_ex(address);
+    // A Unix socket whose listener's queue is full has not begun to connect (connect(2)).
+    const full = error === errno.EAGAIN && this.#socket.family === AF_UNIX;
+    if (IN_PROGRESS.has(error) && !full) return;
+    if (error === 0 || error === errno.EISCONN) {
+      this.handle_connect_event();
+    } else {
+      this.connecting = false;
+      throw new OSError('connect', error, address);
+    }
+  }
+
+  #resolve(family: number, address: Address): void {
+    const lookup: { address?: Address; error?: unknown } = {};
+    const told = () => {
+      if (this.#lookup === lookup) this._changed();
+    };
+    this.#lookup = lookup;
+    resolve(family, address).then(
+      (address) => {
+        lookup.address = address;
+        told();
+      },
+      (error: unknown) => {
+        lookup.error = error;
+        told();
+      },
+    );
+  }
+
+  /** The look-up is done: connect, or fail as a connection attempt fails. */
+  [due](): void {
+    const { address, error } = this.#lookup ?? {};
+    this.#lookup = null;
+    if (address === undefined) {
+      this.#connectFailed(error);
+      return;
+    }
+    this.addr = address;
+    try {
+      this.#connect(address);
+    } catch (error) {
+      this.#connectFailed(error);
+    }
+  }
+
+  #connectFailed(error: unknown): void {
+    this.connecting = false;
+    settle(this, this.handle_connect_error(error));
+  }
+
+  /** The next waiting connection, or null when there is none (any more). accept(2). */
+  accept(): [sock: Socket, address: Address] | null {
+    try {
+      return this.#socket.accept();
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (EXHAUSTED.has(code)) this.#takeRest(error);
+      else if (!GONE.has(code)) throw error;
+      return null;
+    }
+  }
+
+  /** The connections wait in the backlog meanwhile; trying again at once would spin. */
+  #takeRest(error: unknown): void {
+    this.log_info(`${(error as Error).message}: ${this} goes on accepting in ${REST} ms`, 'error');
+    this.#rest ??= setTimeout(() => {
+      this.#rest = null;
+      this._changed();
+    }, REST);
+  }
+
+  /**
+   * Sends what the kernel takes and gives the number of bytes, 0 when it takes none now. A peer
+   * that is gone is told to `handle_close`. send(2).
+   */
+  send(data: Uint8Array): number {
+    return this._send_chunks([data]);
+  }
+
+  /** The same for several chunks, gathered in one sendmsg(2) where the socket can. */
+  _send_chunks(chunks: Uint8Array[]): number {
+    const socket: socket_like = this.socket ?? this.#socket;
+    try {
+      if (chunks.length === 1 || !socket.sendmsg) return socket.send(chunks[0]);
+      return socket.sendmsg(chunks);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EAGAIN' || code === 'EWOULDBLOCK') return 0;
+      if (!is_disconnected(error, this.#established)) throw error;
+      this.handle_close_event();
+      return 0;
+    }
+  }
+
+  /**
+   * At most `buffer_size` bytes. At the end of the peer's data it calls `handle_eof` and gives an
+   * empty buffer; so too, after `handle_close`, when the peer is gone. Throws BlockingIOError when
+   * there is nothing to read, which a handler need not catch. recv(2).
+   */
+  recv(buffer_size: number): Buffer {
+    let data: Buffer;
+    try {
+      data = (this.socket ?? this.#socket).recv(buffer_size);
+    } catch (error) {
+      if (!is_disconnected(error, this.#established)) throw error;
+      this.handle_close_event();
+      return Buffer.alloc(0);
+    }
+    if (data.length === 0 && buffer_size > 0 && this.#isStream) this.#end();
+    return data;
+  }
+
+  /** Told once, however often the end is read. */
+  #end(): void {
+    if (this.#ended || this.#over) return;
+    this.#ended = true;
+    settle(this, this.handle_eof());
+  }
+
+  /** Closes the channel: nothing more is told to it. close(2). */
+  close(): void {
+    this.connected = false;
+    this.accepting = false;
+    this.connecting = false;
+    this.#over = true;
+    this.#lookup = null;
+    if (this.#rest) clearTimeout(this.#rest);
+    this.#rest = null;
+    this.del_channel(); // before the descriptor: a duplicate of it would stay in the queue
+    try {
+      this.socket?.close();
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOTCONN' && code !== 'EBADF') throw error;
+    }
+  }
+
+  /** Its socket, and EBADF from all of that one's methods where there is none. */
+  get #socket(): Socket {
+    if (this.socket === null) throw new OSError(this.constructor.name, errno.EBADF);
+    // Methods that a socket_like lacks fail as any missing method does.
+    return this.socket as socket_like as Socket;
+  }
+
+  get #isStream(): boolean {
+    const type = this.socket?.type;
+    return type === undefined || type === SOCK_STREAM || type === SOCK_SEQPACKET;
+  }
+
+  get #established(): boolean {
+    return this.connected && this.#isStream;
+  }
+
+  // ---- what a socket has beside: the same methods, on it ----
+
+  /** The descriptor, -1 when there is none. */
+  fileno(): number {
+    return this.socket?.fileno() ?? -1;
+  }
+
+  recv_into(...args: Parameters<Socket['recv_into']>): number {
+    return this.#socket.recv_into(...args);
+  }
+
+  recvfrom(...args: Parameters<Socket['recvfrom']>): ReturnType<Socket['recvfrom']> {
+    return this.#socket.recvfrom(...args);
+  }
+
+  recvmsg(...args: Parameters<Socket['recvmsg']>): ReturnType<Socket['recvmsg']> {
+    return this.#socket.recvmsg(...args);
+  }
+
+  recv_fds(...args: Parameters<Socket['recv_fds']>): ReturnType<Socket['recv_fds']> {
+    return this.#socket.recv_fds(...args);
+  }
+
+  sendto(data: ArrayBufferView, address: Address): number;
+  sendto(data: ArrayBufferView, flags: number, address: Address): number;
+  sendto(...args: [ArrayBufferView, Address] | [ArrayBufferView, number, Address]): number {
+    // The overloads above are the socket's own.
+    return this.#socket.sendto(...(args as [ArrayBufferView, number, Address]));
+  }
+
+  sendmsg(...args: Parameters<Socket['sendmsg']>): number {
+    return this.#socket.sendmsg(...args);
+  }
+
+  send_fds(...args: Parameters<Socket['send_fds']>): number {
+    return this.#socket.send_fds(...args);
+  }
+
+  /** SHUT_WR: the peer sees the end of our data, and may go on sending. shutdown(2). */
+  shutdown(how: number): void {
+    this.#socket.shutdown(how);
+  }
+
+  getsockname(): Address {
+    return this.#socket.getsockname();
+  }
+
+  getpeername(): Address {
+    return this.#socket.getpeername();
+  }
+
+  getpeercred(): ReturnType<Socket['getpeercred']> {
+    return this.#socket.getpeercred();
+  }
+
+  getsockopt(level: number, option: number): number;
+  getsockopt(level: number, option: number, buflen: number): Buffer;
+  getsockopt(level: number, option: number, buflen?: number): number | Buffer {
+    return buflen === undefined
+      ? this.#socket.getsockopt(level, option)
+      : this.#socket.getsockopt(level, option, buflen);
+  }
+
+  setsockopt(...args: Parameters<Socket['setsockopt']>): void {
+    this.#socket.setsockopt(...args);
+  }
+
+  // ---- messages ----
+
+  /** For every hit: writes a line to standard error. Override it to log elsewhere. */
+  log(message: unknown): void {
+    process.stderr.write(`log: ${message}\n`);
+  }
+
+  /** For warnings and errors: writes a line to standard output, unless its type is ignored. */
+  log_info(message: unknown, type = 'info'): void {
+    for (const ignored of this.ignore_log_types) if (ignored === type) return;
+    process.stdout.write(`${type}: ${message}\n`);
+  }
+
+  toString(): string {
+    const status: string[] = [this.constructor.name];
+    if (this.accepting && this.addr !== null) status.push('listening');
+    else if (this.connected) status.push('connected');
+    if (Array.isArray(this.addr)) status.push(`${this.addr[0]}:${this.addr[1]}`);
+    else if (this.addr !== null) status.push(inspect(this.addr));
+    if (this._fileno !== null) status.push(`fd=${this._fileno}`);
+    return `<${status.join(' ')}>`;
+  }
+
+  [inspect.custom](): string {
+    return this.toString();
+  }
+
+  // ---- plumbing: from what happened to the handler for it ----
+
+  handle_read_event(): void {
+    if (this.accepting) {
+      settle(this, this.handle_accept());
+    } else if (this.#ready()) {
+      settle(this, this.handle_read());
+    }
+  }
+
+  handle_write_event(): void {
+    // A listening socket should not get one: pretend it did not happen.
+    if (!this.accepting && this.#ready()) settle(this, this.handle_write());
+  }
+
+  /** Sees to it that a connection attempt has ended well before anything is read or written. */
+  #ready(): boolean {
+    if (!this.connected && this.connecting) {
+      this.handle_connect_event();
+      return this.connected;
+    }
+    return this.connected || !this.#isStream;
+  }
+
+  handle_connect_event(): void {
+    const error = this.#socket.getsockopt(SOL_SOCKET, SO_ERROR); // once: reading clears it
+    if (error !== 0) {
+      this.#connectFailed(new OSError('connect', error, this.addr));
+      return;
+    }
+    this.connected = true; // before the handler, so that what it pushes is sent
+    this.connecting = false;
+    this._changed();
+    settle(this, this.handle_connect());
+  }
+
+  handle_expt_event(): void {
+    if (this.#socket.getsockopt(SOL_SOCKET, SO_ERROR) !== 0) this.handle_close_event();
+    else settle(this, this.handle_expt());
+  }
+
+  /** `handle_close`, once for each connection; what it throws is logged, and closes the channel. */
+  handle_close_event(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#close();
+  }
+
+  #close(): void {
+    try {
+      settle(this, this.handle_close());
+    } catch (error) {
+      if (error instanceof ExitNow) throw error;
+      this.#logError(error);
+      this.close();
+    }
+  }
+
+  /** Poll says that it is over, and nothing has noticed so far: nobody was reading. */
+  [hung_up](state: number): void {
+    if (state & POLLERR && !this.#isStream) {
+      const error = this.#socket.getsockopt(SOL_SOCKET, SO_ERROR);
+      if (error !== 0) failed(this, new OSError('recv', error));
+      return;
+    }
+    if (!(state & (POLLERR | POLLHUP))) this.#end();
+    else this.handle_close_event();
+  }
+
+  get [over](): boolean {
+    return this.#over;
+  }
+
+  [interest](): number {
+    const readable = this.readable();
+    const writable = this.writable() && !this.accepting;
+    if (this.#lookup !== null) return 'address' in this.#lookup || 'error' in this.#lookup ? DUE : 0;
+    if (this.#over || this.#rest !== null || this.#idle) return 0;
+    let events = 0;
+    if (readable && !this.#ended) events |= this.#isDeaf ? HANG_UP : POLLIN;
+    if (writable && (this.connecting || this.handle_write !== unhandled_write)) events |= POLLOUT;
+    if (readable || writable) events |= POLLPRI;
+    if (this.#ended) events |= POLLHUP;
+    return events;
+  }
+
+  /** A stream that neither connects, is connected nor listens: poll would call it hung up. */
+  get #idle(): boolean {
+    return !this.connected && !this.connecting && !this.accepting && this.#isStream;
+  }
+
+  get #isDeaf(): boolean {
+    return this.#deaf && this.handle_read === unhandled_read;
+  }
+
+  // ---- handlers, to be overridden ----
+
+  /** A handler threw `error`: logs it in one line and closes. */
+  handle_error(error: unknown): void {
+    this.#logError(error);
+    if (!this.#over && !this.#sparing) this.#close();
+  }
+
+  #logError(error: unknown): void {
+    const [, type, value, info] = compact_traceback(error);
+    const name = typeof type === 'function' ? type.name : type;
+    const text = value instanceof Error ? value.message : String(value);
+    const what = this.#sparing ? 'closing the new connection of' : 'closing channel';
+    this.log_info(`uncaptured exception, ${what} ${describe(this)} (${name}:${text} ${info})`, 'error');
+  }
+
+  /** There is an urgent byte to read: `this.socket.recv(1, MSG_OOB)`. */
+  handle_expt(): void {
+    this.log_info('unhandled incoming priority event', 'warning');
+  }
+
+  /** There is something to read, or the end. */
+  handle_read(): void {
+    this.#deaf = true;
+    this.log_info('unhandled read event', 'warning');
+  }
+
+  /** There is room to write. */
+  handle_write(): void {
+    this.log_info('unhandled write event', 'warning');
+  }
+
+  /** The connection stands; what is sent from here on goes out. */
+  handle_connect(): void {
+    this.log_info('unhandled connect event', 'warning');
+  }
+
+  /** The connection attempt failed. Still open after this, the channel rests until it `connect`s. */
+  handle_connect_error(error: unknown): void {
+    settle(this, this.handle_error(error));
+  }
+
+  /** Connections wait to be accepted: calls `handle_accepted` for each. */
+  handle_accept(): void {
+    for (let i = 0; i < MOST_ACCEPTS && this.accepting; i++) {
+      const pair = this.accept();
+      if (pair === null) break;
+      this.#accepted(...pair);
+    }
+  }
+
+  #accepted(sock: Socket, address: Address): void {
+    const refuse = (_: unknown, error: unknown) => this.#refuse(sock, error);
+    try {
+      settle(this, this.handle_accepted(sock, address), refuse);
+    } catch (error) {
+      refuse(this, error);
+    }
+  }
+
+  /** The new connection, and the channel that may have been made for it, pay for the error. */
+  #refuse(sock: Socket, error: unknown): void {
+    if (error instanceof ExitNow) throw error;
+    const owner = this._map.get(sock.fileno());
+    if (owner instanceof dispatcher && owner.socket === sock) owner.close();
+    else sock.close();
+    this.#sparing = true;
+    try {
+      failed(this, error);
+    } finally {
+      this.#sparing = false;
+    }
+  }
+
+  /** A connection was accepted: the default closes it. */
+  handle_accepted(sock: Socket, _address: Address): void {
+    sock.close();
+    this.log_info('unhandled accepted event', 'warning');
+  }
+
+  /** The peer will send no more. Override it to go on writing; the default is `handle_close`. */
+  handle_eof(): void {
+    this.handle_close_event();
+  }
+
+  /** The connection is over. */
+  handle_close(): void {
+    this.log_info('unhandled close event', 'warning');
+    this.close();
+  }
+}
+
+const { handle_read: unhandled_read, handle_write: unhandled_write } = dispatcher.prototype;
+settle_predicates(dispatcher.prototype, 'readable', 'writable');
+announce_assignment(dispatcher.prototype, 'handle_read', 'handle_write');
+
+/** A class may have a toString of its own that fails. */
+function describe(channel: dispatcher<socket_like>): string {
+  try {
+    return String(channel);
+  } catch {
+    return `<toString() failed for a ${channel.constructor.name}>`;
+  }
+}

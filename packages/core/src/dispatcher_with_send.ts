@@ -1,0 +1,66 @@
+import type { Socket } from '@asyncore/socket';
+import type { channel_map } from './channel.js';
+import { dispatcher, type socket_like } from './dispatcher.js';
+import { gather } from './handling.js';
+import { bytes, output_queue } from './output_queue.js';
+import { settle_predicates } from './plumbing.js';
+
+/**
+ * A dispatcher with simple buffered output: `send` takes everything, and what the kernel does not
+ * take at once goes out when there is room.
+ *
+ * https://docs.python.org/3.11/library/asyncore.html#asyncore.dispatcher_with_send
+ */
+export class dispatcher_with_send<S extends socket_like = Socket> extends dispatcher<S> {
+  #queue = new output_queue();
+  /** Its output goes out when the running handler returns. */
+  #gathered = false;
+
+  /** What is still to be sent. Reading it joins the chunks; assigning replaces them. */
+  get out_buffer(): Buffer {
+    return Buffer.concat(this.#queue.next(Infinity, Infinity));
+  }
+
+  set out_buffer(data: Uint8Array) {
+    this.#queue.clear();
+    this.#queue.push(bytes(data));
+    this._changed();
+  }
+
+  /** Tries once to send what is waiting. */
+  initiate_send(): void {
+    this.#gathered = false;
+    if (!this.connected || this.#queue.length === 0) return;
+    this.#queue.consume(this._send_chunks(this.#queue.next()));
+    this._changed();
+  }
+
+  override handle_write(): void {
+    this.initiate_send();
+  }
+
+  override writable(): boolean {
+    return !this.connected || this.#queue.length > 0;
+  }
+
+  /**
+   * Queues `data`, which must not be changed until it is sent. It goes out with all else that a
+   * handler sends when that returns, at once when sent from elsewhere, and no later than `close`.
+   */
+  override send(data: Uint8Array): number {
+    if (this.debug) this.log_info(`sending ${data}`);
+    this.#queue.push(bytes(data));
+    if (!this.#gathered) {
+      this.#gathered = gather(this);
+      if (!this.#gathered) this.initiate_send();
+    }
+    return data.byteLength;
+  }
+
+  override close(): void {
+    if (this.#gathered) this.initiate_send();
+    super.close();
+  }
+}
+
+settle_predicates(dispatcher_with_send.prototype, 'writable');

@@ -1,0 +1,109 @@
+import { BlockingIOError } from '@asyncore/socket';
+import type { channel } from './channel.js';
+import { is_disconnected } from './disconnected.js';
+import { ExitNow } from './exit_now.js';
+
+/** A channel whose output waits for the handler to return. */
+export interface sender extends Pick<channel, 'handle_close' | 'handle_error'> {
+  initiate_send(): void;
+}
+
+type Erring = Pick<channel, 'handle_error'> & Partial<Pick<channel, 'handle_close'>>;
+
+let depth = 0;
+let gathered: sender[] = [];
+
+/** Takes what an async handler lets escape: the loop that called it. */
+export interface Escape {
+  fail(error: unknown): void;
+}
+let escape: Escape | null = null;
+
+/** Runs `body` with `taker` as the one that later escapes go to. */
+export function escapingTo<T>(taker: Escape | null, body: () => T): T {
+  const before = escape;
+  escape = taker;
+  try {
+    return body();
+  } finally {
+    escape = before;
+  }
+}
+
+/**
+ * Runs one event's handlers: sends what they throw where it belongs, and then what they pushed, to
+ * whichever channels, in as few system calls as possible.
+ */
+export function handling<C extends Erring>(channel: C, handlers: (channel: C) => void): void {
+  depth += 1;
+  try {
+    handlers(channel);
+  } catch (error) {
+    failed(channel, error);
+  } finally {
+    depth -= 1;
+    if (gathered.length > 0) flush();
+  }
+}
+
+/** Whether `sender` may wait with its output: then it is sent when the handler returns. */
+export function gather(sender: sender): boolean {
+  if (depth === 0) return false;
+  gathered.push(sender);
+  return true;
+}
+
+function flush(): void {
+  const senders = gathered;
+  gathered = [];
+  for (const sender of senders) {
+    try {
+      sender.initiate_send();
+    } catch (error) {
+      failed(sender, error);
+    }
+  }
+}
+
+/** What a handler threw: ExitNow goes on, would-block is no error, a lost peer closes. */
+export function failed(channel: Erring, error: unknown): void {
+  if (error instanceof ExitNow) throw error;
+  if (error instanceof BlockingIOError) return;
+  const { connected } = channel as { connected?: boolean };
+  if (is_disconnected(error, connected === true)) {
+    tellClosed(channel);
+  } else {
+    settle(channel, channel.handle_error(error));
+  }
+}
+
+function tellClosed(channel: Erring & { handle_close_event?(): void }): void {
+  if (channel.handle_close_event) {
+    channel.handle_close_event();
+    return;
+  }
+  try {
+    settle(channel, channel.handle_close?.());
+  } catch (error) {
+    if (error instanceof ExitNow) throw error;
+    settle(channel, channel.handle_error(error));
+  }
+}
+
+/** A handler's result: if it is a promise, a rejection is treated as a thrown error is. */
+export function settle<C extends Erring>(
+  channel: C,
+  result: unknown,
+  onError: (channel: C, error: unknown) => void = failed,
+): void {
+  if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') return;
+  const taker = escape;
+  (result as PromiseLike<unknown>).then(undefined, (error: unknown) => {
+    try {
+      escapingTo(taker, () => handling(channel, () => onError(channel, error)));
+    } catch (escaped) {
+      if (taker === null) throw escaped;
+      taker.fail(escaped);
+    }
+  });
+}

@@ -1,0 +1,365 @@
+import { debuglog } from 'node:util';
+import {
+  BEFORE_WAITING,
+  epoll,
+  errno,
+  kqueue,
+  NEXT_TURN,
+  NOTHING,
+  OSError,
+  type Poller,
+  poll,
+  select,
+  Watcher,
+} from '@asyncore/socket';
+import { type channel_map, socket_map } from './channel.js';
+import { Channels } from './channels.js';
+import { escapingTo, failed } from './handling.js';
+import { DUE } from './plumbing.js';
+import { ALL, END, READ, type Registration, URGENT, WRITE } from './registration.js';
+
+/** `loop`'s arguments by name. */
+export interface loop_options {
+  /** How long a pass waits at most, in seconds; null for as long as it takes. Default 30. */
+  timeout?: number | null;
+  /** true: poll(2) decides who is ready, false: select(2). Left out: the best the system has. */
+  use_poll?: boolean | null;
+  /** Default `socket_map`. */
+  map?: channel_map | null;
+  /** How many passes to do. Default: until the map is empty. */
+  count?: number | null;
+  /** Ends the loop: it rejects with the signal's reason. */
+  signal?: AbortSignal | null;
+}
+
+/**
+ * Serves the channels of a map until it is empty or `count` passes are done. Node's own event loop
+ * does the waiting, so timers, promises and streams go on; nothing blocks, and an idle loop uses
+ * no processor time. A pass ends when something was ready or after `timeout` seconds.
+ *
+ * Rejects with ExitNow or whatever else a handler lets through (see `handle_error`), and when a
+ * loop already runs on the map. Throws a TypeError or RangeError for wrong arguments.
+ */
+export function loop(options: loop_options): Promise<void>;
+export function loop(
+  timeout?: number | null,
+  use_poll?: boolean | null,
+  map?: channel_map | null,
+  count?: number | null,
+): Promise<void>;
+export async function loop(
+  first: loop_options | number | null = 30,
+  use_poll?: boolean | null,
+  map?: channel_map | null,
+  count?: number | null,
+): Promise<void> {
+  const options =
+    typeof first === 'object' && first !== null ? first : { timeout: first, use_poll, map, count };
+  const running = checkedOptions(options);
+  running.signal?.throwIfAborted();
+  if (running.map.size === 0 || running.count === 0) return;
+  if (Channels.of(running.map).listener !== null) {
+    throw new Error('loop: a loop already runs on this map');
+  }
+  await new Promise<void>((resolve, reject) => new Loop(running, resolve, reject));
+}
+
+interface Settings {
+  timeout: number | null;
+  use_poll: boolean | null;
+  map: channel_map;
+  count: number | null;
+  signal: AbortSignal | null;
+}
+
+function checkedOptions(options: loop_options): Settings {
+  const { timeout = 30, use_poll = null, map, count = null, signal = null } = options;
+  if (timeout !== null && !(typeof timeout === 'number' && timeout >= 0)) {
+    throw new RangeError('loop: timeout must be a number of seconds from 0, or null');
+  }
+  if (use_poll !== null && typeof use_poll !== 'boolean') {
+    throw new TypeError('loop: use_poll must be true, false or left out');
+  }
+  if (map != null && !(map instanceof Map)) throw new TypeError('loop: map must be a Map');
+  if (count !== null && !(Number.isInteger(count) && count >= 0)) {
+    throw new RangeError('loop: count must be an integer from 0, or null');
+  }
+  if (signal !== null && !(signal instanceof AbortSignal)) {
+    throw new TypeError('loop: signal must be an AbortSignal');
+  }
+  return { timeout, use_poll, map: map ?? socket_map, count, signal };
+}
+
+/** In asyncore's poll, with select(2), all reads come first, then all writes, and so on. */
+const BY_KIND = [READ, WRITE, URGENT, ALL & ~(READ | WRITE | URGENT)];
+const LONGEST_TIMER = 0x7fffffff;
+const debug = debuglog('asyncore');
+
+/**
+ * A pass is: prepare (ask those that have to be asked, tell the kernel the differences), wait (in
+ * Node's own loop), dispatch.
+ */
+class Loop {
+  #channels: Channels;
+  #settings: Settings;
+  #queue: Poller & { fileno(): number; close(): void };
+  /** Who decides: the queue itself, or what `use_poll` asks for. */
+  #poller: Poller;
+  #watcher: Watcher;
+  #pairs = new Int32Array(1024);
+
+  /** Those to ask before the next wait, those to ask always, those ready without being told. */
+  #toAsk: Registration[] = [];
+  #restless = new Set<Registration>();
+  #ready = new Set<Registration>();
+
+  #left: number | null;
+  #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #ended = false;
+  #resolve: () => void;
+  #reject: (error: unknown) => void;
+  #aborted = () => this.fail(this.#settings.signal?.reason);
+
+  constructor(settings: Settings, resolve: () => void, reject: (error: unknown) => void) {
+    this.#settings = settings;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#left = settings.count;
+    this.#channels = Channels.of(settings.map);
+    this.#queue = process.platform === 'linux' ? new epoll() : new kqueue();
+    this.#poller =
+      settings.use_poll === null ? this.#queue : settings.use_poll ? new poll() : new select();
+    this.#watcher = new Watcher(
+      this.#queue.fileno(),
+      () => this.#guarded(this.#pass),
+      () => this.#guarded(this.#prepare),
+    );
+    this.#channels.listen(this);
+    settings.signal?.addEventListener('abort', this.#aborted);
+    this.#startTimer();
+    debug('loop: %d channels', settings.map.size);
+  }
+
+  // ---- what the map's channels tell ----
+
+  added(registration: Registration): void {
+    this.changed(registration);
+  }
+
+  changed(registration: Registration): void {
+    if (registration.queued) return;
+    registration.queued = true;
+    this.#toAsk.push(registration);
+    this.#watcher.pending = BEFORE_WAITING;
+  }
+
+  /** Out of the kernel's queue at once: the descriptor is about to be closed. */
+  removed(registration: Registration): void {
+    this.#watch(registration, 0);
+    this.#restless.delete(registration);
+    this.#ready.delete(registration);
+    this.#watcher.pending = BEFORE_WAITING;
+  }
+
+  // ---- a pass ----
+
+  #prepare(): void {
+    this.#askChanged();
+    for (const registration of this.#restless) this.#ask(registration);
+    if (this.#ready.size > 0) this.#passSoon();
+  }
+
+  /** Asks those that did something, except the restless: prepare asks these in any case. */
+  #askChanged(): void {
+    for (const registration of this.#toAsk) {
+      registration.queued = false;
+      if (registration.gone) continue;
+      if (registration.restless) {
+        this.#restless.add(registration);
+      } else {
+        this.#restless.delete(registration);
+        this.#ask(registration);
+      }
+    }
+    this.#toAsk = [];
+    this.#watcher.pending = this.#restless.size > 0 || this.#ready.size > 0 ? NEXT_TURN : NOTHING;
+  }
+
+  #ask(registration: Registration): void {
+    if (registration.gone) return;
+    const wanted = registration.ask();
+    if (registration.gone) return;
+    const events = wanted & ~DUE;
+    if (events !== registration.watched) this.#watch(registration, events);
+    if (wanted & DUE || (registration.alwaysReady && events !== 0)) this.#ready.add(registration);
+    else this.#ready.delete(registration);
+  }
+
+  #pass(): void {
+    const count = this.#poller.wait(this.#pairs, 0);
+    debug('pass: %d events', count + this.#ready.size);
+    this.#dispatch(count, ++this.#channels.waits);
+    if (this.#ended) return;
+    this.#askChanged();
+    this.#endPass();
+  }
+
+  #dispatch(count: number, wait: number): void {
+    if (this.#settings.use_poll === null && this.#ready.size === 0) {
+      for (let i = 0; i < count && !this.#ended; i++) {
+        const registration = this.#registrationOf(this.#pairs[2 * i], wait);
+        if (registration) this.#deliver(registration, registration.steps(this.#pairs[2 * i + 1]));
+      }
+      return;
+    }
+    const batch = this.#batch(count, wait);
+    for (const kind of this.#settings.use_poll === false ? BY_KIND : [ALL]) {
+      for (const [registration, steps] of batch) {
+        if (steps & kind && !this.#ended) this.#deliver(registration, steps & kind);
+      }
+    }
+  }
+
+  /** The events in the map's order, with those that the kernel does not tell. */
+  #batch(count: number, wait: number): [Registration, number][] {
+    const events = new Map<Registration, number>();
+    for (let i = 0; i < count; i++) {
+      const registration = this.#registrationOf(this.#pairs[2 * i], wait);
+      if (registration) events.set(registration, this.#pairs[2 * i + 1]);
+    }
+    for (const registration of this.#ready) {
+      const told = registration.alwaysReady ? registration.wanted & ~DUE : 0;
+      events.set(registration, (events.get(registration) ?? 0) | told);
+    }
+    return [...events]
+      .sort(([a], [b]) => a.order - b.order)
+      .map(([registration, events]) => [registration, registration.steps(events)]);
+  }
+
+  /** Only if it was there before the wait: else the event is of its descriptor's past. */
+  #registrationOf(fd: number, wait: number): Registration | undefined {
+    const registration = this.#channels.get(fd);
+    return registration && registration.since < wait ? registration : undefined;
+  }
+
+  #deliver(registration: Registration, steps: number): void {
+    registration.deliver(steps);
+    if (!registration.gone) this.changed(registration);
+  }
+
+  #endPass(): void {
+    if (this.#settings.map.size === 0 || (this.#left !== null && --this.#left === 0)) {
+      this.#end();
+      this.#resolve();
+    } else {
+      this.#startTimer();
+    }
+  }
+
+  // ---- telling the kernel ----
+
+  #watch(registration: Registration, events: number): void {
+    const { fd, watched } = registration;
+    registration.watched = events;
+    try {
+      if (this.#poller !== this.#queue) change(this.#poller, fd, watched, events);
+      if (!registration.alwaysReady) change(this.#queue, fd, watched, events);
+    } catch (error) {
+      this.#refused(registration, error);
+    }
+  }
+
+  /**
+   * Three cases: a regular file, which is always ready; a descriptor that was closed behind the
+   * channel's back (then the queue knows it no longer); and one that the poller cannot take.
+   */
+  #refused(registration: Registration, error: unknown): void {
+    const code = error instanceof OSError ? error.code : '';
+    if (code === 'EPERM') {
+      registration.alwaysReady = true;
+      return;
+    }
+    registration.watched = 0;
+    if (registration.gone) return;
+    registration.rest();
+    failed(registration.channel, code === 'ENOENT' ? new OSError('poll', errno.EBADF) : error);
+  }
+
+  // ---- when ----
+
+  #startTimer(): void {
+    const { timeout } = this.#settings;
+    if (timeout === null || this.#ended) return;
+    if (timeout === 0 && this.#left !== null) {
+      this.#passSoon();
+    } else if (this.#timer) {
+      this.#timer.refresh();
+    } else {
+      const milliseconds = Math.min(timeout * 1000, LONGEST_TIMER);
+      this.#timer = setTimeout(() => this.#guarded(this.#wholePass), milliseconds);
+    }
+  }
+
+  #passSoon(): void {
+    this.#immediate ??= setImmediate(() => {
+      this.#immediate = undefined;
+      this.#guarded(this.#wholePass);
+    });
+  }
+
+  #wholePass(): void {
+    this.#prepare();
+    if (!this.#ended) this.#pass();
+  }
+
+  // ---- the end ----
+
+  /** Runs a part of a pass; what comes out of it ends the loop. */
+  #guarded(part: () => void): void {
+    if (this.#ended) return;
+    try {
+      escapingTo(this, () => part.call(this));
+      if (this.#settings.map.size === 0 && !this.#ended) this.#endPass();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  fail(error: unknown): void {
+    if (this.#ended) return;
+    this.#end();
+    this.#reject(error);
+  }
+
+  #end(): void {
+    debug('loop ends: %d channels', this.#settings.map.size);
+    this.#ended = true;
+    this.#channels.ignore();
+    for (const registration of this.#channels.all()) {
+      registration.watched = 0;
+      registration.queued = false;
+      registration.alwaysReady = false;
+    }
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    this.#settings.signal?.removeEventListener('abort', this.#aborted);
+    this.#watcher.close();
+    this.#queue.close();
+    this.#poller.close();
+  }
+}
+
+/** Registers, changes or takes out, whichever the difference is. */
+function change(poller: Poller, fd: number, before: number, now: number): void {
+  try {
+    if (before === now) return;
+    if (before === 0) poller.register(fd, now);
+    else if (now !== 0) poller.modify(fd, now);
+    else poller.unregister(fd);
+  } catch (error) {
+    // Closed already, which took it out of the queue.
+    const gone = error instanceof OSError && [errno.EBADF, errno.ENOENT].includes(-error.errno);
+    if (!(gone && now === 0)) throw error;
+  }
+}

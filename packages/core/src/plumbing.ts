@@ -1,0 +1,66 @@
+/**
+ * How a dispatcher and the loop talk beside asyncore's own methods. Symbols, so that no name of a
+ * subclass can get in the way.
+ */
+
+/** `channel[interest]()`: the events to wait for; it asks `readable()` and `writable()`. */
+export const interest = Symbol('asyncore.interest');
+
+/** `channel[hung_up](state)`: poll(2) said that the connection is over, and nothing is unread. */
+export const hung_up = Symbol('asyncore.hung_up');
+
+/** `channel[due]()`: something happened that no descriptor tells (a name was looked up). */
+export const due = Symbol('asyncore.due');
+
+/** Among the events of `interest`: call `due` at once. No flag of poll(2) has this bit. */
+export const DUE = 1 << 30;
+
+/** `channel[over]`: whether it was told of the end, so that it gets nothing more. */
+export const over = Symbol('asyncore.over');
+
+const settled = new WeakSet<(...args: never[]) => unknown>();
+
+/** Whether a predicate's answer changes only with `_changed()`, so that it need not be asked. */
+export function is_settled(predicate: (...args: never[]) => unknown): boolean {
+  return settled.has(predicate);
+}
+
+interface Changing {
+  _changed(): void;
+}
+
+/**
+ * Says of predicates of a class that what they answer changes only when the channel calls
+ * `_changed()`: the loop then asks a quiet channel nothing. A subclass that overrides them is
+ * asked on every pass.
+ */
+export function settle_predicates<T extends Changing, K extends keyof T & string>(
+  prototype: T,
+  ...names: K[]
+): void {
+  for (const name of names) settled.add(prototype[name] as () => unknown);
+  announce_assignment(prototype, ...names);
+}
+
+/**
+ * Lets the loop know when one of these methods is assigned on an instance later on, since nothing
+ * would ask a quiet channel again.
+ */
+export function announce_assignment<T extends Changing, K extends keyof T & string>(
+  prototype: T,
+  ...names: K[]
+): void {
+  for (const name of names) {
+    const method = prototype[name];
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      enumerable: false,
+      get: () => method,
+      set(this: T, value: unknown) {
+        const property = { value, configurable: true, enumerable: true, writable: true };
+        Object.defineProperty(this, name, property);
+        this._changed();
+      },
+    });
+  }
+}

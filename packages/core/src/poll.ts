@@ -1,0 +1,52 @@
+import { type Poller, poll as poll_poller, select } from '@asyncore/socket';
+import { type channel_map, socket_map } from './channel.js';
+import { Channels } from './channels.js';
+import { handling } from './handling.js';
+import { DUE } from './plumbing.js';
+import { ALL, END, NOTICE, READ, type Registration, URGENT, WRITE } from './registration.js';
+
+/**
+ * Blocks the thread for up to `timeout` seconds (null: for as long as it takes): a single pass
+ * over `map` by select(2). Use `loop` where anything else is to go on. Throws as `loop` rejects.
+ */
+export function poll(timeout: number | null = 0, map: channel_map | null = socket_map): void {
+  pass(new select(), timeout, map ?? socket_map, [READ, WRITE, URGENT, END | NOTICE]);
+}
+
+/**
+ * Blocks the thread for up to `timeout` seconds (null: for as long as it takes): a single pass
+ * over `map` by poll(2). Use `loop` where anything else is to go on. Throws as `loop` rejects.
+ */
+export function poll2(timeout: number | null = 0, map: channel_map | null = socket_map): void {
+  pass(new poll_poller(), timeout, map ?? socket_map, [ALL]);
+}
+
+/** Another name of `poll2`, for old programs: asyncore has it too. */
+export const poll3 = poll2;
+
+function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: number[]): void {
+  if (map.size === 0) return;
+  const channels = Channels.of(map);
+  const asked = channels.all().filter((registration) => ask(registration, poller));
+  const notices = asked.some(({ wanted }) => wanted & DUE);
+  const events = new Map(poller.poll(notices ? 0 : timeout));
+  channels.waits += 1;
+  const batch = asked.map((registration): [Registration, number] => {
+    return [registration, registration.steps(events.get(registration.fd) ?? 0)];
+  });
+  for (const kind of kinds) {
+    for (const [registration, steps] of batch) {
+      if (steps & kind) registration.deliver(steps & kind);
+    }
+  }
+}
+
+/** Whether there is anything to wait for. A channel that the poller cannot take is told so. */
+function ask(registration: Registration, poller: Poller): boolean {
+  const wanted = registration.ask();
+  if (wanted === 0 || registration.gone) return false;
+  handling(registration.channel, () => {
+    if (wanted !== DUE) poller.register(registration.fd, wanted & ~DUE);
+  });
+  return true;
+}

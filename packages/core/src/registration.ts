@@ -1,0 +1,178 @@
+import {
+  OSError,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLNVAL,
+  POLLOUT,
+  POLLPRI,
+  POLLRDHUP,
+  poll,
+  unread,
+} from '@asyncore/socket';
+import type { channel, channel_map } from './channel.js';
+import { handling, settle } from './handling.js';
+import { DUE, due, hung_up, interest, is_settled, over } from './plumbing.js';
+
+const RDHUP = POLLRDHUP ?? 0;
+const ENDED = POLLERR | POLLHUP | POLLNVAL | RDHUP;
+
+/** What to do for a channel, in this order; a bit each. */
+export const READ = 1;
+export const WRITE = 2;
+export const URGENT = 4;
+export const END = 8;
+export const NOTICE = 16;
+export const ALL = READ | WRITE | URGENT | END | NOTICE;
+
+/** A channel, or any object in a map, with what a dispatcher has beside. */
+type Channel = channel & {
+  [interest]?(): number;
+  [hung_up]?(state: number): void;
+  [due]?(): void;
+  readonly [over]?: boolean;
+};
+
+/**
+ * One channel under one descriptor in one map, for as long as it stays there. Events belong to a
+ * registration, not to a number: a descriptor closed and used again is another one.
+ */
+export class Registration {
+  /** No longer in the map. */
+  gone = false;
+  /** What the channel waits for, as last asked. */
+  wanted = 0;
+  /** Waits in the loop's list of those to be asked. */
+  queued = false;
+  /** What the loop has told the kernel. */
+  watched = 0;
+  /** The kernel's queue refuses it because it is always ready: a regular file. */
+  alwaysReady = false;
+
+  readonly channel: Channel;
+  /** Not waited for, although wanted: telling it again would only make the loop spin. */
+  #muted = 0;
+  /** What the channel answered last, and what it answered when it was put to rest. */
+  #asked = 0;
+  #restedAt = -1;
+
+  constructor(
+    readonly map: channel_map,
+    readonly fd: number,
+    channel: channel,
+    /** The order of registration, and the number of waits before it. */
+    readonly order: number,
+    readonly since: number,
+  ) {
+    this.channel = channel;
+  }
+
+  /** Whether the channel has to be asked on every pass, since only it knows what changes. */
+  get restless(): boolean {
+    const { channel } = this;
+    return (
+      channel[interest] === undefined ||
+      !is_settled(channel.readable) ||
+      !is_settled(channel.writable)
+    );
+  }
+
+  /** Whether the channel is still there. Look after every handler: it may have closed itself. */
+  get alive(): boolean {
+    return !this.gone && this.map.get(this.fd) === this.channel && !this.channel[over];
+  }
+
+  /** Asks the channel what to wait for. A predicate that throws is a handler that throws. */
+  ask(): number {
+    let events = 0;
+    handling(this.channel, (channel) => {
+      events = channel[interest]?.() ?? plainInterest(channel);
+    });
+    if (this.gone) return 0;
+    this.#asked = events;
+    if (events !== this.#restedAt) this.#restedAt = -1;
+    this.wanted = this.#restedAt < 0 ? events & ~this.#muted : 0;
+    return this.wanted;
+  }
+
+  /** Nothing is told until the channel waits for something else than now. */
+  rest(): void {
+    this.#restedAt = this.#asked;
+    this.wanted = 0;
+  }
+
+  /** What is to be done when poll(2), or a poller like it, says `events`. */
+  steps(events: number): number {
+    let steps = 0;
+    if (this.wanted & POLLIN && events & (POLLIN | ENDED)) steps |= READ;
+    if (this.wanted & POLLOUT && events & (POLLOUT | POLLERR)) steps |= WRITE;
+    if (this.wanted & POLLPRI && events & POLLPRI) steps |= URGENT;
+    if (this.wanted & DUE) steps |= NOTICE;
+    if (events & ENDED) steps |= END;
+    return steps;
+  }
+
+  /** Calls the handlers for `steps`, as long as the channel is there to be told. */
+  deliver(steps: number): void {
+    if (!this.alive) return;
+    handling(this.channel, (channel) => {
+      const pending = steps & END ? unreadOf(this.fd) : 0;
+      if (steps & NOTICE) settle(channel, channel[due]?.());
+      if (steps & READ && this.alive) settle(channel, channel.handle_read_event());
+      if (steps & WRITE && this.alive) settle(channel, channel.handle_write_event());
+      if (steps & URGENT && this.alive) settle(channel, channel.handle_expt_event());
+      if (this.alive && (steps & URGENT || this.#muted)) this.#muteUrgent();
+      if (steps & END && this.alive) this.#end(pending);
+    });
+  }
+
+  /** The urgent byte may have been left unread: then wait for nothing urgent until it is gone. */
+  #muteUrgent(): void {
+    this.#muted = stateOf(this.fd, POLLPRI) & POLLPRI;
+  }
+
+  /**
+   * The connection is over, and the channel has not noticed. Three cases:
+   * 1. It has been read from, and there was something to read: the reader will come to the end.
+   * 2. It is not being read from, but there is something to read: it rests until it wants to read.
+   * 3. Nothing is left to read: it is told.
+   */
+  #end(pending: number): void {
+    const { channel } = this;
+    if (pending > 0) {
+      if (!(this.wanted & POLLIN)) this.rest();
+      return;
+    }
+    const state = this.#endState();
+    if (state === 0) return; // the handler has read the error
+    if (channel[hung_up]) channel[hung_up](state);
+    else settle(channel, channel.handle_close());
+    if (this.alive && this.#endState() !== 0) this.rest();
+  }
+
+  #endState(): number {
+    return stateOf(this.fd, this.wanted & RDHUP) & ENDED;
+  }
+}
+
+function plainInterest(channel: channel): number {
+  const readable = channel.readable();
+  const writable = channel.writable() && !channel.accepting;
+  return (readable ? POLLIN | POLLPRI : 0) | (writable ? POLLOUT | POLLPRI : 0);
+}
+
+/** What poll(2) says of one descriptor now. */
+export function stateOf(fd: number, events: number): number {
+  const poller = new poll();
+  poller.register(fd, events);
+  return poller.poll(0)[0]?.[1] ?? 0;
+}
+
+function unreadOf(fd: number): number {
+  try {
+    return unread(fd);
+  } catch (error) {
+    if (error instanceof OSError) return 0; // not a kind of descriptor that counts
+    throw error;
+  }
+}
