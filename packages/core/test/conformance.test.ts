@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { differences, rules } from './conformance/differences.js';
@@ -147,6 +148,12 @@ describe('the list of differences', () => {
       expect(listed, difference.scenario).toContain(difference);
       expect(side(difference.trace, '-')).not.toEqual(side(difference.trace, '+'));
     }
+  });
+
+  it('is in the README, rule by rule', () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const flat = readme.replaceAll(/\s+/g, ' ');
+    for (const rule of Object.values(rules)) expect(flat).toContain(rule);
   });
 
   it('has an example of each rule', () => {

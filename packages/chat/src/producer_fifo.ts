@@ -1,0 +1,85 @@
+import { type Producer, running_producer } from './running_producer.js';
+
+/**
+ * What a channel has yet to send, in order: bytes, producers, and the marker behind which nothing
+ * comes. A producer gives a piece only when it is pulled, so that a file larger than memory takes no
+ * more of it than one piece.
+ */
+export class producer_fifo {
+  private readonly ready: () => void;
+  private items: (Uint8Array | running_producer | null)[] = [];
+  private head = 0;
+  /** How many bytes were pushed and not pulled; what producers may give does not count. */
+  byteLength = 0;
+
+  /**
+   * @param ready called when it is time to `pull` again after `'wait'`, from a turn of its own: what
+   * it throws nobody catches
+   */
+  constructor(ready: () => void) {
+    this.ready = ready;
+  }
+
+  /** How many items there are: byte arrays, producers, the marker. */
+  get length(): number {
+    return this.items.length - this.head;
+  }
+
+  /** Whether the first item is a producer whose next piece has yet to come: `ready` will be called. */
+  get waiting(): boolean {
+    const item = this.items[this.head];
+    return item instanceof running_producer && item.waiting;
+  }
+
+  /**
+   * @param item bytes, a producer, or null for the marker
+   * @throws TypeError when it is none of these
+   */
+  push(item: Uint8Array | Producer | null): void {
+    const plain = item === null || item instanceof Uint8Array;
+    this.items.push(plain ? item : new running_producer(item, this.ready));
+    if (item instanceof Uint8Array) this.byteLength += item.byteLength;
+  }
+
+  /**
+   * The next bytes, never an empty array; null when there is nothing to send; `'close'` at the
+   * marker, however often; `'wait'` when a producer is `waiting`, or is itself the one who asks.
+   *
+   * @param encoding for producers that give strings; null if they may not
+   * @throws what a producer throws or rejects with, and TypeError when one gives no bytes; that
+   * producer is at its end, and the next pull goes on behind it
+   */
+  pull(encoding: BufferEncoding | null = null): Uint8Array | 'wait' | 'close' | null {
+    while (this.length > 0) {
+      const item = this.items[this.head];
+      if (item === null) return 'close';
+      if (item instanceof Uint8Array) {
+        this.remove(item);
+        if (item.length > 0) return item;
+      } else {
+        const bytes = item.pull(encoding);
+        if (bytes === null) this.remove(item);
+        else if (bytes.length > 0) return bytes;
+      }
+    }
+    return null;
+  }
+
+  /** Ends every producer, and forgets all items. */
+  end(): void {
+    const items = this.items.slice(this.head);
+    this.items = [];
+    this.head = this.byteLength = 0;
+    for (const item of items) if (item instanceof running_producer) item.end();
+  }
+
+  // Only if it still comes first: while it was asked, the producer may have ended us all.
+  private remove(item: Uint8Array | running_producer): void {
+    if (this.items[this.head] !== item) return;
+    if (item instanceof Uint8Array) this.byteLength -= item.byteLength;
+    this.head += 1;
+    if (this.head * 2 < this.items.length) return;
+    this.items.splice(0, this.head);
+    this.head = 0;
+  }
+}

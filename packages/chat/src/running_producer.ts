@@ -1,0 +1,165 @@
+/** Bytes as a producer gives them, or a string where an encoding is known. */
+export type Piece = NodeJS.ArrayBufferView | string;
+
+/**
+ * Where outgoing data comes from, piece by piece: asynchat's producers, whose `more()` gives nothing
+ * (no bytes, or null) when there are no more; and what can be iterated over, such as a generator, a
+ * stream, the body of a response. A piece must not change once it was given.
+ */
+export type Producer =
+  | { more(): Piece | null | undefined }
+  | Iterable<Piece>
+  | AsyncIterable<Piece>;
+
+type Result = IteratorResult<Piece, unknown>;
+
+interface Pieces {
+  next(): Result | PromiseLike<Result>;
+  return?(): unknown;
+}
+
+/** A producer while it is asked for its pieces, one at a time and none ahead. */
+export class running_producer {
+  /** A piece was asked for and has not come yet. */
+  waiting = false;
+
+  private readonly producer: Producer;
+  private readonly ready: () => void;
+  private readonly pieces: Pieces;
+  /** What an awaited piece came to: returns or throws it. */
+  private outcome: (() => Result) | null = null;
+  private running = false;
+  private ended = false;
+
+  /**
+   * @param ready called when it is time to `pull` again after `'wait'`, from a turn of its own
+   * @throws TypeError when `producer` is none
+   */
+  constructor(producer: Producer, ready: () => void) {
+    this.producer = producer;
+    this.ready = ready;
+    this.pieces = piecesOf(producer);
+    // A stream may fail before its turn. It tells its iterator later, but without a listener now
+    // the error would end the process.
+    if (isStream(producer)) producer.on('error', () => {});
+  }
+
+  /**
+   * The next piece, null when there are no more, or `'wait'`.
+   *
+   * @param encoding for a producer that gives strings; null if it may not
+   * @throws what the producer throws or rejects with, and TypeError when it gives no bytes; it is
+   * then at its end
+   */
+  pull(encoding: BufferEncoding | null): Uint8Array | 'wait' | null {
+    if (this.ended) return null;
+    // Asked from within its own `next` it cannot answer; the call that is under way will.
+    if (this.waiting || this.running) return 'wait';
+    const result = this.result();
+    if (result === 'wait') return 'wait';
+    if (result.done || this.ended) return null;
+    try {
+      return bytesOf(result.value, encoding);
+    } catch (error) {
+      this.end();
+      throw error;
+    }
+  }
+
+  /** Ends the producer where it is: `return()` is called, and a stream destroyed. */
+  end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    if (!this.running) this.close();
+  }
+
+  private result(): Result | 'wait' {
+    const outcome = this.outcome;
+    this.outcome = null;
+    try {
+      return outcome === null ? this.ask() : outcome();
+    } catch (error) {
+      this.ended = true;
+      throw error;
+    }
+  }
+
+  private ask(): Result | 'wait' {
+    this.running = true;
+    try {
+      const result = this.pieces.next();
+      if (!('then' in result)) return result;
+      this.waiting = true;
+      Promise.resolve(result).then(
+        (value) => this.arrive(() => value),
+        (error) =>
+          this.arrive(() => {
+            throw error;
+          }),
+      );
+      return 'wait';
+    } finally {
+      this.running = false;
+      // Ended from within `next`, when a generator could not be returned from.
+      if (this.ended) this.close();
+    }
+  }
+
+  private arrive(outcome: () => Result): void {
+    this.waiting = false;
+    this.outcome = outcome;
+    if (!this.ended) this.ready();
+  }
+
+  private close(): void {
+    try {
+      Promise.resolve(this.pieces.return?.()).catch(warn);
+    } catch (error) {
+      warn(error);
+    }
+    // An iterator that has not begun, or that waits for data, would leave its stream open.
+    if (isStream(this.producer)) this.producer.destroy();
+  }
+}
+
+function piecesOf(producer: Producer): Pieces {
+  if (typeof producer === 'object' && producer !== null && !ArrayBuffer.isView(producer)) {
+    if ('more' in producer) return classic(producer);
+    if (Symbol.asyncIterator in producer) return producer[Symbol.asyncIterator]();
+    if (Symbol.iterator in producer) return producer[Symbol.iterator]();
+  }
+  throw new TypeError('producer must have a method more() or be an iterable of bytes');
+}
+
+function classic(producer: { more(): Piece | null | undefined }): Pieces {
+  return {
+    next() {
+      const value = producer.more();
+      const nothing = value === null || value === undefined || sizeOf(value) === 0;
+      return nothing ? { done: true, value } : { done: false, value };
+    },
+  };
+}
+
+function bytesOf(piece: Piece, encoding: BufferEncoding | null): Uint8Array {
+  if (piece instanceof Uint8Array) return piece;
+  if (ArrayBuffer.isView(piece)) {
+    return new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
+  }
+  if (typeof piece !== 'string') throw new TypeError(`a producer gave ${typeof piece}, not bytes`);
+  if (encoding !== null) return Buffer.from(piece, encoding);
+  throw new TypeError('a producer gave a string: encode it, or set use_encoding');
+}
+
+function sizeOf(piece: Piece): number {
+  return typeof piece === 'string' ? piece.length : piece.byteLength;
+}
+
+function isStream(producer: object): producer is NodeJS.ReadableStream & { destroy(): void } {
+  return 'on' in producer && 'destroy' in producer;
+}
+
+// The channel is closed: there is no handler left to tell.
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
+}
