@@ -1,0 +1,322 @@
+import {
+  bytes,
+  dispatcher,
+  gather,
+  handling,
+  output_queue,
+  outside,
+  type Socket,
+  settle,
+  settle_predicates,
+  type socket_like,
+} from '@asyncore/core';
+import { producer_fifo } from './producer_fifo.js';
+import type { Producer } from './running_producer.js';
+import {
+  type Terminator,
+  type terminator_consumer,
+  terminator_matcher,
+} from './terminator_matcher.js';
+
+/** Sends of `ac_out_buffer_size` in one go, so that other channels get their turn. */
+const MOST_SENDS = 16;
+const MOST_CHUNKS = 64;
+
+type Text = string;
+
+/**
+ * A channel for protocols of commands and responses: what comes in is handed to
+ * `collect_incoming_data`, and `found_terminator` is called at each terminator; what goes out is
+ * queued, bytes and producers alike.
+ *
+ * https://docs.python.org/3.11/library/asynchat.html#asynchat.async_chat
+ */
+export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
+  /** What one recv(2) asks for, in bytes. */
+  ac_in_buffer_size = 65536;
+  /** What one send(2) is given at most, in bytes. */
+  ac_out_buffer_size = 65536;
+  /** More bytes than this waiting to be sent and `push` returns false; 0: no limit. */
+  ac_out_high_water = 0;
+  /** The most bytes to collect before a terminator (see `handle_overflow`); 0: no limit. */
+  max_incoming = 0;
+  /** Whether strings may be pushed; they are encoded as `encoding`. */
+  use_encoding: boolean | 0 | 1 = false;
+  encoding: BufferEncoding = 'latin1';
+  /** What `_collect_incoming_data` has collected. */
+  incoming: Buffer[] = [];
+
+  #consumer: terminator_consumer = new Consumer(this);
+  #matcher = new terminator_matcher(this.#consumer);
+  /** What is still to be sent: `#fifo` as it was pushed, its next bytes in `#queue`. */
+  #fifo = new producer_fifo(() => outside(this, () => this.initiate_send()));
+  #queue = new output_queue();
+  /** `push` has said no, and the channel does not read. */
+  #full = false;
+  #sending = false;
+  /** The output goes out when the running handler returns. */
+  #gathered = false;
+
+  // ---- input ----
+
+  /** Some of the input, never none. A subclass must override it, for one with the method below. */
+  collect_incoming_data(_data: Buffer): void {
+    throw new Error(`${this.constructor.name} must have a collect_incoming_data`);
+  }
+
+  /** The terminator was found. A subclass must override it. */
+  found_terminator(): void {
+    throw new Error(`${this.constructor.name} must have a found_terminator`);
+  }
+
+  /** Collects `data` in `incoming`. */
+  _collect_incoming_data(data: Buffer): void {
+    this.incoming.push(data);
+  }
+
+  /** What was collected, and forgets it. */
+  _get_data(): Buffer {
+    const pieces = this.incoming;
+    this.incoming = [];
+    const [first] = pieces;
+    // A small piece would keep the whole block alive that it was received in.
+    const whole = pieces.length === 1 && first.byteLength * 2 >= first.buffer.byteLength;
+    return whole ? first : Buffer.concat(pieces);
+  }
+
+  /**
+   * What ends the next piece of input: bytes or a string, several of such (the earliest counts, of
+   * those the longest), a number of bytes, or null for nothing: everything is collected. Set in
+   * `found_terminator` it holds for what has already been received.
+   *
+   * @throws TypeError for anything else, RangeError for a number that is negative or not whole
+   */
+  set_terminator(term: Terminator | Text | readonly (Uint8Array | Text)[]): void {
+    const encoded = (item: Uint8Array | Text) =>
+      typeof item === 'string' ? Buffer.from(item, this.encoding) : item;
+    if (typeof term === 'string') this.#matcher.terminator = encoded(term);
+    else if (Array.isArray(term)) this.#matcher.terminator = term.map(encoded);
+    else this.#matcher.terminator = term as Terminator; // which it checks
+  }
+
+  /** The terminator in force; of a number, what is left of it: 0 once it was reached. */
+  get_terminator(): Terminator {
+    return this.#matcher.terminator;
+  }
+
+  override handle_read(): void {
+    const data: Buffer | Text = this.recv(this.ac_in_buffer_size);
+    // A recv of the subclass's own may give a string, as in asynchat.
+    this.#matcher.feed(typeof data === 'string' ? Buffer.from(data, this.encoding) : data);
+  }
+
+  /**
+   * More than `max_incoming` bytes came without a terminator. The default logs and closes; a channel
+   * that stays open gets nothing up to and including the next terminator.
+   */
+  handle_overflow(): void {
+    this.log_info(`more than ${this.max_incoming} bytes without a terminator: ${this}`, 'error');
+    this.handle_close_event();
+  }
+
+  // ---- output ----
+
+  /**
+   * Queues bytes, which must not be changed until they are sent. They go out together with all else
+   * that a handler pushes when that returns, at once when pushed from elsewhere, and no later than
+   * `close`. Returns whether no more than `ac_out_high_water` bytes are waiting now; after false
+   * `handle_drain` follows.
+   *
+   * @throws TypeError for what is not bytes; a string needs `use_encoding`
+   */
+  push(data: ArrayBufferView | Text): boolean {
+    const chunk =
+      typeof data === 'string' && this.use_encoding
+        ? Buffer.from(data, this.encoding)
+        : bytes(data as ArrayBufferView); // which throws for a string
+    if (this.#refuses('push')) return false;
+    this.#fifo.push(chunk);
+    this.#heedHighWater();
+    this.#sendSoon();
+    return !this.#full;
+  }
+
+  /**
+   * Queues what `producer` gives, asked for piece by piece as it can be sent: an object with
+   * `more()`, or anything to iterate over, also asynchronously. What it throws goes to
+   * `handle_error`; when the channel closes first, its `return()` is called.
+   *
+   * @throws TypeError for what is no producer
+   */
+  push_with_producer(producer: Producer): void {
+    if (this.#refuses('push_with_producer')) return;
+    this.#fifo.push(producer);
+    this.#sendSoon();
+  }
+
+  /** Closes the channel once everything is sent. */
+  close_when_done(): void {
+    if (this.closing) return;
+    this.closing = true;
+    this.#fifo.push(null);
+    this._changed();
+  }
+
+  #refuses(method: string): boolean {
+    if (this.closing) this.log_info(`${method} after close_when_done is refused: ${this}`, 'error');
+    return this.closing;
+  }
+
+  /** Bytes pushed and not yet sent; those that a producer may still give do not count. */
+  get #unsent(): number {
+    return this.#fifo.byteLength + this.#queue.length;
+  }
+
+  #heedHighWater(): void {
+    if (this.ac_out_high_water === 0 || this.#unsent <= this.ac_out_high_water) return;
+    this.#full = true;
+    this.#matcher.pause(); // what was received already would bring more answers
+    this._changed();
+  }
+
+  #sendSoon(): void {
+    if (this.#gathered) return;
+    this.#gathered = gather(this);
+    if (!this.#gathered) this.initiate_send();
+  }
+
+  /**
+   * Sends what the kernel takes. It may be called from within itself: `send`, a producer or a handler
+   * may push, close or discard, and what they change counts from there on.
+   */
+  initiate_send(): void {
+    this.#gathered = false;
+    if (this.#sending || !this.connected) return;
+    this.#sending = true;
+    try {
+      handling(this, () => this.#sendQueued());
+    } finally {
+      this.#sending = false;
+    }
+    this._changed();
+    handling(this, () => this.#drained());
+  }
+
+  #sendQueued(): void {
+    for (let sends = 0; sends < MOST_SENDS && this.connected; sends++) {
+      const last = this.#fill();
+      const queue = this.#queue;
+      if (queue.length === 0) {
+        if (last === 'close') this.handle_close_event();
+        return;
+      }
+      const chunks = queue.next(MOST_CHUNKS, this.ac_out_buffer_size);
+      const sent = this.#sendChunks(chunks);
+      if (queue !== this.#queue) return; // discarded meanwhile
+      queue.consume(sent);
+      if (sent < chunks.reduce((sum, { byteLength }) => sum + byteLength, 0)) return;
+    }
+  }
+
+  /** Pulls the next bytes into the queue, enough for one send. */
+  #fill(): 'wait' | 'close' | null {
+    while (this.#queue.length < this.ac_out_buffer_size) {
+      const piece = this.#fifo.pull(this.use_encoding ? this.encoding : null);
+      if (piece === null || typeof piece === 'string') return piece;
+      this.#queue.push(piece);
+    }
+    return null;
+  }
+
+  #sendChunks(chunks: Uint8Array[]): number {
+    if (this.send === dispatcher.prototype.send) return this._send_chunks(chunks);
+    return this.send(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
+  }
+
+  #drained(): void {
+    if (!this.#full || this.#unsent > this.ac_out_high_water / 2 || !this.connected) return;
+    this.#full = false;
+    this._changed();
+    settle(this, this.handle_drain());
+    if (!this.#full) this.#matcher.resume();
+  }
+
+  /** After `push` has returned false: half of `ac_out_high_water` is left, push on. */
+  handle_drain(): void {}
+
+  /** Forgets what has been received and what was to be sent: for emergencies. */
+  discard_buffers(): void {
+    this.#matcher.discard();
+    this.incoming = [];
+    this.#forgetOutput();
+  }
+
+  #forgetOutput(): void {
+    this.#fifo.end();
+    this.#queue = new output_queue();
+    this._changed();
+  }
+
+  // ---- the channel ----
+
+  override readable(): boolean {
+    return !this.#full;
+  }
+
+  override writable(): boolean {
+    const sendable = this.#queue.length > 0 || (this.#fifo.length > 0 && !this.#fifo.waiting);
+    return sendable || !this.connected;
+  }
+
+  override handle_write(): void {
+    this.initiate_send();
+  }
+
+  override handle_close(): void {
+    this.close();
+  }
+
+  override close(): void {
+    if (this.#gathered) this.initiate_send();
+    this.#forgetOutput();
+    this.#full = false;
+    this.closing = false;
+    this.#startOver();
+    super.close();
+  }
+
+  /** The matcher may be at work right now: it stops, and another takes over its terminator. */
+  #startOver(): void {
+    const { terminator } = this.#matcher;
+    this.#matcher.pause();
+    this.#matcher = new terminator_matcher(this.#consumer);
+    this.#matcher.terminator = terminator;
+  }
+}
+
+settle_predicates(async_chat.prototype, 'readable', 'writable');
+
+/** Between the matcher and the channel, whose methods may be async. */
+class Consumer implements terminator_consumer {
+  readonly #chat: async_chat<socket_like>;
+
+  constructor(chat: async_chat<socket_like>) {
+    this.#chat = chat;
+  }
+
+  get max_incoming(): number {
+    return this.#chat.max_incoming;
+  }
+
+  collect_incoming_data(data: Buffer): void {
+    settle(this.#chat, this.#chat.collect_incoming_data(data));
+  }
+
+  found_terminator(): void {
+    settle(this.#chat, this.#chat.found_terminator());
+  }
+
+  handle_overflow(): void {
+    settle(this.#chat, this.#chat.handle_overflow());
+  }
+}

@@ -1,0 +1,9 @@
+export { async_chat } from './async_chat.js';
+export { find_prefix_at_end } from './find_prefix_at_end.js';
+export type { Piece, Producer } from './running_producer.js';
+export { simple_producer } from './simple_producer.js';
+export {
+  type Terminator,
+  type terminator_consumer,
+  terminator_matcher,
+} from './terminator_matcher.js';
