@@ -51,30 +51,40 @@ static int pack_inet(struct address* address, const char* host, int32_t port) {
   return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? 0 : -EINVAL;
 }
 
+/* The number of an interface given by name or number, 0 for none. */
+static int32_t zone_index(const char* zone) {
+  unsigned long index = if_nametoindex(zone);
+  char* end;
+  if (index == 0) {
+    index = strtoul(zone, &end, 10);
+    if (*end != '\0') return 0;
+  }
+  return index > INT32_MAX ? 0 : (int32_t)index;
+}
+
 /* A zone after '%' (fe80::1%eth0, fe80::1%2) is the scope when none is given. */
 static int pack_inet6(struct address* address, char* host, int32_t port, int32_t flow,
                       int32_t scope) {
   struct sockaddr_in6* in = (struct sockaddr_in6*)&address->storage;
   char* zone = strchr(host, '%');
-  if (zone != NULL) {
-    *zone++ = '\0';
-    if (scope == 0) {
-      unsigned long index = if_nametoindex(zone);
-      char* end = zone;
-      if (index == 0) index = strtoul(zone, &end, 10);
-      if (index == 0 || (*end != '\0' && end != zone)) return -EINVAL;
-      scope = (int32_t)index;
-    }
+  if (zone != NULL) *zone++ = '\0';
+  if (inet_pton(AF_INET6, host, &in->sin6_addr) != 1) return -EINVAL;
+  if (zone != NULL && scope == 0) {
+    scope = zone_index(zone);
+    if (scope == 0) return -ENODEV;
   }
   in->sin6_family = AF_INET6;
   in->sin6_port = htons((uint16_t)port);
   in->sin6_flowinfo = htonl((uint32_t)flow);
   in->sin6_scope_id = (uint32_t)scope;
   set_length(address, sizeof(*in));
-  return inet_pton(AF_INET6, host, &in->sin6_addr) == 1 ? 0 : -EINVAL;
+  return 0;
 }
 
-/* address_pack(address, family, host, port, flowinfo, scope_id): 0, or -EINVAL if not numeric. */
+/*
+ * address_pack(address, family, host, port, flowinfo, scope_id): 0, -EINVAL if not numeric,
+ * -ENODEV if its zone is no interface.
+ */
 static napi_value address_pack(napi_env env, napi_callback_info info) {
   struct call call;
   struct address address = {0};

@@ -52,12 +52,28 @@ bool call_count(struct call* call, int i, const char* what, int32_t most, int32_
   return true;
 }
 
+/* A length in bytes; JavaScript has buffers larger than an int32_t can say. */
+static bool call_size(struct call* call, int i, const char* what, size_t* out) {
+  double number;
+  if (napi_get_value_double(call->env, call->argv[i], &number) != napi_ok) {
+    return throw_type(call, what, "an integer");
+  }
+  if (!(number >= 0 && number <= 9007199254740991.0) || number != (double)(size_t)number) {
+    return throw_range(call, what, "an integer from 0");
+  }
+  *out = (size_t)number;
+  return true;
+}
+
 static const size_t element_size[] = {
     [napi_int8_array] = 1,    [napi_uint8_array] = 1,    [napi_uint8_clamped_array] = 1,
     [napi_int16_array] = 2,   [napi_uint16_array] = 2,   [napi_int32_array] = 4,
     [napi_uint32_array] = 4,  [napi_float32_array] = 4,  [napi_float64_array] = 8,
     [napi_bigint64_array] = 8, [napi_biguint64_array] = 8,
 };
+
+/* What Node leaves alone when it meets an array type newer than its Node-API. */
+#define UNKNOWN ((napi_typedarray_type)-1)
 
 /* An empty view is fine, one whose buffer was transferred away is not. */
 static bool is_detached(napi_env env, napi_value view, bool typed) {
@@ -71,7 +87,7 @@ static bool is_detached(napi_env env, napi_value view, bool typed) {
 }
 
 bool bytes_of(napi_env env, napi_value value, struct bytes* out) {
-  napi_typedarray_type type;
+  napi_typedarray_type type = UNKNOWN;
   void* data = NULL;
   bool is_typed = false;
   bool is_view = false;
@@ -99,23 +115,21 @@ bool call_bytes(struct call* call, int i, const char* what, struct bytes* out) {
 }
 
 bool call_slice(struct call* call, int i, struct bytes* out) {
-  int32_t offset;
-  int32_t length;
-  if (!call_bytes(call, i, "buffer", out) ||
-      !call_count(call, i + 1, "offset", INT32_MAX, &offset) ||
-      !call_count(call, i + 2, "length", INT32_MAX, &length)) {
+  size_t offset, length;
+  if (!call_bytes(call, i, "buffer", out) || !call_size(call, i + 1, "offset", &offset) ||
+      !call_size(call, i + 2, "length", &length)) {
     return false;
   }
-  if ((size_t)offset > out->length || (size_t)length > out->length - (size_t)offset) {
+  if (offset > out->length || length > out->length - offset) {
     return throw_range(call, "offset + length", "within the buffer");
   }
   if (length > 0) out->data += offset;
-  out->length = (size_t)length;
+  out->length = length;
   return true;
 }
 
 bool call_ints(struct call* call, int i, const char* what, size_t least, int32_t** out, size_t* n) {
-  napi_typedarray_type type;
+  napi_typedarray_type type = UNKNOWN;
   void* data = NULL;
   if (napi_get_typedarray_info(call->env, call->argv[i], &type, n, &data, NULL, NULL) != napi_ok ||
       type != napi_int32_array || *n < least) {

@@ -395,15 +395,6 @@ static const struct constant constants[] = {
 #ifdef EPOLL_CTL_DEL
     CONSTANT(EPOLL_CTL_DEL),
 #endif
-#ifdef EPOLLET
-    CONSTANT(EPOLLET),
-#endif
-#ifdef EPOLLEXCLUSIVE
-    CONSTANT(EPOLLEXCLUSIVE),
-#endif
-#ifdef EPOLLONESHOT
-    CONSTANT(EPOLLONESHOT),
-#endif
 #ifdef FD_SETSIZE
     CONSTANT(FD_SETSIZE),
 #endif
@@ -435,6 +426,9 @@ static const struct constant errors[] = {
 #ifdef EBADF
     CONSTANT(EBADF),
 #endif
+#ifdef EBADMSG
+    CONSTANT(EBADMSG),
+#endif
 #ifdef EBUSY
     CONSTANT(EBUSY),
 #endif
@@ -456,6 +450,9 @@ static const struct constant errors[] = {
 #ifdef EDOM
     CONSTANT(EDOM),
 #endif
+#ifdef EDQUOT
+    CONSTANT(EDQUOT),
+#endif
 #ifdef EEXIST
     CONSTANT(EEXIST),
 #endif
@@ -470,6 +467,12 @@ static const struct constant errors[] = {
 #endif
 #ifdef EHOSTUNREACH
     CONSTANT(EHOSTUNREACH),
+#endif
+#ifdef EIDRM
+    CONSTANT(EIDRM),
+#endif
+#ifdef EILSEQ
+    CONSTANT(EILSEQ),
 #endif
 #ifdef EINPROGRESS
     CONSTANT(EINPROGRESS),
@@ -495,6 +498,9 @@ static const struct constant errors[] = {
 #ifdef EMFILE
     CONSTANT(EMFILE),
 #endif
+#ifdef EMLINK
+    CONSTANT(EMLINK),
+#endif
 #ifdef EMSGSIZE
     CONSTANT(EMSGSIZE),
 #endif
@@ -516,14 +522,26 @@ static const struct constant errors[] = {
 #ifdef ENOBUFS
     CONSTANT(ENOBUFS),
 #endif
+#ifdef ENODATA
+    CONSTANT(ENODATA),
+#endif
 #ifdef ENODEV
     CONSTANT(ENODEV),
 #endif
 #ifdef ENOENT
     CONSTANT(ENOENT),
 #endif
+#ifdef ENOLCK
+    CONSTANT(ENOLCK),
+#endif
 #ifdef ENOMEM
     CONSTANT(ENOMEM),
+#endif
+#ifdef ENOMSG
+    CONSTANT(ENOMSG),
+#endif
+#ifdef ENONET
+    CONSTANT(ENONET),
 #endif
 #ifdef ENOPROTOOPT
     CONSTANT(ENOPROTOOPT),
@@ -540,6 +558,9 @@ static const struct constant errors[] = {
 #ifdef ENOTDIR
     CONSTANT(ENOTDIR),
 #endif
+#ifdef ENOTEMPTY
+    CONSTANT(ENOTEMPTY),
+#endif
 #ifdef ENOTSOCK
     CONSTANT(ENOTSOCK),
 #endif
@@ -555,8 +576,14 @@ static const struct constant errors[] = {
 #ifdef EOPNOTSUPP
     CONSTANT(EOPNOTSUPP),
 #endif
+#ifdef EOVERFLOW
+    CONSTANT(EOVERFLOW),
+#endif
 #ifdef EPERM
     CONSTANT(EPERM),
+#endif
+#ifdef EPFNOSUPPORT
+    CONSTANT(EPFNOSUPPORT),
 #endif
 #ifdef EPIPE
     CONSTANT(EPIPE),
@@ -573,6 +600,9 @@ static const struct constant errors[] = {
 #ifdef ERANGE
     CONSTANT(ERANGE),
 #endif
+#ifdef EREMOTEIO
+    CONSTANT(EREMOTEIO),
+#endif
 #ifdef EROFS
     CONSTANT(EROFS),
 #endif
@@ -585,6 +615,15 @@ static const struct constant errors[] = {
 #ifdef ESPIPE
     CONSTANT(ESPIPE),
 #endif
+#ifdef ESRCH
+    CONSTANT(ESRCH),
+#endif
+#ifdef ESTALE
+    CONSTANT(ESTALE),
+#endif
+#ifdef ETIME
+    CONSTANT(ETIME),
+#endif
 #ifdef ETIMEDOUT
     CONSTANT(ETIMEDOUT),
 #endif
@@ -596,6 +635,9 @@ static const struct constant errors[] = {
 #endif
 #ifdef EWOULDBLOCK
     CONSTANT(EWOULDBLOCK),
+#endif
+#ifdef EXDEV
+    CONSTANT(EXDEV),
 #endif
 };
 

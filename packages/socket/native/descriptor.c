@@ -170,7 +170,8 @@ static napi_value js_unread(napi_env env, napi_callback_info info) {
   int count = 0;
   if (!call_fd(&call, env, info, "unread", &fd)) return NULL;
   int result = ioctl(fd, FIONREAD, &count);
-  return answer_call(env, result < 0 ? result : count);
+  if (result < 0) return answer_call(env, result);
+  return answer(env, count < 0 ? INT32_MAX : count); /* what is left of a large file overflows */
 }
 
 void descriptor_init(napi_env env, napi_value exports) {

@@ -14,17 +14,20 @@
 
 #define MAX_BUFFERS 1024 /* IOV_MAX */
 
+/* An element may be a getter, which may detach its neighbours: all are taken out before any is seen. */
 static bool call_buffers(struct call* call, int i, struct iovec* list, uint32_t* count) {
   bool is_array = false;
+  napi_value items[MAX_BUFFERS];
   napi_is_array(call->env, call->argv[i], &is_array);
   if (!is_array) return throw_type(call, "buffers", "an array of Uint8Arrays");
   napi_get_array_length(call->env, call->argv[i], count);
   if (*count > MAX_BUFFERS) return throw_range(call, "buffers", "1024 or fewer");
   for (uint32_t k = 0; k < *count; k++) {
-    napi_value item;
+    if (napi_get_element(call->env, call->argv[i], k, &items[k]) != napi_ok) return false;
+  }
+  for (uint32_t k = 0; k < *count; k++) {
     struct bytes bytes;
-    if (napi_get_element(call->env, call->argv[i], k, &item) != napi_ok) return false;
-    if (!bytes_of(call->env, item, &bytes)) {
+    if (!bytes_of(call->env, items[k], &bytes)) {
       return throw_type(call, "buffers", "an array of Uint8Arrays that are not detached");
     }
     list[k].iov_base = bytes.data;
@@ -33,10 +36,7 @@ static bool call_buffers(struct call* call, int i, struct iovec* list, uint32_t*
   return true;
 }
 
-/*
- * sendmsg(fd, buffers, flags, address | null, control | null): the number of bytes taken.
- * `buffers` must not change while the elements are read: TypeScript passes an array of its own.
- */
+/* sendmsg(fd, buffers, flags, address | null, control | null): the number of bytes taken. */
 static napi_value js_sendmsg(napi_env env, napi_callback_info info) {
   struct call call;
   int32_t fd, flags;
@@ -136,7 +136,7 @@ static napi_value js_cmsg_pack(napi_env env, napi_callback_info info) {
   uint8_t* at = control.data + offset;
   memset(at, 0, CMSG_SPACE(data.length));
   memcpy(at, &header, sizeof(header));
-  if (data.length > 0) memcpy(at + CMSG_LEN(0), data.data, data.length);
+  if (data.length > 0) memmove(at + CMSG_LEN(0), data.data, data.length);
   return answer(env, (int64_t)end);
 }
 

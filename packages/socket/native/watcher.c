@@ -2,10 +2,15 @@
  * The one place that knows libuv. A watcher lets Node's own event loop wait for a kernel queue:
  * a uv_poll_t on the queue's descriptor calls `ready` when something in it is ready, and a
  * uv_prepare_t calls `prepare` just before Node would block, if there is something to prepare.
+ *
+ * What is watched is a duplicate of the queue's descriptor: libuv aborts the process when one that
+ * it is about to watch was closed, and takes one descriptor only once.
  */
 #include "binding.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <uv.h>
 
 /*
@@ -21,6 +26,7 @@ struct watcher {
   struct watcher* next;
   struct state* state;
   int32_t id;
+  int queue; /* the duplicate */
   int closing; /* handles whose close callback is still to come */
   napi_env env;
   napi_async_context context;
@@ -41,7 +47,7 @@ static void call_back(struct watcher* watcher, napi_ref ref) {
   napi_get_reference_value(env, ref, &function);
   if (napi_make_callback(env, watcher->context, receiver, function, 0, NULL, &result) ==
       napi_pending_exception) {
-    napi_value error;
+    napi_value error = NULL;
     napi_get_and_clear_last_exception(env, &error);
     napi_fatal_exception(env, error);
   }
@@ -53,13 +59,22 @@ static void on_ready(uv_poll_t* handle, int status, int events) {
   call_back(watcher, watcher->on_ready);
 }
 
+/* One that is to prepare once more, although its turn may be over: another one changed something. */
+static struct watcher* late(struct state* state) {
+  struct watcher* watcher = state->watchers;
+  while (watcher != NULL && *watcher->word != BEFORE_WAITING) watcher = watcher->next;
+  return watcher;
+}
+
 static void on_prepare(uv_prepare_t* handle) {
   struct watcher* watcher = handle->data;
+  struct state* state = watcher->state;
   if (*watcher->word == NOTHING) return;
   int calls = 0;
   do {
     call_back(watcher, watcher->on_prepare);
-  } while (!watcher->closing && *watcher->word == BEFORE_WAITING && ++calls < MOST_CALLS);
+    watcher = late(state);
+  } while (watcher != NULL && ++calls < MOST_CALLS);
 }
 
 /* References and context go last: `ready` may have stopped its own watcher. */
@@ -86,6 +101,7 @@ static void stop(struct watcher* watcher) {
   watcher->closing = 2;
   uv_close((uv_handle_t*)&watcher->poll, on_closed);
   uv_close((uv_handle_t*)&watcher->prepare, on_closed);
+  close(watcher->queue);
 }
 
 void watchers_close(struct state* state) {
@@ -123,8 +139,10 @@ static napi_value js_watcher_start(napi_env env, napi_callback_info info) {
   struct watcher* watcher = calloc(1, sizeof(*watcher));
   if (watcher == NULL) return answer(env, -ENOMEM);
   napi_get_uv_event_loop(env, &loop);
-  int result = uv_poll_init(loop, &watcher->poll, queue);
+  watcher->queue = fcntl(queue, F_DUPFD_CLOEXEC, 0);
+  int result = watcher->queue < 0 ? -errno : uv_poll_init(loop, &watcher->poll, watcher->queue);
   if (result < 0) {
+    if (watcher->queue >= 0) close(watcher->queue);
     free(watcher);
     return answer(env, result);
   }
@@ -158,7 +176,7 @@ static struct watcher* find(struct state* state, int32_t id) {
   return watcher;
 }
 
-/* watcher_stop(id): after it the queue may be closed. Stopping twice does nothing. */
+/* watcher_stop(id). Stopping twice does nothing. */
 static napi_value js_watcher_stop(napi_env env, napi_callback_info info) {
   struct call call;
   int32_t id;

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { binding, type PackedAddress } from './binding.js';
 import { AF_INET, AF_INET6, AF_UNIX } from './constants.js';
-import { checked, errno, failure, OSError } from './os_error.js';
+import { checked, errno, failure } from './os_error.js';
 
 /**
  * Where a socket is or goes: `[host, port]`, for IPv6 also `[host, port, flowinfo, scope_id]`, or
@@ -74,10 +74,11 @@ function packInet(call: string, family: number, address: InetAddress): PackedAdd
   const into = newPackedAddress();
   const numeric = wellKnown(family, host);
   // Longer than any numeric address, with or without a zone.
-  if (numeric.length > 60) return null;
+  if (Buffer.byteLength(numeric) > 60) return null;
   const result = binding.address_pack(into, family, numeric, port, flowinfo, scope_id);
   if (result === 0) return into;
-  if (isIP(numeric) !== 0) throw new OSError(call, errno.EAFNOSUPPORT, address);
+  if (result === -errno.ENODEV) throw failure(call, result, address);
+  if (isIP(numeric) !== 0) throw failure(call, -errno.EAFNOSUPPORT, address);
   return null;
 }
 
@@ -118,10 +119,10 @@ export function is_resolved(family: number, address: Address): boolean {
  */
 export async function resolve(family: number, address: Address): Promise<Address> {
   if (is_resolved(family, address)) return address;
-  const [host, port, ...rest] = hostAndPort('connect', address);
+  const [host, port] = hostAndPort('connect', address);
   try {
     const found = await lookup(host, { family: family === AF_INET6 ? 6 : 4 });
-    return [found.address, port, ...rest] as InetAddress;
+    return [found.address, port, ...address.slice(2)] as InetAddress;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException; // dns.lookup rejects with nothing else
     throw Object.assign(error as Error, {

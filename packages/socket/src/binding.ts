@@ -98,10 +98,10 @@ export interface Binding {
 
   select(pairs: Pairs, count: number, timeout: number): number;
   poll(pairs: Pairs, count: number, timeout: number): number;
-  epoll_create(): number;
+  epoll_create?(): number;
   epoll_ctl(queue: number, op: number, fd: number, events: number): number;
   epoll_wait(queue: number, pairs: Pairs, timeout: number): number;
-  kqueue_create(): number;
+  kqueue_create?(): number;
   kqueue_ctl(queue: number, fd: number, events: number): number;
   kqueue_wait(queue: number, pairs: Pairs, timeout: number): number;
 

@@ -5,7 +5,6 @@
 import { binding } from './binding.js';
 
 export const {
-  name,
   AF_UNSPEC,
   AF_INET,
   AF_INET6,

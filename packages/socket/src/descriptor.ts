@@ -44,8 +44,15 @@ export function unread(fd: number): number {
   return checked('ioctl', binding.unread(fd));
 }
 
-const unclosed = new FinalizationRegistry<{ fd: number; name: string }>(({ fd, name }) => {
+interface Unclosed {
+  fd: number;
+  name: string;
+  release?(fd: number): void;
+}
+
+const unclosed = new FinalizationRegistry<Unclosed>(({ fd, name, release }) => {
   process.emitWarning(`unclosed ${name} fd=${fd}`, 'ResourceWarning');
+  release?.(fd);
   binding.close(fd);
 });
 
@@ -56,9 +63,13 @@ const unclosed = new FinalizationRegistry<{ fd: number; name: string }>(({ fd, n
 export class Descriptor {
   #fd: number;
 
-  constructor(fd: number) {
+  /** `release` is called with the descriptor of one that was collected, before that is closed. */
+  constructor(fd: number, release?: (fd: number) => void) {
+    if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fffffff) {
+      throw new TypeError(`${new.target.name}: fd must be a descriptor (an integer from 0)`);
+    }
     this.#fd = fd;
-    unclosed.register(this, { fd, name: new.target.name }, this);
+    unclosed.register(this, { fd, name: new.target.name, release }, this);
   }
 
   /** The descriptor's number, -1 once closed or detached. */

@@ -1,6 +1,6 @@
 import { binding } from './binding.js';
 import { Descriptor } from './descriptor.js';
-import { checked } from './os_error.js';
+import { checked, errno } from './os_error.js';
 import type { Poller } from './poller.js';
 import { BATCH, pairsOf, waiting } from './waiting.js';
 
@@ -12,7 +12,7 @@ const { EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL } = binding.constants;
  */
 export class epoll extends Descriptor implements Poller {
   constructor() {
-    super(checked('epoll_create', binding.epoll_create()));
+    super(checked('epoll_create', binding.epoll_create?.() ?? -errno.ENOSYS));
   }
 
   register(fd: number, events: number): void {
@@ -33,7 +33,7 @@ export class epoll extends Descriptor implements Poller {
   }
 
   wait(into: Int32Array, timeout: number | null): number {
-    return waiting('epoll_wait', timeout, (milliseconds) =>
+    return waiting('epoll_wait', into, timeout, (milliseconds) =>
       binding.epoll_wait(this.fileno(), into, milliseconds),
     );
   }

@@ -1,6 +1,6 @@
 import { binding } from './binding.js';
 import { Descriptor } from './descriptor.js';
-import { checked } from './os_error.js';
+import { checked, errno } from './os_error.js';
 import type { Poller } from './poller.js';
 import { BATCH, pairsOf, waiting } from './waiting.js';
 
@@ -10,7 +10,7 @@ import { BATCH, pairsOf, waiting } from './waiting.js';
  */
 export class kqueue extends Descriptor implements Poller {
   constructor() {
-    super(checked('kqueue', binding.kqueue_create()));
+    super(checked('kqueue', binding.kqueue_create?.() ?? -errno.ENOSYS));
   }
 
   register(fd: number, events: number): void {
@@ -31,7 +31,7 @@ export class kqueue extends Descriptor implements Poller {
   }
 
   wait(into: Int32Array, timeout: number | null): number {
-    return waiting('kevent', timeout, (milliseconds) =>
+    return waiting('kevent', into, timeout, (milliseconds) =>
       binding.kqueue_wait(this.fileno(), into, milliseconds),
     );
   }

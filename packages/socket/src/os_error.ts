@@ -27,7 +27,8 @@ export class OSError extends Error {
     const code = names.get(Math.abs(number)) ?? `E${Math.abs(number)}`;
     const [address, port] =
       typeof destination === 'string' ? [destination.replaceAll('\0', '@')] : (destination ?? []);
-    const place = address === undefined ? '' : port === undefined ? ` ${address}` : ` ${address}:${port}`;
+    const place =
+      address === undefined ? '' : port === undefined ? ` ${address}` : ` ${address}:${port}`;
     super(`${syscall} ${code}${place}`);
     this.code = code;
     this.errno = -Math.abs(number);
@@ -37,21 +38,25 @@ export class OSError extends Error {
   }
 
   static {
-    this.prototype.name = 'OSError';
+    OSError.prototype.name = 'OSError';
   }
 }
 
 /** The call would have to wait (EAGAIN), or goes on by itself (EINPROGRESS, EALREADY). */
 export class BlockingIOError extends OSError {
   static {
-    this.prototype.name = 'BlockingIOError';
+    BlockingIOError.prototype.name = 'BlockingIOError';
   }
 }
 
 const blocking = new Set([errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS, errno.EALREADY]);
 
 /** The one place that turns a negative result into an error. */
-export function failure(syscall: string, result: number, destination?: Destination | null): OSError {
+export function failure(
+  syscall: string,
+  result: number,
+  destination?: Destination | null,
+): OSError {
   const Kind = blocking.has(-result) ? BlockingIOError : OSError;
   return new Kind(syscall, result, destination);
 }

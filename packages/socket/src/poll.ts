@@ -1,7 +1,7 @@
 import { binding } from './binding.js';
 import type { Poller } from './poller.js';
-import { Registered, ready } from './registered.js';
-import { pairsOf, waiting } from './waiting.js';
+import { Registered } from './registered.js';
+import { pairsOf, roomFor, waiting } from './waiting.js';
 
 /** Readiness by poll(2). Takes any descriptor; costs time in proportion to those registered. */
 export class poll implements Poller {
@@ -20,17 +20,17 @@ export class poll implements Poller {
   }
 
   poll(timeout: number | null = null): [fd: number, events: number][] {
-    const into = new Int32Array(2 * this.#registered.size);
+    const into = roomFor(this.#registered.size);
     return pairsOf(into, this.wait(into, timeout));
   }
 
   wait(into: Int32Array, timeout: number | null): number {
     let answers = this.#registered.copy();
-    waiting('poll', timeout, (milliseconds) => {
+    waiting('poll', into, timeout, (milliseconds) => {
       answers = this.#registered.copy();
       return binding.poll(answers, answers.length / 2, milliseconds);
     });
-    return ready(answers, into);
+    return this.#registered.ready(answers, into);
   }
 
   close(): void {

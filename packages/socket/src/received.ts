@@ -1,4 +1,5 @@
 import { binding } from './binding.js';
+import { MSG_TRUNC } from './constants.js';
 import { checked } from './os_error.js';
 
 const BLOCK = 65536;
@@ -37,6 +38,8 @@ export function received(
   sized(call, size);
   const into = size <= BLOCK ? block : roomFor(fd, size);
   const room = Math.min(size, into.length);
+  // On a stream it means to throw bytes away: what others received here must not show instead.
+  if (typeof flags === 'number' && flags & MSG_TRUNC) into.fill(0, 0, room);
   // With MSG_TRUNC the answer is the datagram's length, which may be more than there is room for.
   const length = Math.min(checked(call, receive(fd, into, 0, room, flags)), room);
   if (length <= SMALL) {

@@ -7,13 +7,17 @@ import { checked, errno } from './os_error.js';
 export class Registered {
   #pairs = new Int32Array(64);
   #places = new Map<number, number>();
+  /** Where `ready` goes on, so that those first in the list do not starve the others. */
+  #turn = 0;
 
   get size(): number {
     return this.#places.size;
   }
 
   add(fd: number, events: number): void {
-    if (!Number.isInteger(fd) || fd < 0) checked('register', -errno.EBADF);
+    int32('register', 'fd', fd);
+    int32('register', 'events', events);
+    if (fd < 0) checked('register', -errno.EBADF);
     if (this.#places.has(fd)) checked('register', -errno.EEXIST);
     const place = this.size;
     if (2 * place === this.#pairs.length) {
@@ -27,6 +31,7 @@ export class Registered {
   }
 
   set(fd: number, events: number): void {
+    int32('modify', 'events', events);
     this.#pairs[2 * this.#place('modify', fd) + 1] = events;
   }
 
@@ -40,10 +45,6 @@ export class Registered {
     this.#places.delete(fd);
   }
 
-  events(fd: number): number {
-    return this.#pairs[2 * this.#place('events', fd) + 1];
-  }
-
   /** A copy of the pairs, for the kernel to write its answers into. */
   copy(): Int32Array {
     return this.#pairs.slice(0, 2 * this.size);
@@ -53,20 +54,33 @@ export class Registered {
     this.#places.clear();
   }
 
+  /** Moves the pairs that have events from `answers` to `into`, as many as there is room for. */
+  ready(answers: Int32Array, into: Int32Array): number {
+    const pairs = answers.length / 2;
+    let count = 0;
+    let next = 0;
+    for (let seen = 0; seen < pairs; seen++) {
+      const i = 2 * ((this.#turn + seen) % pairs);
+      if (answers[i + 1] === 0) continue;
+      if (2 * count + 1 >= into.length) {
+        next = i / 2;
+        break;
+      }
+      into[2 * count] = answers[i];
+      into[2 * count + 1] = answers[i + 1];
+      count += 1;
+    }
+    this.#turn = next;
+    return count;
+  }
+
   #place(call: string, fd: number): number {
-    const place = this.#places.get(fd);
-    return place ?? checked(call, -errno.ENOENT);
+    int32(call, 'fd', fd);
+    return this.#places.get(fd) ?? checked(call, -errno.ENOENT);
   }
 }
 
-/** Moves the pairs that have events from `answers` to `into`, as many as there is room for. */
-export function ready(answers: Int32Array, into: Int32Array): number {
-  let count = 0;
-  for (let i = 0; i < answers.length && 2 * count + 1 < into.length; i += 2) {
-    if (answers[i + 1] === 0) continue;
-    into[2 * count] = answers[i];
-    into[2 * count + 1] = answers[i + 1];
-    count += 1;
-  }
-  return count;
+function int32(call: string, what: string, value: unknown): void {
+  if (typeof value !== 'number') throw new TypeError(`${call}: ${what} must be an integer`);
+  if (value !== (value | 0)) throw new RangeError(`${call}: ${what} must be a 32-bit integer`);
 }

@@ -13,7 +13,7 @@ import {
   SOMAXCONN,
 } from './constants.js';
 import { Descriptor } from './descriptor.js';
-import { checked } from './os_error.js';
+import { checked, errno, failure } from './os_error.js';
 import { received } from './received.js';
 
 /** A control message that goes with data: cmsg(3). */
@@ -95,9 +95,11 @@ export class Socket extends Descriptor {
     checked('connect', -this.connect_ex(address), address);
   }
 
-  /** As `connect`, but returns the errno (positive), 0 once connected. */
+  /** As `connect`, but returns the errno (positive), 0 once connected. Throws when closed. */
   connect_ex(address: Address): number {
-    return -binding.connect(this.fileno(), pack('connect', this.family, address));
+    const to = pack('connect', this.family, address);
+    if (this.fileno() < 0) throw failure('connect', -errno.EBADF, address);
+    return Math.abs(binding.connect(this.fileno(), to));
   }
 
   /** At most `bufsize` bytes; an empty buffer at the end of the stream. recv(2). */
@@ -144,7 +146,9 @@ export class Socket extends Descriptor {
   ): number {
     const to = address === null ? null : pack('sendmsg', this.family, address);
     const control = packControl(ancdata);
-    const sent = binding.sendmsg(this.fileno(), listed('sendmsg', 'buffers', buffers), flags, to, control);
+    // Before fileno(): what is iterated may close the socket.
+    const list = listed('sendmsg', 'buffers', buffers);
+    const sent = binding.sendmsg(this.fileno(), list, flags, to, control);
     return checked('sendmsg', sent, address);
   }
 
@@ -182,7 +186,7 @@ export class Socket extends Descriptor {
     address: Address | null = null,
   ): number {
     const list = listed('send_fds', 'fds', fds);
-    if (!list.every((fd) => Number.isInteger(fd) && fd >= 0)) {
+    if (!list.every((fd) => Number.isInteger(fd) && fd >= 0 && fd <= 0x7fffffff)) {
       throw new TypeError('send_fds: fds must be descriptors (integers from 0)');
     }
     return this.sendmsg(buffers, [[SOL_SOCKET, SCM_RIGHTS, Int32Array.from(list)]], flags, address);
@@ -197,13 +201,12 @@ export class Socket extends Descriptor {
     if (!Number.isInteger(maxfds) || maxfds < 0 || maxfds > 253) {
       throw new RangeError('recv_fds: maxfds must be an integer from 0 to 253');
     }
-    const room = binding.cmsg_space(maxfds * 4);
+    // Without padding at the end, which would have room for one more: the kernel closes the rest.
+    const room = binding.cmsg_space(0) + maxfds * 4;
     const [data, ancdata, messageFlags, address] = this.recvmsg(bufsize, room, flags);
     const fds = ancdata
       .filter(([level, type]) => level === SOL_SOCKET && type === SCM_RIGHTS)
       .flatMap(([, , bytes]) => [...new Int32Array(new Uint8Array(bytes).buffer)]);
-    // Padding may have left room for more than were asked for.
-    for (const fd of fds.splice(maxfds)) binding.close(fd);
     for (const fd of fds) binding.own(fd);
     return [data, fds, messageFlags, address];
   }
@@ -211,7 +214,7 @@ export class Socket extends Descriptor {
   /** Who is at the other end of a connected Unix socket. SO_PEERCRED, unix(7). */
   getpeercred(): PeerCredentials {
     checked('getsockopt', binding.getpeercred(this.fileno(), ints));
-    return { pid: ints[0], uid: ints[1], gid: ints[2] };
+    return { pid: ints[0], uid: ints[1] >>> 0, gid: ints[2] >>> 0 };
   }
 
   /** Ends one direction (SHUT_WR, SHUT_RD) or both (SHUT_RDWR). shutdown(2). */
@@ -238,7 +241,7 @@ export class Socket extends Descriptor {
   setsockopt(level: number, option: number, value: number | boolean | ArrayBufferView): void {
     let bytes = value as ArrayBufferView; // anything else is refused below it, by name
     if (typeof value === 'number' || typeof value === 'boolean') {
-      if (!Number.isInteger(Number(value)) || Math.abs(Number(value)) > 0xffffffff) {
+      if (!Number.isInteger(+value) || +value < -0x80000000 || +value > 0xffffffff) {
         throw new RangeError('setsockopt: value must be a 32-bit integer');
       }
       int[0] = Number(value);
@@ -275,11 +278,7 @@ export function CMSG_SPACE(length: number): number {
 }
 
 /** Two sockets connected to each other. socketpair(2). */
-export function socketpair(
-  family = AF_UNIX,
-  type = SOCK_STREAM,
-  proto = 0,
-): [Socket, Socket] {
+export function socketpair(family = AF_UNIX, type = SOCK_STREAM, proto = 0): [Socket, Socket] {
   checked('socketpair', binding.socketpair(family, type, proto, ints));
   const [first, second] = ints;
   return [new Socket(family, type, proto, first), new Socket(family, type, proto, second)];
@@ -290,6 +289,7 @@ function receiveFrom(fd: number, into: Uint8Array, offset: number, length: numbe
 }
 
 function intOption(fd: number, level: number, option: number): number {
+  int[0] = 0; // an option without a value leaves it
   const length = checked('getsockopt', binding.getsockopt(fd, level, option, intBytes));
   return length === 1 ? intBytes[0] : int[0]; // IP_MULTICAST_LOOP is one byte
 }
@@ -312,6 +312,9 @@ function listed<T>(call: string, what: string, items: Iterable<T>): T[] {
 function packControl(ancdata: Iterable<AncillaryData>): Uint8Array | null {
   const list = listed('sendmsg', 'ancdata', ancdata);
   if (list.length === 0) return null;
+  if (!list.every((item) => Array.isArray(item) && ArrayBuffer.isView(item[2]))) {
+    throw new TypeError('sendmsg: ancdata must be [level, type, bytes] for each message');
+  }
   const room = list.reduce((sum, [, , data]) => sum + binding.cmsg_space(data.byteLength), 0);
   const control = Buffer.alloc(room);
   let at = 0;

@@ -4,24 +4,32 @@ const LONGEST = 0x7fffffff;
 
 /**
  * Calls `wait` with `timeout` seconds as milliseconds, rounded up so as not to wake too early, and
- * again with what is left of them after a signal.
+ * again with what is left of them after a signal. `into` is where the answers will go.
  */
 export function waiting(
   call: string,
+  into: Int32Array,
   timeout: number | null,
   wait: (milliseconds: number) => number,
 ): number {
-  if (timeout !== null && (typeof timeout !== 'number' || Number.isNaN(timeout) || timeout < 0)) {
+  if (!(into instanceof Int32Array) || into.length < 2) {
+    throw new TypeError(`${call}: into must be an Int32Array of 2 or more elements`);
+  }
+  if (timeout !== null && (typeof timeout !== 'number' || !(timeout >= 0))) {
     throw new RangeError(`${call}: timeout must be a number of seconds from 0, or null`);
   }
-  let result = wait(timeout === null ? -1 : Math.min(Math.ceil(timeout * 1000), LONGEST));
-  if (result >= 0) return result;
-  const end = timeout === null ? Infinity : performance.now() + timeout * 1000;
-  while (result === -errno.EINTR) {
-    const left = Math.max(0, end - performance.now());
-    result = wait(left === Infinity ? -1 : Math.min(Math.ceil(left), LONGEST));
+  let left = timeout === null ? Infinity : timeout * 1000;
+  const end = left > 0 ? performance.now() + left : 0;
+  for (;;) {
+    const result = wait(left === Infinity ? -1 : Math.min(Math.ceil(left), LONGEST));
+    if (result !== -errno.EINTR) return checked(call, result);
+    left = Math.max(0, end - performance.now());
   }
-  return checked(call, result);
+}
+
+/** Memory for the answers of `count` descriptors. */
+export function roomFor(count: number): Int32Array {
+  return new Int32Array(2 * Math.max(count, 1));
 }
 
 /** Pairs fd, events as `poll` of every poller gives them. */

@@ -9,7 +9,7 @@ export const BEFORE_WAITING = 2;
 /**
  * Lets Node's event loop wait for a kernel queue (epoll or kqueue). `ready` is called when
  * something in the queue is ready, `prepare` just before Node would wait, if `pending` asks for it.
- * Keeps the process alive until closed. Close it before the queue.
+ * Keeps the process alive, and the queue open, until closed.
  */
 export class Watcher {
   #pending = new Int32Array(1);
