@@ -6,8 +6,8 @@ export interface Listener {
   added(registration: Registration): void;
   removed(registration: Registration): void;
   changed(registration: Registration): void;
-  /** Ends the loop. */
-  fail(error: unknown): void;
+  /** Ends the loop with an error that a handler let escape; false when it has ended already. */
+  fail(error: unknown): boolean;
 }
 
 const channels = Symbol('asyncore.channels');
@@ -22,13 +22,16 @@ export class Channels {
   waits = 0;
   #registrations = new Map<number, Registration>();
   #made = 0;
+  #uncover: (() => void)[] = [];
 
   constructor(readonly map: channel_map) {}
 
   static of(map: channel_map): Channels {
-    const watched: Watched = map;
-    watched[channels] ??= new Channels(map);
-    return watched[channels];
+    const known = (map as Watched)[channels];
+    if (known) return known;
+    const made = new Channels(map);
+    Object.defineProperty(map, channels, { value: made }); // hidden: a map is printed as ever
+    return made;
   }
 
   /** The channel under `fd` may answer otherwise than before. */
@@ -79,34 +82,36 @@ export class Channels {
     const { map } = this;
     this.listener = listener;
     for (const registration of this.all()) listener.added(registration);
-    cover(map, 'set', (fd: number, channel: channel) => {
+    const { set, delete: remove, clear } = map;
+    this.#cover('set', (fd, channel) => {
       if (map.get(fd) === channel) this.drop(fd); // put there anew: the descriptor may be another
-      Object.getPrototypeOf(map).set.call(map, fd, channel);
-      this.of(fd, channel);
+      set.call(map, fd, channel);
+      const now = map.get(fd); // a map of another class may have put something else there
+      if (now !== undefined) this.of(fd, now);
       return map;
     });
-    cover(map, 'delete', (fd: number) => {
+    this.#cover('delete', (fd) => {
       this.drop(fd);
-      return Object.getPrototypeOf(map).delete.call(map, fd);
+      return remove.call(map, fd);
     });
-    cover(map, 'clear', () => {
+    this.#cover('clear', () => {
       for (const fd of [...this.#registrations.keys()]) this.drop(fd);
-      Object.getPrototypeOf(map).clear.call(map);
+      clear.call(map);
+    });
+  }
+
+  #cover<K extends 'set' | 'delete' | 'clear'>(name: K, value: channel_map[K]): void {
+    const { map } = this;
+    const own = Object.getOwnPropertyDescriptor(map, name);
+    Object.defineProperty(map, name, { value, configurable: true, writable: true });
+    this.#uncover.push(() => {
+      if (own) Object.defineProperty(map, name, own);
+      else Reflect.deleteProperty(map, name);
     });
   }
 
   ignore(): void {
     this.listener = null;
-    for (const name of ['set', 'delete', 'clear'] as const) {
-      Reflect.deleteProperty(this.map, name);
-    }
+    for (const uncover of this.#uncover.splice(0)) uncover();
   }
-}
-
-function cover<K extends 'set' | 'delete' | 'clear'>(
-  map: channel_map,
-  name: K,
-  value: channel_map[K],
-): void {
-  Object.defineProperty(map, name, { value, configurable: true, writable: true });
 }

@@ -1,4 +1,5 @@
 import { type channel_map, socket_map } from './channel.js';
+import { checkMap } from './checked.js';
 import { ExitNow } from './exit_now.js';
 
 /**
@@ -6,6 +7,7 @@ import { ExitNow } from './exit_now.js';
  * at once and leaves the rest open, unless `ignore_all`. ExitNow is always thrown.
  */
 export function close_all(map: channel_map | null = socket_map, ignore_all = false): void {
+  checkMap('close_all', map);
   map ??= socket_map;
   for (const channel of [...map.values()]) {
     try {

@@ -3,6 +3,7 @@ import {
   AF_INET,
   AF_UNIX,
   type Address,
+  BlockingIOError,
   errno,
   is_resolved,
   OSError,
@@ -22,10 +23,11 @@ import {
 } from '@asyncore/socket';
 import { type channel, type channel_map, socket_map } from './channel.js';
 import { Channels } from './channels.js';
+import { checkMap } from './checked.js';
 import { compact_traceback } from './compact_traceback.js';
 import { is_disconnected } from './disconnected.js';
 import { ExitNow } from './exit_now.js';
-import { failed, settle } from './handling.js';
+import { failed, report, settle } from './handling.js';
 import {
   announce_assignment,
   DUE,
@@ -35,6 +37,7 @@ import {
   over,
   settle_predicates,
 } from './plumbing.js';
+import { stateOf } from './registration.js';
 
 /** Listening sockets take at most so many connections in one event, so that others get a turn. */
 const MOST_ACCEPTS = 128;
@@ -56,6 +59,13 @@ const GONE = new Set([
 ]);
 const IN_PROGRESS = new Set([errno.EINPROGRESS, errno.EALREADY, errno.EWOULDBLOCK]);
 const HANG_UP = POLLHUP | (POLLRDHUP ?? 0);
+
+/** The connection that a handle_accepted is being called for, and the channel made for it. */
+interface Newcomer {
+  readonly sock: socket_like;
+  owner: { readonly socket: socket_like | null; close(): void } | null;
+}
+let newcomer: Newcomer | null = null;
 
 /** What a dispatcher needs of what it wraps, and uses where there is more. */
 export interface socket_like {
@@ -99,12 +109,17 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   #ended = false;
   /** handle_close was called for this connection, or close. */
   #over = false;
+  /** The peer was gone before the channel was made (accept(2) gives such), and it is to be told. */
+  #gone = false;
   /** The unhandled read was logged: from then on it is watched for a hang-up only. */
   #deaf = false;
   /** An exception in handle_accepted is being handled, which must not close the listener. */
   #sparing = false;
-  /** Out of descriptors: no accepting for a moment. */
-  #rest: NodeJS.Timeout | null = null;
+  /** Out of descriptors: no accepting before this time. The timer tells a loop, passes look. */
+  #restsUntil = 0;
+  #rest: NodeJS.Timeout | undefined;
+  /** That was logged, and nothing accepted since. */
+  #exhausted = false;
   /** The name being looked up, and what came of it. */
   #lookup: { address?: Address; error?: unknown } | null = null;
 
@@ -112,12 +127,18 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
    * `sock` is connected, or not yet: then `connect` or `listen` come next. It is made non-blocking
    * and goes into `map` (default `socket_map`). Without one, see `create_socket`.
    */
-  constructor(sock: S | null = null, map: channel_map | null = null) {
+  constructor(sock: NoInfer<S> | null = null, map: channel_map | null = null) {
+    checkMap('dispatcher', map);
     this._map = map ?? socket_map;
     if (sock !== null && sock !== undefined) this.#adopt(sock);
   }
 
   #adopt(sock: S): void {
+    if (typeof sock.fileno !== 'function' || typeof sock.recv !== 'function') {
+      throw new TypeError(
+        'dispatcher: sock must be a Socket of @asyncore/socket, or have its fileno, recv, send, getsockopt and close',
+      );
+    }
     sock.setblocking?.(false);
     this.set_socket(sock);
     this.connected = true;
@@ -130,6 +151,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
         throw error;
       }
       this.connected = false;
+      this.#gone = code === 'EINVAL' || (stateOf(sock.fileno(), 0) & POLLERR) !== 0;
     }
   }
 
@@ -155,14 +177,17 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** Takes `sock` as its socket and puts the channel into `map` (default: its own). */
   set_socket(sock: S, map: channel_map | null = null): void {
+    const former = this._fileno;
+    if (former !== null && (map ?? this._map).get(former) === this) this.del_channel(map);
     this.socket = sock;
     this._fileno = sock.fileno();
+    if (newcomer?.sock === sock) newcomer.owner = this;
     this.#begin();
     this.add_channel(map);
   }
 
   #begin(): void {
-    this.#ended = this.#over = this.#deaf = false;
+    this.#ended = this.#over = this.#deaf = this.#gone = false;
   }
 
   /** Lets a port be bound again at once after a restart (SO_REUSEADDR), if the system can. */
@@ -217,6 +242,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   connect(address: Address): void {
     const { family } = this.#socket;
     const resolved = is_resolved(family, address);
+    if (this.fileno() < 0) throw new OSError('connect', errno.EBADF, address);
     this.#begin();
     this.connected = false;
     this.connecting = true;
@@ -228,7 +254,9 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   }
 
   #connect(address: Address): void {
-    const error = this.#socket.connect_ex(address);
+    let error = this.#socket.connect_ex(address);
+    // Linux tells once more of the attempt before this one, if that failed.
+    if (error === errno.ECONNABORTED) error = this.#socket.connect_ex(address);
     // A Unix socket whose listener's queue is full has not begun to connect (connect(2)).
     const full = error === errno.EAGAIN && this.#socket.family === AF_UNIX;
     if (IN_PROGRESS.has(error) && !full) return;
@@ -282,7 +310,9 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   /** The next waiting connection, or null when there is none (any more). accept(2). */
   accept(): [sock: Socket, address: Address] | null {
     try {
-      return this.#socket.accept();
+      const pair = this.#socket.accept();
+      this.#exhausted = false;
+      return pair;
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
       if (EXHAUSTED.has(code)) this.#takeRest(error);
@@ -293,9 +323,14 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** The connections wait in the backlog meanwhile; trying again at once would spin. */
   #takeRest(error: unknown): void {
-    this.log_info(`${(error as Error).message}: ${this} goes on accepting in ${REST} ms`, 'error');
-    this.#rest ??= setTimeout(() => {
-      this.#rest = null;
+    if (!this.#exhausted) {
+      this.log_info(`${(error as Error).message}: ${describe(this)} goes on accepting when it can`, 'error');
+    }
+    this.#exhausted = true;
+    this.#restsUntil = performance.now() + REST;
+    clearTimeout(this.#rest);
+    this.#rest = setTimeout(() => {
+      this.#restsUntil = 0;
       this._changed();
     }, REST);
   }
@@ -329,9 +364,10 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
    * there is nothing to read, which a handler need not catch. recv(2).
    */
   recv(buffer_size: number): Buffer {
+    const socket = this.socket ?? this.#socket;
     let data: Buffer;
     try {
-      data = (this.socket ?? this.#socket).recv(buffer_size);
+      data = socket.recv(buffer_size);
     } catch (error) {
       if (!is_disconnected(error, this.#established)) throw error;
       this.handle_close_event();
@@ -355,8 +391,8 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     this.connecting = false;
     this.#over = true;
     this.#lookup = null;
-    if (this.#rest) clearTimeout(this.#rest);
-    this.#rest = null;
+    clearTimeout(this.#rest);
+    this.#restsUntil = 0;
     this.del_channel(); // before the descriptor: a duplicate of it would stay in the queue
     try {
       this.socket?.close();
@@ -497,7 +533,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
       this.handle_connect_event();
       return this.connected;
     }
-    return this.connected || !this.#isStream;
+    return this.connected || this.#gone || !this.#isStream;
   }
 
   handle_connect_event(): void {
@@ -521,28 +557,31 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   handle_close_event(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#close();
-  }
-
-  #close(): void {
-    try {
-      settle(this, this.handle_close());
-    } catch (error) {
+    const closeAnyway = (_: unknown, error: unknown) => {
       if (error instanceof ExitNow) throw error;
       this.#logError(error);
       this.close();
+    };
+    try {
+      settle(this, this.handle_close(), closeAnyway);
+    } catch (error) {
+      closeAnyway(this, error);
     }
   }
 
   /** Poll says that it is over, and nothing has noticed so far: nobody was reading. */
-  [hung_up](state: number): void {
+  [hung_up](state: number): boolean {
+    // So poll calls a stream without a connection; a handler may have begun a new attempt just now.
+    if (this.connecting || this.#idle) return false;
     if (state & POLLERR && !this.#isStream) {
       const error = this.#socket.getsockopt(SOL_SOCKET, SO_ERROR);
       if (error !== 0) failed(this, new OSError('recv', error));
-      return;
+    } else if (!(state & (POLLERR | POLLHUP))) {
+      this.#end();
+    } else {
+      this.handle_close_event();
     }
-    if (!(state & (POLLERR | POLLHUP))) this.#end();
-    else this.handle_close_event();
+    return true;
   }
 
   get [over](): boolean {
@@ -551,12 +590,12 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   [interest](): number {
     const readable = this.readable();
-    const writable = this.writable() && !this.accepting;
+    const writable = this.writable() && !this.accepting && !this.#gone;
     if (this.#lookup !== null) return 'address' in this.#lookup || 'error' in this.#lookup ? DUE : 0;
-    if (this.#over || this.#rest !== null || this.#idle) return 0;
+    if (this.#over || this.#isResting || this.#idle) return 0;
     let events = 0;
     if (readable && !this.#ended) events |= this.#isDeaf ? HANG_UP : POLLIN;
-    if (writable && (this.connecting || this.handle_write !== unhandled_write)) events |= POLLOUT;
+    if (writable && (this.connecting || this.#writes)) events |= POLLOUT;
     if (readable || writable) events |= POLLPRI;
     if (this.#ended) events |= POLLHUP;
     return events;
@@ -564,7 +603,18 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** A stream that neither connects, is connected nor listens: poll would call it hung up. */
   get #idle(): boolean {
-    return !this.connected && !this.connecting && !this.accepting && this.#isStream;
+    if (this.connected || this.connecting || this.accepting || this.#gone) return false;
+    return this.#isStream;
+  }
+
+  get #isResting(): boolean {
+    return this.#restsUntil !== 0 && performance.now() < this.#restsUntil;
+  }
+
+  /** Whether anything comes of a write event. */
+  get #writes(): boolean {
+    const { handle_write, handle_write_event } = this;
+    return handle_write !== unhandled_write || handle_write_event !== write_event;
   }
 
   get #isDeaf(): boolean {
@@ -576,7 +626,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   /** A handler threw `error`: logs it in one line and closes. */
   handle_error(error: unknown): void {
     this.#logError(error);
-    if (!this.#over && !this.#sparing) this.#close();
+    if (!this.#sparing) this.handle_close_event();
   }
 
   #logError(error: unknown): void {
@@ -610,7 +660,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** The connection attempt failed. Still open after this, the channel rests until it `connect`s. */
   handle_connect_error(error: unknown): void {
-    settle(this, this.handle_error(error));
+    report(this, error);
   }
 
   /** Connections wait to be accepted: calls `handle_accepted` for each. */
@@ -623,23 +673,29 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   }
 
   #accepted(sock: Socket, address: Address): void {
-    const refuse = (_: unknown, error: unknown) => this.#refuse(sock, error);
+    const before = newcomer;
+    const mine: Newcomer = { sock, owner: null };
+    const refuse = (_: unknown, error: unknown) => this.#refuse(mine, error);
+    newcomer = mine;
     try {
       settle(this, this.handle_accepted(sock, address), refuse);
     } catch (error) {
       refuse(this, error);
+    } finally {
+      newcomer = before;
     }
   }
 
   /** The new connection, and the channel that may have been made for it, pay for the error. */
-  #refuse(sock: Socket, error: unknown): void {
+  #refuse({ sock, owner }: Newcomer, error: unknown): void {
     if (error instanceof ExitNow) throw error;
-    const owner = this._map.get(sock.fileno());
-    if (owner instanceof dispatcher && owner.socket === sock) owner.close();
+    if (error instanceof BlockingIOError) return;
+    if (owner?.socket === sock) owner.close();
     else sock.close();
     this.#sparing = true;
     try {
-      failed(this, error);
+      // Whatever the error, it does not mean that the listener is disconnected.
+      report(this, error);
     } finally {
       this.#sparing = false;
     }
@@ -663,9 +719,13 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   }
 }
 
-const { handle_read: unhandled_read, handle_write: unhandled_write } = dispatcher.prototype;
+const {
+  handle_read: unhandled_read,
+  handle_write: unhandled_write,
+  handle_write_event: write_event,
+} = dispatcher.prototype;
 settle_predicates(dispatcher.prototype, 'readable', 'writable');
-announce_assignment(dispatcher.prototype, 'handle_read', 'handle_write');
+announce_assignment(dispatcher.prototype, 'handle_read', 'handle_write', 'handle_write_event');
 
 /** A class may have a toString of its own that fails. */
 function describe(channel: dispatcher<socket_like>): string {

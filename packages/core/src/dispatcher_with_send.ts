@@ -15,6 +15,9 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
   #queue = new output_queue();
   /** Its output goes out when the running handler returns. */
   #gathered = false;
+  #sending = false;
+  /** The peer will send no more; the channel closes when everything is sent. */
+  #ending = false;
 
   /** What is still to be sent. Reading it joins the chunks; assigning replaces them. */
   get out_buffer(): Buffer {
@@ -30,9 +33,25 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
   /** Tries once to send what is waiting. */
   initiate_send(): void {
     this.#gathered = false;
-    if (!this.connected || this.#queue.length === 0) return;
-    this.#queue.consume(this._send_chunks(this.#queue.next()));
+    // What a wrapped socket's send lets be sent meanwhile comes after.
+    if (this.#sending || !this.connected || this.#queue.length === 0) return;
+    this.#sending = true;
+    try {
+      this.#queue.consume(this._send_chunks(this.#queue.next()));
+    } finally {
+      this.#sending = false;
+    }
     this._changed();
+    if (this.#ending && this.#queue.length === 0) this.handle_close_event();
+  }
+
+  /** As much as the kernel takes. */
+  #sendAll(): void {
+    let before: number;
+    do {
+      before = this.#queue.length;
+      this.initiate_send();
+    } while (this.#queue.length < before);
   }
 
   override handle_write(): void {
@@ -49,17 +68,29 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
    */
   override send(data: Uint8Array): number {
     if (this.debug) this.log_info(`sending ${data}`);
+    const waiting = this.#queue.length > 0;
     this.#queue.push(bytes(data));
-    if (!this.#gathered) {
+    // Behind what the kernel had no room for, it goes out when there is room.
+    if (!this.#gathered && !waiting) {
       this.#gathered = gather(this);
       if (!this.#gathered) this.initiate_send();
     }
     return data.byteLength;
   }
 
+  /** The peer may have ended its half only (`nc -N`): the default closes once everything is sent. */
+  override handle_eof(): void {
+    this.#ending = this.#queue.length > 0;
+    if (!this.#ending) super.handle_eof();
+  }
+
   override close(): void {
-    if (this.#gathered) this.initiate_send();
-    super.close();
+    this.#ending = false;
+    try {
+      this.#sendAll();
+    } finally {
+      super.close();
+    }
   }
 }
 

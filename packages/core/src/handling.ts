@@ -13,9 +13,9 @@ type Erring = Pick<channel, 'handle_error'> & Partial<Pick<channel, 'handle_clos
 let depth = 0;
 let gathered: sender[] = [];
 
-/** Takes what an async handler lets escape: the loop that called it. */
+/** Takes what an async handler lets escape: the loop that called it. False when it cannot. */
 export interface Escape {
-  fail(error: unknown): void;
+  fail(error: unknown): boolean;
 }
 let escape: Escape | null = null;
 
@@ -35,11 +35,19 @@ export function escapingTo<T>(taker: Escape | null, body: () => T): T {
  * whichever channels, in as few system calls as possible.
  */
 export function handling<C extends Erring>(channel: C, handlers: (channel: C) => void): void {
+  gathering(() => {
+    try {
+      handlers(channel);
+    } catch (error) {
+      failed(channel, error);
+    }
+  });
+}
+
+function gathering(body: () => void): void {
   depth += 1;
   try {
-    handlers(channel);
-  } catch (error) {
-    failed(channel, error);
+    body();
   } finally {
     depth -= 1;
     if (gathered.length > 0) flush();
@@ -53,15 +61,26 @@ export function gather(sender: sender): boolean {
   return true;
 }
 
+/** Each sender has its turn, also when what another one throws leaves the loop. */
 function flush(): void {
   const senders = gathered;
   gathered = [];
+  const escaped: unknown[] = [];
   for (const sender of senders) {
     try {
-      sender.initiate_send();
+      initiate(sender);
     } catch (error) {
-      failed(sender, error);
+      escaped.push(error);
     }
+  }
+  if (escaped.length > 0) throw escaped[0];
+}
+
+function initiate(sender: sender): void {
+  try {
+    sender.initiate_send();
+  } catch (error) {
+    failed(sender, error);
   }
 }
 
@@ -73,11 +92,19 @@ export function failed(channel: Erring, error: unknown): void {
   if (is_disconnected(error, connected === true)) {
     tellClosed(channel);
   } else {
-    settle(channel, channel.handle_error(error));
+    report(channel, error);
   }
 }
 
-function tellClosed(channel: Erring & { handle_close_event?(): void }): void {
+/** Calls handle_error. What that lets escape goes on, as ExitNow does. */
+export function report(channel: Erring, error: unknown): void {
+  settle(channel, channel.handle_error(error), (_, escaped) => {
+    throw escaped;
+  });
+}
+
+/** Calls handle_close; a dispatcher sees to it that this happens once. */
+export function tellClosed(channel: Erring & { handle_close_event?(): void }): void {
   if (channel.handle_close_event) {
     channel.handle_close_event();
     return;
@@ -86,24 +113,27 @@ function tellClosed(channel: Erring & { handle_close_event?(): void }): void {
     settle(channel, channel.handle_close?.());
   } catch (error) {
     if (error instanceof ExitNow) throw error;
-    settle(channel, channel.handle_error(error));
+    report(channel, error);
   }
 }
 
-/** A handler's result: if it is a promise, a rejection is treated as a thrown error is. */
-export function settle<C extends Erring>(
+/**
+ * A handler's result. If it is a promise, a rejection is treated as a thrown error is, and at its
+ * end the loop asks the channel again, as after a handler that returns.
+ */
+export function settle<C extends Erring & { _changed?(): void }>(
   channel: C,
   result: unknown,
   onError: (channel: C, error: unknown) => void = failed,
 ): void {
   if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') return;
   const taker = escape;
-  (result as PromiseLike<unknown>).then(undefined, (error: unknown) => {
+  const again = () => channel._changed?.();
+  (result as PromiseLike<unknown>).then(again, (error: unknown) => {
     try {
-      escapingTo(taker, () => handling(channel, () => onError(channel, error)));
+      escapingTo(taker, () => gathering(() => onError(channel, error)));
     } catch (escaped) {
-      if (taker === null) throw escaped;
-      taker.fail(escaped);
+      if (!taker?.fail(escaped)) throw escaped;
     }
   });
 }

@@ -7,6 +7,9 @@ import {
   NEXT_TURN,
   NOTHING,
   OSError,
+  POLLIN,
+  POLLNVAL,
+  POLLOUT,
   type Poller,
   poll,
   select,
@@ -14,6 +17,7 @@ import {
 } from '@asyncore/socket';
 import { type channel_map, socket_map } from './channel.js';
 import { Channels } from './channels.js';
+import { checkMap, checkTimeout } from './checked.js';
 import { escapingTo, failed } from './handling.js';
 import { DUE } from './plumbing.js';
 import { ALL, END, READ, type Registration, URGENT, WRITE } from './registration.js';
@@ -74,13 +78,11 @@ interface Settings {
 
 function checkedOptions(options: loop_options): Settings {
   const { timeout = 30, use_poll = null, map, count = null, signal = null } = options;
-  if (timeout !== null && !(typeof timeout === 'number' && timeout >= 0)) {
-    throw new RangeError('loop: timeout must be a number of seconds from 0, or null');
-  }
+  checkTimeout('loop', timeout);
   if (use_poll !== null && typeof use_poll !== 'boolean') {
     throw new TypeError('loop: use_poll must be true, false or left out');
   }
-  if (map != null && !(map instanceof Map)) throw new TypeError('loop: map must be a Map');
+  checkMap('loop', map);
   if (count !== null && !(Number.isInteger(count) && count >= 0)) {
     throw new RangeError('loop: count must be an integer from 0, or null');
   }
@@ -92,6 +94,8 @@ function checkedOptions(options: loop_options): Settings {
 
 /** In asyncore's poll, with select(2), all reads come first, then all writes, and so on. */
 const BY_KIND = [READ, WRITE, URGENT, ALL & ~(READ | WRITE | URGENT)];
+/** What a regular file is always ready for: it has no urgent bytes, and nobody can hang up. */
+const ALWAYS = POLLIN | POLLOUT;
 const LONGEST_TIMER = 0x7fffffff;
 const debug = debuglog('asyncore');
 
@@ -148,7 +152,7 @@ class Loop {
   }
 
   changed(registration: Registration): void {
-    if (registration.queued) return;
+    if (registration.queued || this.#ended) return;
     registration.queued = true;
     this.#toAsk.push(registration);
     this.#watcher.pending = BEFORE_WAITING;
@@ -190,9 +194,9 @@ class Loop {
     if (registration.gone) return;
     const wanted = registration.ask();
     if (registration.gone) return;
-    const events = wanted & ~DUE;
+    const events = registration.stale ? 0 : wanted & ~DUE;
     if (events !== registration.watched) this.#watch(registration, events);
-    if (wanted & DUE || (registration.alwaysReady && events !== 0)) this.#ready.add(registration);
+    if (wanted & DUE || told(registration) !== 0) this.#ready.add(registration);
     else this.#ready.delete(registration);
   }
 
@@ -229,8 +233,7 @@ class Loop {
       if (registration) events.set(registration, this.#pairs[2 * i + 1]);
     }
     for (const registration of this.#ready) {
-      const told = registration.alwaysReady ? registration.wanted & ~DUE : 0;
-      events.set(registration, (events.get(registration) ?? 0) | told);
+      events.set(registration, (events.get(registration) ?? 0) | told(registration));
     }
     return [...events]
       .sort(([a], [b]) => a.order - b.order)
@@ -280,6 +283,7 @@ class Loop {
       registration.alwaysReady = true;
       return;
     }
+    if (this.#poller !== this.#queue) change(this.#poller, registration.fd, POLLIN, 0);
     registration.watched = 0;
     if (registration.gone) return;
     registration.rest();
@@ -326,10 +330,12 @@ class Loop {
     }
   }
 
-  fail(error: unknown): void {
-    if (this.#ended) return;
+  /** An async handler may outlive its loop: then the map's next loop takes the error. */
+  fail(error: unknown): boolean {
+    if (this.#ended) return this.#channels.listener?.fail(error) ?? false;
     this.#end();
     this.#reject(error);
+    return true;
   }
 
   #end(): void {
@@ -348,6 +354,12 @@ class Loop {
     this.#queue.close();
     this.#poller.close();
   }
+}
+
+/** The events of a channel that the kernel does not tell. */
+function told(registration: Registration): number {
+  if (registration.wanted !== 0 && registration.stale) return POLLNVAL;
+  return registration.alwaysReady ? registration.wanted & ALWAYS : 0;
 }
 
 /** Registers, changes or takes out, whichever the difference is. */

@@ -6,7 +6,10 @@
 /** `channel[interest]()`: the events to wait for; it asks `readable()` and `writable()`. */
 export const interest = Symbol('asyncore.interest');
 
-/** `channel[hung_up](state)`: poll(2) said that the connection is over, and nothing is unread. */
+/**
+ * `channel[hung_up](state)`: poll(2) said that the connection is over, and nothing is unread. False
+ * if there is no connection that could be.
+ */
 export const hung_up = Symbol('asyncore.hung_up');
 
 /** `channel[due]()`: something happened that no descriptor tells (a name was looked up). */

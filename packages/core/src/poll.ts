@@ -1,6 +1,7 @@
 import { type Poller, poll as poll_poller, select } from '@asyncore/socket';
 import { type channel_map, socket_map } from './channel.js';
 import { Channels } from './channels.js';
+import { checkMap, checkTimeout } from './checked.js';
 import { handling } from './handling.js';
 import { DUE } from './plumbing.js';
 import { ALL, END, NOTICE, READ, type Registration, URGENT, WRITE } from './registration.js';
@@ -10,6 +11,8 @@ import { ALL, END, NOTICE, READ, type Registration, URGENT, WRITE } from './regi
  * over `map` by select(2). Use `loop` where anything else is to go on. Throws as `loop` rejects.
  */
 export function poll(timeout: number | null = 0, map: channel_map | null = socket_map): void {
+  checkTimeout('poll', timeout);
+  checkMap('poll', map);
   pass(new select(), timeout, map ?? socket_map, [READ, WRITE, URGENT, END | NOTICE]);
 }
 
@@ -18,6 +21,8 @@ export function poll(timeout: number | null = 0, map: channel_map | null = socke
  * over `map` by poll(2). Use `loop` where anything else is to go on. Throws as `loop` rejects.
  */
 export function poll2(timeout: number | null = 0, map: channel_map | null = socket_map): void {
+  checkTimeout('poll2', timeout);
+  checkMap('poll2', map);
   pass(new poll_poller(), timeout, map ?? socket_map, [ALL]);
 }
 

@@ -1,6 +1,6 @@
 import { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI } from '@asyncore/socket';
 import type { channel } from './channel.js';
-import { handling, settle } from './handling.js';
+import { handling, settle, tellClosed } from './handling.js';
 
 type Handling<K extends keyof channel> = Pick<channel, K | 'handle_error'>;
 
@@ -28,6 +28,6 @@ export function readwrite(
     if (flags & POLLIN) settle(obj, obj.handle_read_event());
     if (flags & POLLOUT) settle(obj, obj.handle_write_event());
     if (flags & POLLPRI) settle(obj, obj.handle_expt_event());
-    if (flags & (POLLHUP | POLLERR | POLLNVAL)) settle(obj, obj.handle_close());
+    if (flags & (POLLHUP | POLLERR | POLLNVAL)) tellClosed(obj);
   });
 }

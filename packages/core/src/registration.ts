@@ -28,9 +28,10 @@ export const ALL = READ | WRITE | URGENT | END | NOTICE;
 /** A channel, or any object in a map, with what a dispatcher has beside. */
 type Channel = channel & {
   [interest]?(): number;
-  [hung_up]?(state: number): void;
+  [hung_up]?(state: number): boolean;
   [due]?(): void;
   readonly [over]?: boolean;
+  readonly _map?: channel_map;
 };
 
 /**
@@ -55,6 +56,8 @@ export class Registration {
   /** What the channel answered last, and what it answered when it was put to rest. */
   #asked = 0;
   #restedAt = -1;
+  /** How much there was to read when poll said that the connection is over. */
+  #unread = 0;
 
   constructor(
     readonly map: channel_map,
@@ -72,9 +75,16 @@ export class Registration {
     const { channel } = this;
     return (
       channel[interest] === undefined ||
+      channel._map !== this.map || // what it tells its own map does not come here
       !is_settled(channel.readable) ||
       !is_settled(channel.writable)
     );
+  }
+
+  /** The socket was closed without the channel: its number may be another's by now. */
+  get stale(): boolean {
+    const fd = (this.channel as { socket?: { fileno?(): number } | null }).socket?.fileno?.();
+    return fd !== undefined && fd !== this.fd;
   }
 
   /** Whether the channel is still there. Look after every handler: it may have closed itself. */
@@ -84,6 +94,7 @@ export class Registration {
 
   /** Asks the channel what to wait for. A predicate that throws is a handler that throws. */
   ask(): number {
+    if (this.#muted) this.#muteUrgent();
     let events = 0;
     handling(this.channel, (channel) => {
       events = channel[interest]?.() ?? plainInterest(channel);
@@ -108,7 +119,10 @@ export class Registration {
     if (this.wanted & POLLOUT && events & (POLLOUT | POLLERR)) steps |= WRITE;
     if (this.wanted & POLLPRI && events & POLLPRI) steps |= URGENT;
     if (this.wanted & DUE) steps |= NOTICE;
-    if (events & ENDED) steps |= END;
+    if (events & ENDED) {
+      steps |= END;
+      this.#unread = unreadOf(this.fd);
+    }
     return steps;
   }
 
@@ -116,13 +130,12 @@ export class Registration {
   deliver(steps: number): void {
     if (!this.alive) return;
     handling(this.channel, (channel) => {
-      const pending = steps & END ? unreadOf(this.fd) : 0;
       if (steps & NOTICE) settle(channel, channel[due]?.());
       if (steps & READ && this.alive) settle(channel, channel.handle_read_event());
       if (steps & WRITE && this.alive) settle(channel, channel.handle_write_event());
       if (steps & URGENT && this.alive) settle(channel, channel.handle_expt_event());
       if (this.alive && (steps & URGENT || this.#muted)) this.#muteUrgent();
-      if (steps & END && this.alive) this.#end(pending);
+      if (steps & END && this.alive) this.#end();
     });
   }
 
@@ -134,24 +147,28 @@ export class Registration {
   /**
    * The connection is over, and the channel has not noticed. Three cases:
    * 1. It has been read from, and there was something to read: the reader will come to the end.
-   * 2. It is not being read from, but there is something to read: it rests until it wants to read.
-   * 3. Nothing is left to read: it is told.
+   * 2. It is not being read from, but there is something to read: if it does not write either, it
+   *    rests until it wants to read.
+   * 3. Nothing is left to read, or it waits for the hang-up itself: it is told.
    */
-  #end(pending: number): void {
+  #end(): void {
     const { channel } = this;
-    if (pending > 0) {
-      if (!(this.wanted & POLLIN)) this.rest();
+    if (this.#unread > 0 && !(this.wanted & POLLHUP)) {
+      if (!(this.wanted & (POLLIN | POLLOUT))) this.rest();
       return;
     }
     const state = this.#endState();
     if (state === 0) return; // the handler has read the error
-    if (channel[hung_up]) channel[hung_up](state);
-    else settle(channel, channel.handle_close());
+    if (channel[hung_up]) {
+      if (!channel[hung_up](state)) return;
+    } else {
+      settle(channel, channel.handle_close());
+    }
     if (this.alive && this.#endState() !== 0) this.rest();
   }
 
   #endState(): number {
-    return stateOf(this.fd, this.wanted & RDHUP) & ENDED;
+    return this.stale ? POLLNVAL : stateOf(this.fd, this.wanted & RDHUP) & ENDED;
   }
 }
 

@@ -1,0 +1,315 @@
+/** Which channels the loop asks what they wait for, when, and how soon it sees a change. */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import {
+  close_all,
+  dispatcher,
+  dispatcher_with_send,
+  loop,
+  settle_predicates,
+} from '@asyncore/core';
+import { describe, expect, it } from 'vitest';
+import { connection, duck, onEveryPoller, own, Recorder, Stage } from './support.js';
+
+const hello = Buffer.from('hello');
+
+/** Says each time it is asked; its answers change only when it says so. */
+class Settled extends Recorder {
+  override readable(): boolean {
+    this.stage.say('asked');
+    return true;
+  }
+  override writable(): boolean {
+    return false;
+  }
+}
+settle_predicates(Settled.prototype, 'readable', 'writable');
+
+/** Overrides what Settled has, and is asked on every pass therefore. */
+class Restless extends Settled {
+  override readable(): boolean {
+    return super.readable();
+  }
+}
+
+onEveryPoller((use_poll) => {
+  describe('a quiet channel', () => {
+    it('is asked once, however many passes there are', async () => {
+      const stage = new Stage(use_poll);
+      new Settled(stage, connection()[0]);
+      await stage.passes(50);
+      expect(stage.trace).toEqual(['asked']);
+    });
+
+    it('is asked again after it did something', async () => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection();
+      new Settled(stage, ours);
+      setTimeout(() => theirs.send(hello), 5);
+      await stage.until('read 5');
+      await stage.passes(); // in another loop, which asks once more
+      expect(stage.trace).toEqual(['asked', 'read 5', 'asked', 'asked']);
+    });
+
+    it('costs an active one nothing', async () => {
+      const stage = new Stage(use_poll);
+      const quiet = new Stage(use_poll, stage.map);
+      for (let i = 0; i < 200; i++) new Settled(quiet, connection()[0]);
+      await stage.passes(1);
+      quiet.trace.length = 0;
+      const [ours, theirs] = connection();
+      const channel = new Recorder(stage, ours);
+      channel.handle_read = () => {
+        channel.recv(10);
+        stage.say('read');
+        theirs.send(hello);
+      };
+      theirs.send(hello);
+      await stage.until(() => stage.count('read') === 100);
+      expect(quiet.trace.length).toBe(200); // when the loop began
+    });
+  });
+
+  it('a channel whose class overrides a predicate is asked on every pass', async () => {
+    const stage = new Stage(use_poll);
+    new Restless(stage, connection()[0]);
+    await stage.passes(10);
+    expect(stage.trace.length).toBeGreaterThanOrEqual(10);
+  });
+
+  it('an object without more than the methods is asked on every pass', async () => {
+    const stage = new Stage(use_poll);
+    const [ours, theirs] = connection();
+    const object = duck({
+      readable: () => {
+        stage.say('asked');
+        return true;
+      },
+      handle_read_event: () => stage.say(`read ${ours.recv(10)}`),
+    });
+    stage.map.set(ours.fileno(), object);
+    await stage.passes(10);
+    expect(stage.count('asked')).toBeGreaterThanOrEqual(10);
+    theirs.send(hello);
+    await stage.until('read hello');
+  });
+
+  it('an object gets the events that it waits for', async () => {
+    const stage = new Stage(use_poll);
+    const [ours, theirs] = connection();
+    const object = duck({
+      readable: () => stage.count('write') > 0,
+      writable: () => stage.count('write') === 0,
+      handle_read_event: () => {
+        stage.say('read');
+        throw new Error('spam');
+      },
+      handle_write_event: () => stage.say('write'),
+      handle_error: (error) => {
+        stage.say(`error ${(error as Error).message}`);
+        stage.map.clear();
+      },
+    });
+    stage.map.set(ours.fileno(), object);
+    theirs.send(hello);
+    await stage.loop();
+    expect(stage.trace).toEqual(['write', 'read', 'error spam']);
+  });
+
+  it('a listening object is never waited for to be writable', async () => {
+    const stage = new Stage(use_poll);
+    const [ours] = connection();
+    const object = duck({
+      accepting: true,
+      writable: () => true,
+      handle_write_event: () => stage.say('write'),
+    });
+    stage.map.set(ours.fileno(), object);
+    await stage.passes();
+    expect(stage.trace).toEqual([]);
+  });
+
+  describe('a change is seen at once when made', () => {
+    const ways: Record<string, (change: () => void) => void> = {
+      'in a timer': (change) => setTimeout(change, 5),
+      'in an immediate': (change) => setImmediate(change),
+      'in a next tick': (change) => process.nextTick(change),
+      'in a microtask': queueMicrotask,
+      'after some promises': async (change) => {
+        for (let i = 0; i < 10; i++) await null;
+        change();
+      },
+      'after reading a file': async (change) => {
+        await readFile('package.json');
+        change();
+      },
+    };
+    const wayNames = Object.keys(ways);
+
+    // The loop's timeout is 30 seconds, the test's own is 5.
+    describe.each(['before the loop waits', 'in a handler'])('%s', (where) => {
+      const start = (stage: Stage, change: () => void) => {
+        if (where === 'before the loop waits') {
+          change();
+          return;
+        }
+        const [ours, theirs] = connection();
+        const trigger = new Recorder(stage, ours);
+        trigger.handle_read = () => {
+          trigger.recv(10);
+          change();
+        };
+        setTimeout(() => theirs.send(hello), 5);
+      };
+
+      it.each(wayNames)('%s, to a quiet channel', async (way) => {
+        const stage = new Stage(use_poll);
+        const channel = new dispatcher_with_send(connection()[0], stage.map);
+        channel.handle_write = () => {
+          channel.initiate_send();
+          stage.say('sent');
+        };
+        start(stage, () =>
+          ways[way](() => {
+            channel.out_buffer = hello;
+          }),
+        );
+        await stage.until('sent');
+      });
+
+      it.each(wayNames)('%s, to a channel with predicates of its own', async (way) => {
+        const stage = new Stage(use_poll);
+        let ready = false;
+        class Own extends Recorder {
+          override writable(): boolean {
+            return ready;
+          }
+          override handle_write(): void {
+            this.stage.say('write');
+          }
+        }
+        new Own(stage, connection()[0]);
+        start(stage, () =>
+          ways[way](() => {
+            ready = true;
+          }),
+        );
+        await stage.until('write');
+      });
+    });
+
+    /** Sets off `change` the next time that a predicate of `stage` is asked after a timer. */
+    const inPredicate = (stage: Stage, change: () => void) => {
+      const channel = new Recorder(stage, connection()[0]);
+      let armed = false;
+      channel.readable = () => {
+        if (armed) change();
+        armed = false;
+        return true;
+      };
+      // Late enough for the test runner to have nothing to do.
+      setTimeout(() => {
+        armed = true;
+      }, 150);
+    };
+
+    it('in a predicate', async () => {
+      const stage = new Stage(use_poll);
+      const channel = new dispatcher_with_send(connection()[0], stage.map);
+      channel.handle_write = () => stage.say('write');
+      inPredicate(stage, () => {
+        channel.out_buffer = hello;
+      });
+      await stage.until('write');
+    });
+
+    it.each([0, 1])('in a predicate of another loop, loop %i', async (changed) => {
+      const stages = [new Stage(use_poll), new Stage(use_poll)];
+      const stage = stages[changed];
+      const channel = new dispatcher_with_send(connection()[0], stage.map);
+      let since = 0;
+      channel.handle_write = () => {
+        // The test runner, too, turns Node's loop once in a while.
+        stage.say(performance.now() - since < 250 ? 'at once' : 'late');
+        for (const { map } of stages) close_all(map);
+      };
+      inPredicate(stages[1 - changed], () => {
+        since = performance.now();
+        channel.out_buffer = hello;
+      });
+      await Promise.all(stages.map((stage) => stage.loop()));
+      expect(stage.trace).toEqual(['at once']);
+    });
+  });
+
+  describe('assigned to an instance later on', () => {
+    it.each(['readable', 'handle_read'] as const)('%s counts', async (name) => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection();
+      const channel = new dispatcher(ours, stage.map);
+      theirs.send(hello);
+      if (name === 'readable') {
+        channel.readable = () => false;
+        channel.handle_read = () => stage.say(`read ${channel.recv(10)}`);
+      }
+      setTimeout(() => {
+        if (name === 'readable') channel.readable = () => true;
+        else channel.handle_read = () => stage.say(`read ${channel.recv(10)}`);
+      }, 5);
+      await stage.until('read hello');
+    });
+
+    it.each(['writable', 'handle_write'] as const)('%s counts', async (name) => {
+      const stage = new Stage(use_poll);
+      const channel = new dispatcher(connection()[0], stage.map);
+      if (name === 'writable') {
+        channel.writable = () => false;
+        channel.handle_write = () => stage.say('write');
+      }
+      setTimeout(() => {
+        if (name === 'writable') channel.writable = () => true;
+        else channel.handle_write = () => stage.say('write');
+      }, 5);
+      await stage.until('write');
+    });
+
+    it('a predicate is asked on every pass', async () => {
+      const stage = new Stage(use_poll);
+      const channel = new dispatcher(connection()[0], stage.map);
+      let open = false;
+      channel.handle_write = () => stage.say('write');
+      setTimeout(() => {
+        channel.writable = () => open;
+      }, 5);
+      setTimeout(() => {
+        open = true;
+      }, 10);
+      await stage.until('write');
+    });
+  });
+
+  it('a regular file is always ready', async () => {
+    const stage = new Stage(use_poll);
+    const fd = openSync('package.json', 'r');
+    own({ close: () => closeSync(fd) });
+    let text = '';
+    const object = duck({
+      handle_read_event() {
+        const chunk = Buffer.alloc(100);
+        const length = readSync(fd, chunk);
+        text += chunk.toString('utf8', 0, length);
+        if (length === 0) stage.map.delete(fd);
+      },
+      writable: () => text.length < 100,
+      handle_write_event: () => stage.say('write'),
+    });
+    stage.map.set(fd, object);
+    const [ours, theirs] = connection();
+    const channel = new Recorder(stage, ours);
+    channel.handle_read = () => channel.close();
+    theirs.send(hello);
+    await loop({ map: stage.map, use_poll });
+    expect(JSON.parse(text).name).toBe('@asyncore/core');
+    expect(stage.count('write')).toBe(1);
+  });
+});

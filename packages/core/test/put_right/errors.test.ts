@@ -1,0 +1,304 @@
+/** What handlers throw: where it goes, and that it takes down no more than it must. */
+import { dispatcher, ExitNow, poll, poll2 } from '@asyncore/core';
+import { AF_INET, errno, MSG_OOB, OSError, SHUT_WR, Socket } from '@asyncore/socket';
+import { describe, expect, it } from 'vitest';
+import {
+  connection,
+  listening,
+  onEveryPoller,
+  own,
+  Recorder,
+  refusing,
+  reset,
+  Stage,
+} from '../support.js';
+
+const hello = Buffer.from('hello');
+
+/** A channel with the library's own handle_error and handle_close, where they are not replaced. */
+class Plain extends Recorder {
+  override handle_error = dispatcher.prototype.handle_error;
+}
+
+/** How to get a handler called, with a channel and its connection's other end. */
+const events = {
+  handle_read: (_, theirs) => theirs.send(hello),
+  handle_write: () => {},
+  handle_expt: (_, theirs) => theirs.send(hello, MSG_OOB),
+  handle_eof: (_, theirs) => theirs.shutdown(SHUT_WR),
+  handle_close: (_, theirs) => theirs.close(),
+  handle_connect: (channel) => {
+    const server = own(listening(new dispatcher(null, new Map())));
+    channel.close();
+    channel.create_socket();
+    channel.connect(server.getsockname());
+  },
+  handle_connect_error: (channel) => {
+    channel.close();
+    channel.create_socket();
+    channel.connect(refusing());
+  },
+  handle_accept: (channel) => serve(channel),
+  handle_accepted: (channel) => serve(channel),
+} satisfies Record<string, (channel: Recorder, theirs: Socket) => void>;
+
+type Handler = keyof typeof events;
+const handlers = Object.keys(events) as Handler[];
+
+function serve(channel: Recorder): void {
+  channel.close();
+  listening(channel);
+  own(new Socket(AF_INET)).connect_ex(channel.getsockname());
+}
+
+/** A channel whose `handler` is `body`, about to be called. */
+function about(handler: Handler, channel: Recorder, body: () => void): Recorder {
+  const [ours, theirs] = connection();
+  channel.set_socket(ours);
+  channel.connected = true;
+  channel[handler] = body;
+  events[handler](channel, theirs);
+  return channel;
+}
+
+onEveryPoller((use_poll) => {
+  const thrower = (error: unknown) => ({
+    sync: () => {
+      throw error;
+    },
+    async: async () => {
+      await null;
+      throw error;
+    },
+  });
+
+  describe.each(['sync', 'async'] as const)('from %s handlers', (how) => {
+    it.each(handlers)('ExitNow leaves the loop from %s', async (handler) => {
+      const stage = new Stage(use_poll);
+      about(handler, new Recorder(stage), thrower(new ExitNow('bye'))[how]);
+      await expect(stage.loop()).rejects.toThrow(new ExitNow('bye'));
+    });
+
+    it.each(handlers.filter((name) => name !== 'handle_close'))(
+      'any other error goes from %s to handle_error',
+      async (handler) => {
+        const stage = new Stage(use_poll);
+        const channel = about(handler, new Recorder(stage), thrower(new Error('spam'))[how]);
+        await stage.until('error spam');
+        expect(stage.count('error spam')).toBe(1);
+        expect(channel.connected).toBe(false);
+      },
+    );
+
+    // CPython: it leaves the loop, and the server is down (A20).
+    it('an error from handle_close is logged, and closes the channel', async () => {
+      const stage = new Stage(use_poll);
+      const channel = new Plain(stage);
+      about('handle_close', channel, thrower(new Error('spam'))[how]);
+      await stage.loop();
+      expect(stage.trace).toEqual([expect.stringMatching(/^error: .*Error:spam/)]);
+      expect(channel.fileno()).toBe(-1);
+    });
+
+    it('an error from handle_close after another error is logged as well', async () => {
+      const stage = new Stage(use_poll);
+      const channel = new Plain(stage);
+      const fails = thrower(new Error('eggs'))[how];
+      let calls = 0;
+      channel.handle_close = () => (++calls < 10 ? fails() : channel.close());
+      about('handle_read', channel, thrower(new Error('spam'))[how]);
+      await stage.loop();
+      expect(stage.trace).toEqual([
+        expect.stringMatching(/^error: .*Error:spam/),
+        expect.stringMatching(/^error: .*Error:eggs/),
+      ]);
+    });
+
+    it('an error from handle_error leaves the loop', async () => {
+      const stage = new Stage(use_poll);
+      const channel = new Recorder(stage);
+      const fails = thrower(new Error('eggs'))[how];
+      channel.handle_error = (...args) => {
+        stage.say(`error ${args[0]}`);
+        return stage.trace.length < 10 ? fails() : channel.close();
+      };
+      about('handle_read', channel, thrower(new Error('spam'))[how]);
+      await expect(stage.loop()).rejects.toThrow('eggs');
+      expect(stage.trace).toEqual(['error Error: spam']);
+    });
+  });
+
+  it('ExitNow leaves the loop from readable, writable and handle_error', async () => {
+    for (const name of ['readable', 'writable', 'handle_error'] as const) {
+      const stage = new Stage(use_poll);
+      const channel = new Recorder(stage);
+      const exit = () => {
+        throw new ExitNow();
+      };
+      channel[name] = exit;
+      const fail = () => {
+        throw new Error('spam');
+      };
+      about('handle_read', channel, fail);
+      await expect(stage.loop()).rejects.toThrow(ExitNow);
+    }
+  });
+
+  // CPython: it leaves the loop.
+  it.each(['readable', 'writable'] as const)(
+    'an error in %s goes to handle_error',
+    async (name) => {
+      const stage = new Stage(use_poll);
+      const channel = new Recorder(stage);
+      channel[name] = () => {
+        throw new Error('spam');
+      };
+      about('handle_write', channel, () => {});
+      await stage.loop();
+      expect(stage.trace).toEqual(['error spam']);
+    },
+  );
+
+  // CPython: through handle_error, which closes the connection (A8).
+  it('a recv that finds nothing is no error', async () => {
+    const stage = new Stage(use_poll);
+    const [ours, theirs] = connection();
+    const channel = new Plain(stage, ours);
+    channel.handle_read = () => {
+      for (;;) stage.say(`read ${channel.recv(100).length}`);
+    };
+    theirs.send(hello);
+    await stage.until('read 5');
+    theirs.send(hello);
+    await stage.until(() => stage.count('read 5') === 2);
+    expect(channel.connected).toBe(true);
+    expect(stage.trace).toEqual(['read 5', 'read 5']);
+  });
+
+  it('a recv that finds nothing is no error in an async handler', async () => {
+    const stage = new Stage(use_poll);
+    const [ours, theirs] = connection();
+    const channel = new Plain(stage, ours);
+    channel.handle_read = async () => {
+      stage.say(`read ${channel.recv(100).length}`);
+      await null;
+      channel.recv(100);
+    };
+    theirs.send(hello);
+    await stage.until('read 5');
+    await stage.passes();
+    expect(channel.connected).toBe(true);
+  });
+
+  const disconnects = ['ECONNRESET', 'ENOTCONN', 'ESHUTDOWN', 'ECONNABORTED', 'EPIPE', 'EBADF'];
+  // A peer out of reach counts where there was a connection; CPython has a traceback (A27).
+  const unreachable = ['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN'];
+
+  // CPython, select: handle_error.
+  it.each([...disconnects, ...unreachable])('%s goes to handle_close', async (code) => {
+    const stage = new Stage(use_poll);
+    about('handle_read', new Recorder(stage), () => {
+      throw new OSError('recv', errno[code]);
+    });
+    await stage.loop();
+    expect(stage.trace).toEqual(['close']);
+  });
+
+  it.each(['EINVAL', 'ENOBUFS', 'EMSGSIZE'])('%s goes to handle_error', async (code) => {
+    const stage = new Stage(use_poll);
+    about('handle_read', new Recorder(stage), () => {
+      throw new OSError('recv', errno[code]);
+    });
+    await stage.loop();
+    expect(stage.trace).toEqual([`error recv ${code}`]);
+  });
+
+  it.each(unreachable)('recv and send take %s for the end of a connection', (code) => {
+    for (const call of ['recv', 'send'] as const) {
+      const stage = new Stage(use_poll);
+      const [ours] = connection();
+      const channel = new Recorder(stage, ours);
+      ours[call] = () => {
+        throw new OSError(call, errno[code]);
+      };
+      const result = call === 'recv' ? channel.recv(10).length : channel.send(hello);
+      expect([result, ...stage.trace]).toEqual([0, 'close']);
+    }
+  });
+
+  it('without a connection it is an error like others', () => {
+    const channel = own(new dispatcher());
+    channel.create_socket();
+    const socket = channel.socket as Socket; // it was just created
+    socket.send = () => {
+      throw new OSError('send', errno.EHOSTUNREACH);
+    };
+    expect(() => channel.send(hello)).toThrow('send EHOSTUNREACH');
+  });
+
+  it('a failing channel takes no other one with it', async () => {
+    const stage = new Stage(use_poll);
+    about('handle_read', new Plain(stage), () => {
+      throw new Error('spam');
+    });
+    const [ours, theirs] = connection();
+    new Recorder(stage, ours);
+    await stage.until('close');
+    theirs.send(hello);
+    await stage.until('read 5');
+    expect(stage.trace).toEqual([expect.stringContaining('spam'), 'close', 'read 5']);
+  });
+
+  it('a channel whose handle_close leaves it open is told no more after an error', async () => {
+    const stage = new Stage(use_poll);
+    const channel = new Plain(stage);
+    channel.handle_close = () => stage.say('close');
+    about('handle_read', channel, () => {
+      throw new Error('spam');
+    });
+    await stage.until('close');
+    await stage.passes();
+    expect(stage.trace).toEqual([expect.stringContaining('spam'), 'close']);
+    expect(await stage.isIdle()).toBe(true);
+  });
+
+  it('a reset found by nobody else is told to handle_close', async () => {
+    const stage = new Stage(use_poll);
+    const [ours, theirs] = connection();
+    new Recorder(stage, ours);
+    reset(theirs);
+    await stage.loop();
+    expect(stage.trace).toEqual(['close']);
+  });
+});
+
+it('handle_error logs the class, the message and where it came from', () => {
+  const stage = new Stage();
+  class Broken extends Recorder {
+    override handle_error = dispatcher.prototype.handle_error;
+    override toString(): string {
+      throw new Error('no form');
+    }
+  }
+  const fail = () => new Broken(stage).handle_error(new RangeError('spam'));
+  fail();
+  expect(stage.trace[0]).toMatch(
+    /^error: uncaptured exception, closing channel <.*Broken> \(RangeError:spam \[.*errors\.test\.ts\|.*fail\|\d+\].*\)$/,
+  );
+});
+
+it.each([undefined, null, 'a string', 42, { code: 'EGGS' }])('handle_error takes %j', (error) => {
+  const stage = new Stage();
+  const channel = new Recorder(stage);
+  channel.handle_error = dispatcher.prototype.handle_error;
+  channel.handle_error(error);
+  expect(stage.trace[0]).toMatch(/^error: uncaptured exception/);
+});
+
+it.each([poll, poll2])('what leaves a loop is thrown by a synchronous pass', (pass) => {
+  const stage = new Stage();
+  about('handle_read', new Recorder(stage), () => {
+    throw new ExitNow();
+  });
+  expect(() => pass(1, stage.map)).toThrow(ExitNow);
+});

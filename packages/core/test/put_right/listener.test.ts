@@ -1,0 +1,242 @@
+/** A listener survives whatever happens to the connections that it accepts. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { dispatcher, ExitNow, poll2 } from '@asyncore/core';
+import { type Address, BlockingIOError, errno, OSError, Socket } from '@asyncore/socket';
+import { describe, expect, it } from 'vitest';
+import { listening, onEveryFamily, onEveryPoller, own, Recorder, Stage } from '../support.js';
+
+/** `count` connections that wait to be accepted. */
+function clients(server: dispatcher, count: number): Socket[] {
+  return Array.from({ length: count }, () => {
+    const socket = own(new Socket(server.socket?.family));
+    socket.connect_ex(server.getsockname());
+    return socket;
+  });
+}
+
+/** A listener whose default handle_error is the library's. */
+class Server extends Recorder {
+  override handle_error = dispatcher.prototype.handle_error;
+  override handle_accepted(sock: Socket, _address: Address): void {
+    own(sock);
+    this.stage.say('accepted');
+  }
+}
+
+onEveryFamily((family) => {
+  onEveryPoller((use_poll) => {
+    // CPython: one in each pass (A12).
+    it('accepts 50 waiting connections in one pass', async () => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Server(stage), family, 50);
+      clients(server, 50);
+      await stage.loop({ count: 1 });
+      expect(stage.count('accepted')).toBe(50);
+    });
+
+    // CPython: the listener goes, the new connection stays open and unserved (A11).
+    it('an error in handle_accepted closes the new connection, not the listener', async () => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Server(stage), family);
+      const made: dispatcher[] = [];
+      server.handle_accepted = (sock) => {
+        made.push(new Recorder(stage, sock));
+        if (made.length === 1) throw new Error('spam');
+      };
+      const [first, second] = clients(server, 2);
+      await stage.until(() => stage.trace.length > 0);
+      expect(made.map(({ connected }) => connected)).toEqual([false, true]);
+      expect(stage.map.size).toBe(2);
+      expect(first.recv(1).length).toBe(0);
+      expect(() => second.recv(1)).toThrow(BlockingIOError);
+      expect(stage.trace[0]).toMatch(/^error: .*closing the new connection of .*spam/);
+    });
+  });
+});
+
+onEveryPoller((use_poll) => {
+  it('an error in an async handle_accepted closes the new connection as well', async () => {
+    const stage = new Stage(use_poll);
+    const server = listening(new Server(stage));
+    server.handle_accepted = async (sock) => {
+      new Recorder(stage, sock);
+      await null;
+      throw new Error('spam');
+    };
+    const [client] = clients(server, 1);
+    await stage.until(() => stage.trace.length > 0);
+    expect(client.recv(1).length).toBe(0);
+    expect([server.accepting, stage.map.size]).toEqual([true, 1]);
+  });
+
+  it('a connection whose channel is in another map is closed as well', async () => {
+    const stage = new Stage(use_poll);
+    const other = new Stage(use_poll);
+    const server = listening(new Server(stage));
+    server.handle_accepted = (sock) => {
+      new dispatcher(sock, other.map);
+      throw new Error('spam');
+    };
+    const [client] = clients(server, 1);
+    await stage.until(() => stage.trace.length > 0);
+    expect(client.recv(1).length).toBe(0);
+    expect([stage.map.size, other.map.size]).toEqual([1, 0]);
+  });
+
+  it('a connection that is lost again in handle_accepted does not close the listener', async () => {
+    const stage = new Stage(use_poll);
+    const server = listening(new Server(stage));
+    server.handle_accepted = (sock) => {
+      stage.say('accepted');
+      own(sock);
+      throw new OSError('send', errno.ECONNRESET);
+    };
+    clients(server, 2);
+    await stage.until(() => stage.count('accepted') === 2);
+    expect(server.accepting).toBe(true);
+    expect(stage.trace).not.toContain('close');
+  });
+
+  it('a connection on which handle_accepted would have to wait stays open', async () => {
+    const stage = new Stage(use_poll);
+    const server = listening(new Server(stage));
+    server.handle_accepted = (sock) => {
+      stage.say('accepted');
+      new Recorder(stage, sock).recv(10);
+    };
+    const [client] = clients(server, 1);
+    await stage.until('accepted');
+    client.send(Buffer.from('hello'));
+    await stage.until('read 5');
+    expect(stage.trace).toEqual(['accepted', 'read 5']);
+  });
+
+  it('ExitNow from handle_accepted leaves the loop and closes nothing', async () => {
+    const stage = new Stage(use_poll);
+    const server = listening(new Server(stage));
+    server.handle_accepted = (sock) => {
+      own(sock);
+      throw new ExitNow();
+    };
+    clients(server, 1);
+    await expect(stage.loop()).rejects.toThrow(ExitNow);
+    expect(server.accepting).toBe(true);
+  });
+
+  it('a listener closed by handle_accepted accepts no more', async () => {
+    const stage = new Stage(use_poll);
+    const server = listening(new Server(stage));
+    server.handle_accepted = (sock) => {
+      own(sock);
+      stage.say('accepted');
+      server.close();
+    };
+    clients(server, 3);
+    await stage.loop();
+    expect(stage.trace).toEqual(['accepted']);
+  });
+
+  it('a listener without handle_accepted closes what it accepts', async () => {
+    const stage = new Stage(use_poll);
+    const server = listening(new Recorder(stage));
+    const [client] = clients(server, 1);
+    await stage.until('warning: unhandled accepted event');
+    expect(client.recv(1).length).toBe(0);
+  });
+
+  // CPython: handle_error, whose default closes the listener (A10).
+  describe.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])('%s on accept', (code) => {
+    const exhaust = (server: dispatcher, times: number) => {
+      const socket = server.socket as Socket; // it is listening
+      socket.accept = () => {
+        if (--times === 0) Reflect.deleteProperty(socket, 'accept');
+        throw new OSError('accept', errno[code]);
+      };
+    };
+
+    it('is logged, and accepting goes on after a rest', async () => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Server(stage));
+      exhaust(server, 1);
+      clients(server, 1);
+      await stage.until(() => stage.trace.length > 0);
+      expect(stage.trace[0]).toMatch(`error: accept ${code}`);
+      expect(await stage.isIdle()).toBe(true);
+      await stage.until('accepted');
+      expect(stage.trace.length).toBe(2);
+    });
+  });
+
+  it('a connection that went away before it was accepted is null', () => {
+    const server = own(listening(new dispatcher()));
+    const gone = ['EAGAIN', 'ECONNABORTED', 'EPROTO', 'ENETDOWN', 'EHOSTUNREACH'];
+    const answers = gone.map((code) => {
+      const socket = server.socket as Socket; // it is listening
+      socket.accept = () => {
+        throw new OSError('accept', errno[code]);
+      };
+      return server.accept();
+    });
+    expect(answers).toEqual(gone.map(() => null));
+  });
+});
+
+it('a resting listener goes on accepting in synchronous passes', () => {
+  const stage = new Stage();
+  const server = listening(new Server(stage));
+  const socket = server.socket as Socket; // it is listening
+  socket.accept = () => {
+    Reflect.deleteProperty(socket, 'accept');
+    throw new OSError('accept', errno.EMFILE);
+  };
+  clients(server, 1);
+  const end = performance.now() + 2000;
+  while (stage.count('accepted') === 0 && performance.now() < end) poll2(0.01, stage.map);
+  expect(stage.count('accepted')).toBe(1);
+});
+
+it('a server that is out of descriptors serves everybody as others leave', async () => {
+  const child = spawn(
+    'bash',
+    ['-c', `ulimit -n 40; exec "$0" --input-type=module`, process.execPath],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
+  own({ close: () => child.kill() });
+  child.stdin.end(`
+    import { dispatcher, loop } from '@asyncore/core';
+    let accepted = 0;
+    const server = new dispatcher();
+    server.create_socket();
+    server.bind(['127.0.0.1', 0]);
+    server.listen(100);
+    server.log_info = (message) => console.log(message);
+    server.handle_accepted = (sock) => {
+      const channel = new dispatcher(sock);
+      channel.handle_read = () => channel.recv(100);
+      if (++accepted === 60) server.close();
+    };
+    console.log(server.getsockname()[1]);
+    await loop();
+    console.log('all');
+  `);
+  const lines: string[] = [];
+  let sockets: Socket[] = [];
+  for await (const line of createInterface(child.stdout)) {
+    lines.push(line);
+    if (lines.length === 1) {
+      sockets = Array.from({ length: 60 }, () => own(new Socket()));
+      for (const socket of sockets) socket.connect_ex(['127.0.0.1', Number(line)]);
+    } else {
+      for (const socket of sockets) socket.close();
+    }
+  }
+  const [code] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode];
+  expect(code).toBe(0);
+  expect(lines[1]).toMatch(/^accept EMFILE: <dispatcher listening .*> goes on accepting/);
+  expect(lines.at(-1)).toBe('all');
+  expect(lines.length).toBeLessThan(10);
+});

@@ -1,0 +1,245 @@
+/** What the tests stand on: real sockets, a map of its own, and a trace of what handlers saw. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type Address,
+  type channel,
+  type channel_map,
+  close_all,
+  dispatcher,
+  loop,
+  type loop_options,
+} from '@asyncore/core';
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  SO_LINGER,
+  SO_RCVTIMEO,
+  SOL_SOCKET,
+  Socket,
+} from '@asyncore/socket';
+import { afterAll, afterEach, describe } from 'vitest';
+
+export type UsePoll = boolean | undefined;
+
+/** Declares the tests of `body` for select, poll and the best there is. */
+export function onEveryPoller(body: (use_poll: UsePoll) => void): void {
+  describe('select', () => body(false));
+  describe('poll', () => body(true));
+  describe('default', () => body(undefined));
+}
+
+/** Declares the tests of `body` for each family of addresses. */
+export function onEveryFamily(body: (family: number) => void): void {
+  describe('inet', () => body(AF_INET));
+  const name = hasInet6() ? 'inet6' : 'inet6 (runs where ::1 is up: ip -6 address add ::1 dev lo)';
+  describe.skipIf(!hasInet6())(name, () => body(AF_INET6));
+  describe('unix', () => body(AF_UNIX));
+}
+
+function hasInet6(): boolean {
+  const socket = new Socket(AF_INET6);
+  try {
+    socket.bind(['::1', 0]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.close();
+  }
+}
+
+// ---- sockets ----
+
+const folder = mkdtempSync(join(tmpdir(), 'asyncore'));
+afterAll(() => rmSync(folder, { recursive: true }));
+let paths = 0;
+
+/** An address of `family` that nobody uses. */
+export function free(family: number): Address {
+  if (family === AF_UNIX) return join(folder, String(++paths));
+  return [family === AF_INET6 ? '::1' : '127.0.0.1', 0];
+}
+
+const owned: { close(): void }[] = [];
+
+/** Closes `thing` when the test is over. */
+export function own<T extends { close(): void }>(thing: T): T {
+  owned.push(thing);
+  return thing;
+}
+
+/** A plain listening socket. */
+export function listener(family = AF_INET, backlog?: number): Socket {
+  const socket = own(new Socket(family));
+  socket.bind(free(family));
+  socket.listen(backlog);
+  return socket;
+}
+
+/** A connection's two ends; the second one's recv waits, two seconds at most. */
+export function connection(family = AF_INET): [ours: Socket, theirs: Socket] {
+  const door = listener(family);
+  const ours = own(new Socket(family));
+  ours.connect_ex(door.getsockname());
+  const theirs = patient(accepted(door));
+  door.close();
+  return [ours, theirs];
+}
+
+/** The next connection that `door` gets, waiting for it. */
+export function accepted(door: Socket): Socket {
+  door.setblocking(true);
+  return own(door.accept()[0]);
+}
+
+/** Lets the socket's recv wait for two seconds. */
+export function patient(socket: Socket): Socket {
+  socket.setblocking(true);
+  socket.setsockopt(SOL_SOCKET, SO_RCVTIMEO, new BigInt64Array([2n, 0n]));
+  return socket;
+}
+
+/** Closes with a reset instead of an orderly end. */
+export function reset(socket: Socket): void {
+  socket.setsockopt(SOL_SOCKET, SO_LINGER, new Int32Array([1, 0]));
+  socket.close();
+}
+
+/** All that comes until the end. */
+export function readAll(socket: Socket): Buffer {
+  const chunks: Buffer[] = [];
+  for (let data = socket.recv(65536); data.length > 0; data = socket.recv(65536)) chunks.push(data);
+  return Buffer.concat(chunks);
+}
+
+/** A port where nobody listens. */
+export function refusing(): [host: string, port: number] {
+  const socket = listener();
+  const [host, port] = socket.getsockname();
+  socket.close();
+  return [String(host), Number(port)];
+}
+
+// ---- the loop ----
+
+/** A map, the poller that serves it, and a trace. */
+export class Stage {
+  readonly trace: string[] = [];
+  #heard = () => {};
+
+  constructor(
+    readonly use_poll?: UsePoll,
+    readonly map: channel_map = new Map(),
+  ) {
+    own({ close: () => close_all(this.map, true) });
+  }
+
+  say(line: string): void {
+    this.trace.push(line);
+    this.#heard();
+  }
+
+  /** How many times `line` is in the trace. */
+  count(line: string): number {
+    return this.trace.filter((each) => each === line).length;
+  }
+
+  loop(options: loop_options = {}): Promise<void> {
+    return loop({ use_poll: this.use_poll, map: this.map, ...options });
+  }
+
+  /** Runs the loop until `what` is in the trace or, asked after each line, is so. */
+  async until(what: string | (() => boolean)): Promise<void> {
+    const happened = () => (typeof what === 'string' ? this.trace.includes(what) : what());
+    const end = new AbortController();
+    const late = () => end.abort(new Error(`not until ${what}, but: ${this.trace.join(', ')}`));
+    const timer = setTimeout(late, 4000);
+    // After the handlers of this pass.
+    this.#heard = () => happened() && queueMicrotask(() => end.abort('happened'));
+    try {
+      if (happened()) return;
+      await this.loop({ signal: end.signal });
+      if (!happened()) throw new Error(`the loop ended: ${this.trace.join(', ')}`);
+    } catch (error) {
+      if (error !== 'happened') throw error;
+    } finally {
+      clearTimeout(timer);
+      this.#heard = () => {};
+    }
+  }
+
+  /** So many passes that do not wait: enough to see whether something comes again. */
+  passes(count = 20): Promise<void> {
+    return this.loop({ timeout: 0, count });
+  }
+
+  /** Whether nothing is ready: a pass then takes as long as it may. */
+  async isIdle(): Promise<boolean> {
+    const start = performance.now();
+    await this.loop({ timeout: 0.05, count: 1 });
+    return performance.now() - start > 45;
+  }
+}
+
+/** A dispatcher on a stage that says what it is told. */
+export class Recorder extends dispatcher {
+  constructor(
+    readonly stage: Stage,
+    sock: Socket | null = null,
+  ) {
+    super(sock, stage.map);
+  }
+
+  override log_info(message: unknown, type = 'info'): void {
+    // Comes with the event that tells of the connection, as in Python.
+    if (message !== 'unhandled write event') this.stage.say(`${type}: ${message}`);
+  }
+
+  override handle_read(): void {
+    const data = this.recv(65536);
+    if (data.length > 0) this.stage.say(`read ${data.length}`);
+  }
+
+  override handle_connect(): void {
+    this.stage.say('connect');
+  }
+
+  override handle_error(error: unknown): void {
+    this.stage.say(`error ${(error as Error).message}`);
+    this.close();
+  }
+
+  override handle_close(): void {
+    this.stage.say('close');
+    this.close();
+  }
+}
+
+/** An object that is no dispatcher: waits for reading only, and does nothing unless told. */
+export function duck(methods: Partial<channel> = {}): channel {
+  return {
+    readable: () => true,
+    writable: () => false,
+    handle_read_event() {},
+    handle_write_event() {},
+    handle_expt_event() {},
+    handle_close() {},
+    handle_error() {},
+    ...methods,
+  };
+}
+
+/** A listening channel of `stage`. */
+export function listening<T extends dispatcher>(channel: T, family = AF_INET, backlog = 5): T {
+  channel.create_socket(family);
+  channel.bind(free(family));
+  channel.listen(backlog);
+  return channel;
+}
+
+afterEach(() => {
+  for (const thing of owned.splice(0).reverse()) thing.close();
+});
