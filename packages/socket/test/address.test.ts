@@ -1,0 +1,276 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type Address,
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  is_resolved,
+  POLLIN,
+  resolve,
+  SO_BROADCAST,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+  Socket,
+} from '@asyncore/socket';
+import { describe, expect, it } from 'vitest';
+import { newPackedAddress, pack, unpack } from '../dist/address.js';
+import { binding } from '../dist/binding.js';
+import {
+  bound,
+  connection,
+  type Family,
+  failure,
+  freePath,
+  linuxOnly,
+  onEveryFamily,
+  onLinux,
+  own,
+  pair,
+  thrown,
+  until,
+} from './support.js';
+
+const unix: Family = { title: '', family: AF_UNIX, free: freePath, works: true };
+const through = (family: number, address: Address) => unpack(pack('connect', family, address));
+
+onEveryFamily((family) => {
+  it('getsockname gives the address that bind took', () => {
+    const address = family.free();
+    const socket = own(new Socket(family.family));
+    socket.bind(address);
+    const name = socket.getsockname();
+    if (typeof address === 'string') return expect(name).toBe(address);
+    expect(name.slice(0, 1)).toEqual(address.slice(0, 1));
+    expect(name[1]).toBeGreaterThan(0);
+    expect(name).toHaveLength(family.family === AF_INET ? 2 : 4);
+  });
+
+  it('an unbound socket has an address without a name or port', () => {
+    const none: Record<number, Address> = {
+      [AF_INET]: ['0.0.0.0', 0],
+      [AF_INET6]: ['::', 0, 0, 0],
+      [AF_UNIX]: '',
+    };
+    expect(own(new Socket(family.family)).getsockname()).toEqual(none[family.family]);
+  });
+});
+
+describe('hosts', () => {
+  it.each([
+    [AF_INET, '', ['0.0.0.0', 80]],
+    [AF_INET, 'localhost', ['127.0.0.1', 80]],
+    [AF_INET, 'LOCALHOST.', ['127.0.0.1', 80]],
+    [AF_INET, 'db.localhost', ['127.0.0.1', 80]],
+    [AF_INET, '<broadcast>', ['255.255.255.255', 80]],
+    [AF_INET, '192.0.2.7', ['192.0.2.7', 80]],
+    [AF_INET6, '', ['::', 80, 0, 0]],
+    [AF_INET6, 'localhost', ['::1', 80, 0, 0]],
+    [AF_INET6, 'ip6-localhost', ['::1', 80, 0, 0]],
+    [AF_INET6, '2001:DB8::0:7', ['2001:db8::7', 80, 0, 0]],
+    [AF_INET6, '::ffff:192.0.2.7', ['::ffff:192.0.2.7', 80, 0, 0]],
+  ])('of family %i: %j is %j', (family, host, unpacked) => {
+    expect(through(family, [host, 80])).toEqual(unpacked);
+  });
+
+  it.each(['example.org', 'localhost.example.org', '1.2.3', 'a'.repeat(300), 'ü'.repeat(50)])(
+    '%s has to be looked up first',
+    (host) => {
+      expect(is_resolved(AF_INET, [host, 80])).toBe(false);
+      const error = thrown(() => own(new Socket()).connect([host, 80]));
+      expect(error).toMatchObject({
+        code: 'ENOTFOUND',
+        syscall: 'connect',
+        address: host,
+        port: 80,
+      });
+    },
+  );
+
+  it.each([
+    [AF_INET, '::1'],
+    [AF_INET6, '127.0.0.1'],
+  ])('one of another family than %i (%s) throws EAFNOSUPPORT', (family, host) => {
+    const error = failure(() => own(new Socket(family)).bind([host, 80]));
+    expect(error).toMatchObject({ code: 'EAFNOSUPPORT', address: host, port: 80 });
+    expect(error.message).toBe(`bind EAFNOSUPPORT ${host}:80`);
+  });
+
+  it('<broadcast> is where a datagram to all goes', () => {
+    const socket = own(new Socket(AF_INET, SOCK_DGRAM));
+    const send = () => socket.sendto(Buffer.from('x'), ['<broadcast>', 9]);
+    expect(failure(send)).toMatchObject({ code: 'EACCES' });
+    socket.setsockopt(SOL_SOCKET, SO_BROADCAST, true);
+    expect(socket.getsockopt(SOL_SOCKET, SO_BROADCAST)).toBe(1);
+  });
+});
+
+describe('looking up', () => {
+  it('gives an address that is none to look up back', async () => {
+    const address: Address = ['127.0.0.1', 80];
+    expect(await resolve(AF_INET, address)).toBe(address);
+    expect(await resolve(AF_INET, ['localhost', 80])).toEqual(['localhost', 80]);
+    expect(await resolve(AF_UNIX, '/a/path')).toBe('/a/path');
+    expect(is_resolved(AF_UNIX, '/a/path')).toBe(true);
+  });
+
+  it('finds an address that system calls take', async () => {
+    // An old way to write an address, which getaddrinfo(3) knows and needs no network for.
+    expect(await resolve(AF_INET, ['127.1', 80])).toEqual(['127.0.0.1', 80]);
+  });
+
+  it('rejects with an error that says which host was not found', async () => {
+    const error = await resolve(AF_INET, ['no-such-host.invalid', 80]).catch((error) => error);
+    expect(error).toMatchObject({
+      message: `connect ${error.code} no-such-host.invalid:80`,
+      syscall: 'connect',
+      address: 'no-such-host.invalid',
+      port: 80,
+    });
+    expect(['ENOTFOUND', 'EAI_AGAIN']).toContain(error.code);
+  });
+
+  it('rejects what is no address', async () => {
+    await expect(resolve(AF_INET, 'a path')).rejects.toThrow(TypeError);
+    await expect(resolve(AF_INET, ['host', -1])).rejects.toThrow(RangeError);
+  });
+});
+
+describe('IPv6', () => {
+  it('keeps flowinfo and scope id', () => {
+    expect(through(AF_INET6, ['fe80::1', 80, 0xfffff, 7])).toEqual(['fe80::1', 80, 0xfffff, 7]);
+    expect(through(AF_INET6, ['fe80::1', 80])).toEqual(['fe80::1', 80, 0, 0]);
+  });
+
+  const [lo, index] = interfaceOf('::1');
+
+  it.skipIf(!lo)(`takes a zone as scope id (runs where ::1 is up)`, () => {
+    expect(through(AF_INET6, [`fe80::1%${lo}`, 80])).toEqual(['fe80::1', 80, 0, index]);
+    expect(through(AF_INET6, [`::1%${lo}`, 80])).toEqual(['::1', 80, 0, index]);
+    expect(through(AF_INET6, ['fe80::1%7', 80])).toEqual(['fe80::1', 80, 0, 7]);
+    // A scope id that is given goes first.
+    expect(through(AF_INET6, [`fe80::1%${lo}`, 80, 0, 9])).toEqual(['fe80::1', 80, 0, 9]);
+  });
+
+  it.skipIf(!lo)('connects to an address with a zone (runs where ::1 is up)', () => {
+    const listener = own(new Socket(AF_INET6));
+    listener.bind([`::1%${lo}`, 0]);
+    listener.listen();
+    const client = own(new Socket(AF_INET6));
+    client.connect_ex([`::1%${lo}`, listener.getsockname()[1] as number]);
+    until(listener, POLLIN);
+    own(listener.accept()[0]);
+  });
+
+  it.each(['no-such-zone', '', '0', '7x', '-1', '4294967295', '99999999999999999999'])(
+    'throws ENODEV for the zone %j',
+    (zone) => {
+      const host = `fe80::1%${zone}`;
+      const error = failure(() => own(new Socket(AF_INET6)).bind([host, 0]));
+      expect(error).toMatchObject({ code: 'ENODEV', syscall: 'bind', address: host });
+    },
+  );
+
+  function interfaceOf(address: string): [name?: string, index?: number] {
+    for (const [name, all = []] of Object.entries(networkInterfaces())) {
+      if (!all.some((one) => one.address === address)) continue;
+      // What the system calls say of it, by the one road that JavaScript has.
+      const packed = newPackedAddress();
+      binding.address_pack(packed, AF_INET6, `fe80::1%${name}`, 0, 0, 0);
+      return [name, unpack(packed)?.[3] as number];
+    }
+    return [];
+  }
+});
+
+describe('Unix names', () => {
+  it('a path is a socket in the file system', () => {
+    const path = freePath();
+    own(new Socket(AF_UNIX)).bind(path);
+    expect(existsSync(path)).toBe(true);
+  });
+
+  it('characters beyond ASCII are UTF-8', () => {
+    const path = `${freePath()} ü 🚪`;
+    const socket = own(new Socket(AF_UNIX));
+    socket.bind(path);
+    expect(existsSync(path)).toBe(true);
+    expect(socket.getsockname()).toBe(path);
+  });
+
+  const room = onLinux ? 108 : 104; // sun_path, unix(7)
+
+  it.each([room - 1, room])('a path of %i bytes fits and comes back whole', (length) => {
+    const folder = mkdtempSync(join(tmpdir(), 'a'));
+    try {
+      const path = `${folder}/`.padEnd(length, 'x');
+      const listener = own(new Socket(AF_UNIX));
+      listener.bind(path);
+      listener.listen();
+      expect(listener.getsockname()).toBe(path);
+      const client = own(new Socket(AF_UNIX));
+      client.connect(path);
+      expect(client.getpeername()).toBe(path);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('a longer path throws ENAMETOOLONG with the path', () => {
+    const path = `/${'x'.repeat(room)}`;
+    const error = failure(() => own(new Socket(AF_UNIX)).bind(path));
+    expect(error).toMatchObject({ code: 'ENAMETOOLONG', syscall: 'bind', address: path });
+    expect(error.message).toBe(`bind ENAMETOOLONG ${path}`);
+  });
+
+  it('a NUL inside a path is refused', () => {
+    const error = thrown(() => own(new Socket(AF_UNIX)).connect('/tmp/a\0b'));
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({ message: expect.stringContaining('NUL') });
+  });
+
+  it('an unnamed peer is the empty string', () => {
+    const [client, server] = connection(unix);
+    expect([client.getsockname(), server.getpeername()]).toEqual(['', '']);
+    const [a, b] = pair();
+    expect([a.getsockname(), b.getpeername()]).toEqual(['', '']);
+  });
+
+  describe.skipIf(!onLinux)(linuxOnly('abstract'), () => {
+    it('every byte counts, NULs and trailing ones too', () => {
+      const name = `\0asyncore\0${process.pid}\0`;
+      const socket = own(new Socket(AF_UNIX));
+      socket.bind(name);
+      expect(socket.getsockname()).toBe(name);
+      own(new Socket(AF_UNIX)).bind(name.slice(0, -1));
+    });
+
+    it('names take 108 bytes with their NUL', () => {
+      const longest = `\0${process.pid}`.padEnd(108, 'x');
+      const socket = own(new Socket(AF_UNIX));
+      expect(failure(() => socket.bind(`${longest}x`)).code).toBe('ENAMETOOLONG');
+      socket.bind(longest);
+      expect(socket.getsockname()).toBe(longest);
+    });
+
+    it('an error shows the NUL as @', () => {
+      const socket = own(new Socket(AF_UNIX));
+      const error = failure(() => socket.connect('\0nobody is here'));
+      expect(error).toMatchObject({ code: 'ECONNREFUSED', address: '@nobody is here' });
+      expect(error.message).toBe('connect ECONNREFUSED @nobody is here');
+    });
+
+    it('bind without a name takes a free one', () => {
+      const socket = own(new Socket(AF_UNIX));
+      socket.bind('');
+      expect(socket.getsockname()).toMatch(/^\0[0-9a-f]{5}$/);
+    });
+  });
+});
+
+it('a socket of another family has no addresses here', () => {
+  const socket = own(bound(unix, SOCK_DGRAM));
+  Object.defineProperty(socket, 'family', { value: 1234 });
+  expect(failure(() => socket.bind('x'))).toMatchObject({ code: 'EAFNOSUPPORT', syscall: 'bind' });
+});

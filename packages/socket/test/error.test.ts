@@ -1,0 +1,120 @@
+import { constants } from 'node:os';
+import { inspect } from 'node:util';
+import {
+  AF_INET6,
+  AF_UNIX,
+  BlockingIOError,
+  Descriptor,
+  errno,
+  OSError,
+  POLLOUT,
+  SO_TYPE,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+  Socket,
+} from '@asyncore/socket';
+import { describe, expect, it } from 'vitest';
+import { rightArguments } from './calls.js';
+import { bound, failure, freePath, inet, own, pair, until } from './support.js';
+
+/** What `error` must be: the properties of one of Node's own errors. */
+function expectError(error: OSError, message: string, place: object = {}) {
+  const [syscall, code] = message.split(' ');
+  const number = -constants.errno[code as keyof typeof constants.errno];
+  expect(error).toBeInstanceOf(OSError);
+  expect({ ...error }).toEqual({ code, errno: number, syscall, ...place });
+  expect(error.message).toBe(message);
+  expect(error.stack).toMatch(`${error.name}: ${message}`);
+}
+
+describe('an OSError', () => {
+  it('without a place has code, errno and syscall', () => {
+    expectError(
+      failure(() => own(new Socket()).getpeername()),
+      'getpeername ENOTCONN',
+    );
+  });
+
+  it('has address and port', () => {
+    const taken = bound(inet);
+    taken.listen();
+    const [address, port] = taken.getsockname();
+    const error = failure(() => own(new Socket()).bind([address as string, port as number]));
+    expectError(error, `bind EADDRINUSE ${address}:${port}`, { address, port });
+  });
+
+  it('has an IPv6 address as Node writes it', () => {
+    const socket = own(new Socket(AF_INET6));
+    const error = failure(() => socket.bind(['2001:db8::7', 7, 0, 0]));
+    expectError(error, 'bind EADDRNOTAVAIL 2001:db8::7:7', { address: '2001:db8::7', port: 7 });
+  });
+
+  it('has a path as address', () => {
+    const path = freePath();
+    const error = failure(() => own(new Socket(AF_UNIX)).connect(path));
+    expectError(error, `connect ENOENT ${path}`, { address: path });
+  });
+
+  it('of a refused connection names where it was going', () => {
+    const unused = bound(inet);
+    const [address, port] = unused.getsockname() as [string, number];
+    const socket = own(new Socket());
+    socket.connect_ex([address, port]);
+    until(socket, POLLOUT);
+    const error = failure(() => socket.connect([address, port]));
+    expectError(error, `connect ECONNREFUSED ${address}:${port}`, { address, port });
+  });
+
+  it('is a BlockingIOError when the call would have to wait', () => {
+    const [a] = pair();
+    const error = failure(() => a.recv(1));
+    expect(error).toBeInstanceOf(BlockingIOError);
+    expectError(error, 'recv EAGAIN');
+    expect(failure(() => own(new Socket()).getpeername())).not.toBeInstanceOf(BlockingIOError);
+  });
+
+  it('shows its kind and message first', () => {
+    const [a] = pair();
+    expect(inspect(failure(() => a.recv(1)))).toMatch(/^BlockingIOError: recv EAGAIN\n/);
+    expect(String(failure(() => a.getsockopt(SOL_SOCKET, 9999)))).toBe(
+      'OSError: getsockopt ENOPROTOOPT',
+    );
+  });
+
+  it('can be made from a number of either sign', () => {
+    for (const number of [errno.ECONNRESET, -errno.ECONNRESET]) {
+      expectError(new OSError('send', number), 'send ECONNRESET');
+    }
+    expect(new OSError('send', 9999).code).toBe('E9999');
+  });
+});
+
+describe('every method of a closed Socket', () => {
+  // fileno, close and detach (and using) are for closed sockets too.
+  const harmless = ['constructor', 'fileno', 'close', 'detach'];
+  const methods = [Socket, Descriptor]
+    .flatMap((type) => Object.getOwnPropertyNames(type.prototype))
+    .filter((name) => !harmless.includes(name)) as (keyof typeof rightArguments)[];
+
+  it('is known to this test', () => {
+    expect([...methods].sort()).toEqual(Object.keys(rightArguments).sort());
+  });
+
+  it.each(methods)('%s throws EBADF', (method) => {
+    const socket = new Socket();
+    socket.close();
+    const args = rightArguments[method](socket);
+    const error = failure(() => (socket[method] as (...args: unknown[]) => unknown)(...args));
+    expect(error).toMatchObject({ code: 'EBADF', errno: -errno.EBADF });
+    expect(error.message).toMatch(/^\w+ EBADF/);
+  });
+
+  it('of a Unix socket too', () => {
+    const socket = new Socket(AF_UNIX, SOCK_DGRAM);
+    socket.close();
+    expect(failure(() => socket.sendto(Buffer.from('x'), '/a')).message).toBe('sendto EBADF /a');
+    expect(failure(() => socket.getsockopt(SOL_SOCKET, SO_TYPE, 4)).message).toBe(
+      'getsockopt EBADF',
+    );
+  });
+});

@@ -1,0 +1,58 @@
+import { expect, it } from 'vitest';
+import { run } from './support.js';
+
+/** Runs `use` in a function that has returned, collects, and prints warnings and what is open. */
+const collecting = (use: string) => `
+  import * as socket from '@asyncore/socket';
+  const warnings = [];
+  process.on('warning', ({ name, message }) => warnings.push(name + ': ' + message));
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const fd = await (async () => { ${use} })();
+  for (let i = 0; i < 50 && warnings.length === 0; i++) {
+    gc();
+    await turn();
+  }
+  await turn();
+  let open = true;
+  try { socket.get_blocking(fd); } catch { open = false; }
+  console.log(JSON.stringify({ fd, warnings, open }));`;
+
+const collected = (use: string) => {
+  const { stdout, stderr } = run(collecting(use), '--expose-gc', '--no-warnings');
+  expect(stderr).toBe('');
+  return JSON.parse(stdout);
+};
+
+it('a Socket collected unclosed closes itself and says so', () => {
+  const { fd, warnings, open } = collected('return new socket.Socket().fileno();');
+  expect(warnings).toEqual([`ResourceWarning: unclosed Socket fd=${fd}`]);
+  expect(open).toBe(false);
+});
+
+it('so does a queue, by its name', () => {
+  const name = process.platform === 'linux' ? 'epoll' : 'kqueue';
+  const { fd, warnings, open } = collected(`return new socket.${name}().fileno();`);
+  expect(warnings).toEqual([`ResourceWarning: unclosed ${name} fd=${fd}`]);
+  expect(open).toBe(false);
+});
+
+it('a closed one says nothing', () => {
+  const { warnings, open } = collected(`
+    const one = new socket.Socket();
+    const fd = one.fileno();
+    one.close();
+    return fd;`);
+  expect([warnings, open]).toEqual([[], false]);
+});
+
+it('one that gave its descriptor away says nothing and leaves it open', () => {
+  const { warnings, open } = collected('return new socket.Socket().detach();');
+  expect([warnings, open]).toEqual([[], true]);
+});
+
+it('one that is still in use is left alone', () => {
+  const { warnings, open } = collected(`
+    globalThis.kept = new socket.Socket();
+    return kept.fileno();`);
+  expect([warnings, open]).toEqual([[], true]);
+});

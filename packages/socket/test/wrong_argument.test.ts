@@ -1,0 +1,329 @@
+import * as exported from '@asyncore/socket';
+import {
+  AF_INET,
+  AF_UNIX,
+  type Descriptor,
+  dup,
+  NOTHING,
+  POLLIN,
+  POLLOUT,
+  SO_KEEPALIVE,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  type Socket,
+} from '@asyncore/socket';
+import { describe, expect, it } from 'vitest';
+import { newPackedAddress, pack } from '../dist/address.js';
+import { binding } from '../dist/binding.js';
+import { rightArguments } from './calls.js';
+import { bound, connection, inet, onLinux, own, ownFd, pair, thrown } from './support.js';
+import { detached, wrongCalls } from './wrong_values.js';
+
+type Call = (...args: unknown[]) => unknown;
+
+const isFunction = (value: unknown) =>
+  typeof value === 'function' && !Function.prototype.toString.call(value).startsWith('class');
+
+/** A wrong call throws one of these, or answers. */
+function expectProperError(error: unknown, title: string): void {
+  if (error instanceof TypeError || error instanceof RangeError) return;
+  expect(error, title).toHaveProperty('code', expect.any(String));
+}
+
+/** Calls `call` with wrong arguments of every kind, and gives how many it refused. */
+async function misuse(call: Call, args: () => unknown[], undo: (result: never) => void = () => {}) {
+  let refused = 0;
+  for (const [title, wrong] of wrongCalls(args)) {
+    try {
+      undo((await call(...wrong)) as never);
+    } catch (error) {
+      refused += 1;
+      expectProperError(error, title);
+    }
+  }
+  return refused;
+}
+
+const fd = () => pair()[0].fileno();
+const copy = () => ownFd(dup(fd()));
+const bytes = () => Buffer.from('data');
+
+describe('a wrong argument of', () => {
+  const undoFd = (fd: number) => void ownFd(fd);
+  const undoAll = (things: Descriptor[]) => things.forEach(own);
+
+  const functions: Record<string, [() => unknown[], undo?: (result: never) => void]> = {
+    CMSG_SPACE: [() => [4]],
+    close: [() => [1_000_000]],
+    dup: [() => [fd()], undoFd],
+    get_blocking: [() => [fd()]],
+    is_resolved: [() => [AF_INET, ['127.0.0.1', 1]]],
+    pipe: [() => [], (fds: number[]) => fds.forEach(ownFd)],
+    read: [() => [fd(), 10]],
+    resolve: [() => [AF_INET, ['127.0.0.1', 1]]],
+    set_blocking: [() => [fd(), false]],
+    socketpair: [() => [AF_UNIX, SOCK_STREAM, 0], undoAll],
+    unread: [() => [fd()]],
+    write: [() => [fd(), bytes()]],
+  };
+
+  it('every function is tried', () => {
+    const names = Object.entries(exported).filter(([, value]) => isFunction(value));
+    expect(names.map(([name]) => name).sort()).toEqual(Object.keys(functions));
+  });
+
+  it.each(Object.entries(functions))('%s throws', async (name, [args, undo]) => {
+    const call = Reflect.get(exported, name) as Call;
+    const refused = await misuse(call, args, undo);
+    if (args().length > 0) expect(refused).toBeGreaterThan(10);
+  });
+
+  const constructors: [string, Call, () => unknown[]][] = [
+    ['Socket', (...args) => own(construct(exported.Socket, args)), () => [AF_INET, SOCK_STREAM, 0]],
+    ['Descriptor', (fd) => construct(exported.Descriptor, [fd]).detach(), () => [fd()]],
+    ['Socket.from_fd', (fd) => exported.Socket.from_fd(fd as number).detach(), () => [copy()]],
+    [
+      'Watcher',
+      (...args) => construct(exported.Watcher, args).close(),
+      () => [fd(), () => {}, () => {}],
+    ],
+  ];
+
+  it.each(constructors)('%s throws', async (_, call, args) => {
+    const refused = await misuse(call, args);
+    expect(refused).toBeGreaterThan(20);
+  });
+
+  it.each(Object.entries(rightArguments))('Socket.%s throws', async (name, args) => {
+    const one = (): Socket => (name.startsWith('send') ? pair()[0] : connection(inet)[0]);
+    const method = Reflect.get(exported.Socket.prototype, name) as Call;
+    for (const make of [one, () => bound(inet)]) {
+      const call: Call = (...wrong) => {
+        const result = method.apply(make(), wrong);
+        if (name === 'accept') own((result as [Socket])[0]);
+      };
+      const refused = await misuse(call, () => args(make()));
+      if (args(make()).length > 0 && name !== 'setblocking') expect(refused).toBeGreaterThan(10);
+    }
+  });
+
+  function construct<T>(Kind: new (...args: never[]) => T, args: unknown[]): T {
+    return Reflect.construct(Kind, args);
+  }
+});
+
+describe('a wrong argument of the native', () => {
+  const out = () => new Int32Array(4);
+  const to = () => pack('connect', AF_UNIX, '\0asyncore nobody');
+  const writable = () => new Int32Array([fd(), POLLOUT]);
+  const slice = () => [Buffer.alloc(100), 10, 50];
+  const queue = () => {
+    const queue = own(onLinux ? new exported.epoll() : new exported.kqueue());
+    queue.register(fd(), POLLOUT);
+    return queue.fileno();
+  };
+
+  const functions: Record<string, () => unknown[]> = {
+    address_pack: () => [newPackedAddress(), AF_INET, '127.0.0.1', 1, 0, 0],
+    address_pack_unix: () => [newPackedAddress(), bytes()],
+    address_unpack: () => [to()],
+    socket: () => [AF_UNIX, SOCK_STREAM, 0],
+    socketpair: () => [AF_UNIX, SOCK_STREAM, 0, out()],
+    bind: () => [fd(), to()],
+    listen: () => [fd(), 1],
+    accept: () => [fd(), newPackedAddress()],
+    connect: () => [fd(), to()],
+    recv: () => [fd(), ...slice(), 0],
+    recvfrom: () => [fd(), ...slice(), 0, newPackedAddress()],
+    send: () => [fd(), ...slice(), 0],
+    sendto: () => [fd(), ...slice(), 0, to()],
+    sendmsg: () => [fd(), [bytes()], 0, to(), new Uint8Array(32)],
+    recvmsg: () => [fd(), ...slice(), 0, newPackedAddress(), new Uint8Array(32), out()],
+    cmsg_space: () => [4],
+    cmsg_pack: () => [new Uint8Array(100), 0, 1, 1, bytes()],
+    cmsg_unpack: () => [new Uint8Array(100), 100, 0, out()],
+    shutdown: () => [fd(), 1],
+    getsockopt: () => [fd(), SOL_SOCKET, SO_KEEPALIVE, new Uint8Array(4)],
+    setsockopt: () => [fd(), SOL_SOCKET, SO_KEEPALIVE, new Uint8Array(4)],
+    getsockname: () => [fd(), newPackedAddress()],
+    getpeername: () => [fd(), newPackedAddress()],
+    getpeercred: () => [fd(), out()],
+    dup: () => [fd()],
+    read: () => [fd(), ...slice()],
+    write: () => [fd(), ...slice()],
+    pipe: () => [out()],
+    close: () => [1_000_000],
+    own: () => [copy()],
+    disown: () => [copy()],
+    get_blocking: () => [fd()],
+    set_blocking: () => [fd(), 0],
+    unread: () => [fd()],
+    select: () => [writable(), 1, 0],
+    poll: () => [writable(), 1, 0],
+    epoll_create: () => [],
+    epoll_ctl: () => [queue(), 1, fd(), POLLIN],
+    epoll_wait: () => [queue(), out(), 0],
+    kqueue_create: () => [],
+    kqueue_ctl: () => [queue(), fd(), POLLIN],
+    kqueue_wait: () => [queue(), out(), 0],
+    watcher_start: () => [queue(), new Int32Array([NOTHING]), () => {}, () => {}],
+    watcher_stop: () => [12345],
+  };
+
+  /** Those whose answer is a new descriptor. */
+  const giving = ['socket', 'accept', 'dup', 'epoll_create', 'kqueue_create'];
+
+  const native = Object.entries(binding).filter(([, value]) => typeof value === 'function');
+
+  it('every function is tried', () => {
+    expect(Object.keys(functions)).toEqual(expect.arrayContaining(native.map(([name]) => name)));
+  });
+
+  it.each(native)('%s throws or answers', async (name, call) => {
+    const checked: Call = (...args) => {
+      const result: unknown = (call as Call)(...args);
+      if (name === 'watcher_start') binding.watcher_stop(result as number);
+      if (giving.includes(name) && (result as number) >= 0) ownFd(result as number);
+      if (['pipe', 'socketpair'].includes(name) && result === 0) {
+        for (const fd of (args[args.length - 1] as Int32Array).subarray(0, 2)) ownFd(fd);
+      }
+      if (name !== 'address_unpack') expect(result).toSatisfy(Number.isInteger);
+    };
+    const refused = await misuse(checked, functions[name]);
+    if (functions[name]().length > 0) expect(refused).toBeGreaterThan(10);
+  });
+
+  it.each([
+    ['holes', () => Array(5)],
+    ['a getter that throws', () => getting(() => Object.assign(new TypeError('mine')))],
+    ['too many', () => Array(1025).fill(bytes())],
+    ['a length that grew', () => Object.assign([], { length: 2 ** 32 - 1 })],
+    ['a detached one', () => [bytes(), detached(new Uint8Array(10))]],
+    ['numbers', () => [1, 2, 3]],
+    ['a proxy for an array', () => new Proxy([bytes()], {})],
+  ])('sendmsg: buffers with %s throw', (_, buffers) => {
+    const error = thrown(() => binding.sendmsg(fd(), buffers() as never, 0, null, null));
+    expectProperError(error, '');
+  });
+
+  it('sendmsg: a getter among the buffers cannot take the memory of another away', () => {
+    const first = new Uint8Array(1 << 16).fill(1);
+    const buffers = [first, null, new Uint8Array(1)];
+    Object.defineProperty(buffers, 1, {
+      get() {
+        detached(first);
+        return new Uint8Array(1);
+      },
+    });
+    const error = thrown(() => binding.sendmsg(fd(), buffers as never, 0, null, null));
+    expect((error as Error).message).toContain('not detached');
+  });
+
+  function getting(get: () => unknown): unknown[] {
+    const list = [bytes(), bytes()];
+    Object.defineProperty(list, 1, {
+      get() {
+        throw get();
+      },
+    });
+    return list;
+  }
+});
+
+describe('native bounds', () => {
+  const view = () => new Uint8Array(new ArrayBuffer(100), 20, 50);
+
+  it.each([
+    [0, 51],
+    [50, 1],
+    [51, 0],
+    [10, 41],
+    [2 ** 53 - 1, 1],
+    [1, 2 ** 53 - 1],
+    [2 ** 53 - 1, 2 ** 53 - 1],
+  ])('offset %i and length %i are out of 50 bytes', (offset, length) => {
+    for (const call of [binding.recv, binding.send, binding.read, binding.write] as Call[]) {
+      const error = thrown(() => call(fd(), view(), offset, length, 0));
+      expect(error).toBeInstanceOf(RangeError);
+      expect((error as Error).message).toMatch(/^\w+: offset \+ length must be within the buffer$/);
+    }
+  });
+
+  it('what is received stays within offset and length', () => {
+    const [a, b] = pair();
+    b.send(Buffer.alloc(100, 255));
+    const memory = new Uint8Array(100);
+    expect(binding.recv(a.fileno(), memory.subarray(20, 70), 10, 5, 0)).toBe(5);
+    expect([...memory.keys()].filter((i) => memory[i] !== 0)).toEqual([30, 31, 32, 33, 34]);
+  });
+
+  it('poll and select look at no more pairs than there are', () => {
+    for (const call of [binding.poll, binding.select]) {
+      expect(thrown(() => call(new Int32Array(7), 4, 0))).toBeInstanceOf(RangeError);
+      expect(thrown(() => call(new Int32Array(7), -1, 0))).toBeInstanceOf(RangeError);
+      expect(call(new Int32Array(0), 0, 0)).toBe(0);
+    }
+  });
+
+  it.each([-1, 1024, 2 ** 31 - 1, -(2 ** 31)])('select touches no set for descriptor %i', (fd) => {
+    const pairs = new Int32Array([fd, POLLIN]);
+    expect(binding.select(pairs, 1, 0)).toBe(-exported.errno.EINVAL);
+    expect([...pairs]).toEqual([fd, POLLIN]);
+  });
+
+  it('a control message is packed and unpacked within its memory', () => {
+    const control = new Uint8Array(64).fill(255);
+    const end = binding.cmsg_pack(control, 16, 1, 2, bytes());
+    expect(end).toBe(16 + binding.cmsg_space(4));
+    expect([control[15], control[end]]).toEqual([255, 255]);
+    const out = new Int32Array(4);
+    expect(binding.cmsg_unpack(control, 64, 16, out)).toBe(end);
+    const [level, type, start, length] = out;
+    expect([level, type, length]).toEqual([1, 2, 4]);
+    expect(Buffer.from(control.subarray(start, start + length)).toString()).toBe('data');
+    // What is left there is no message: its length is -1.
+    expect(binding.cmsg_unpack(control, 64, end, out)).toBe(0);
+    expect(binding.cmsg_unpack(control, 64, 60, out)).toBe(0);
+    expect(binding.cmsg_unpack(control, 64, 1000, out)).toBe(0);
+  });
+
+  it('a control message may lie in the memory it is packed into', () => {
+    const control = new Uint8Array(64);
+    expect(binding.cmsg_pack(control, 0, 1, 2, control.subarray(10, 30))).toBeGreaterThan(30);
+  });
+
+  it('a forged address is refused or harmless', () => {
+    const address = newPackedAddress();
+    new Uint32Array(address.buffer)[0] = 2 ** 31;
+    expect(thrown(() => binding.bind(fd(), address))).toBeInstanceOf(RangeError);
+    expect(thrown(() => binding.bind(fd(), address.subarray(1)))).toBeInstanceOf(RangeError);
+    for (let length = 0; length <= address.length - 8; length++) {
+      address.fill(255);
+      new Uint32Array(address.buffer)[0] = length;
+      for (const family of [0, 1, 2, 10, 65535]) {
+        new Uint16Array(address.buffer)[4] = family;
+        binding.address_unpack(address);
+      }
+    }
+  });
+
+  it('a host name of any length is handled', () => {
+    for (const length of [62, 63, 64, 65, 1000, 100_000]) {
+      const call = () =>
+        binding.address_pack(newPackedAddress(), AF_INET, '1'.repeat(length), 1, 0, 0);
+      if (length < 64) expect(call()).toBe(-exported.errno.EINVAL);
+      else expect(thrown(call)).toBeInstanceOf(RangeError);
+    }
+  });
+
+  it.skipIf(!('Float16Array' in globalThis))(
+    'a Float16Array is refused, not misread (runs on Node 24 and later)',
+    () => {
+      const Float16 = Reflect.get(globalThis, 'Float16Array') as Uint16ArrayConstructor;
+      for (let i = 0; i < 100; i++) {
+        const call = () => binding.send(fd(), new Float16(10), 0, 1, 0);
+        expect(thrown(call)).toBeInstanceOf(TypeError);
+      }
+    },
+  );
+});
