@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const root = dirname(import.meta.dirname);
-const SNIPPET = /<!-- file: (\S+) -->\n(?:\n```ts\n[^]*?\n```\n)?/g;
+const SNIPPET = /<!-- file: (\S+) -->\n(?:\n```ts\n[\s\S]*?\n```\n)?/g;
 const check = process.argv.includes('--check');
 let stale = 0;
 
@@ -25,7 +25,8 @@ for (const name of documents) {
     return `<!-- file: ${path} -->\n\n\`\`\`ts\n${code}\n\`\`\`\n`;
   });
   if (before === after) continue;
-  if (check) console.error(`${name} shows a file as it no longer is: run node scripts/snippets.mjs`);
+  if (check)
+    console.error(`${name} shows a file as it no longer is: run node scripts/snippets.mjs`);
   else writeFileSync(document, after);
   stale += 1;
 }

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
 import {
+  type Address,
   AF_INET,
   AF_UNIX,
-  type Address,
   BlockingIOError,
   errno,
   is_resolved,
@@ -324,7 +324,10 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   /** The connections wait in the backlog meanwhile; trying again at once would spin. */
   #takeRest(error: unknown): void {
     if (!this.#exhausted) {
-      this.log_info(`${(error as Error).message}: ${describe(this)} goes on accepting when it can`, 'error');
+      this.log_info(
+        `${(error as Error).message}: ${describe(this)} goes on accepting when it can`,
+        'error',
+      );
     }
     this.#exhausted = true;
     this.#restsUntil = performance.now() + REST;
@@ -591,7 +594,8 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   [interest](): number {
     const readable = this.readable();
     const writable = this.writable() && !this.accepting && !this.#gone;
-    if (this.#lookup !== null) return 'address' in this.#lookup || 'error' in this.#lookup ? DUE : 0;
+    if (this.#lookup !== null)
+      return 'address' in this.#lookup || 'error' in this.#lookup ? DUE : 0;
     if (this.#over || this.#isResting || this.#idle) return 0;
     let events = 0;
     if (readable && !this.#ended) events |= this.#isDeaf ? HANG_UP : POLLIN;
@@ -634,7 +638,10 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     const name = typeof type === 'function' ? type.name : type;
     const text = value instanceof Error ? value.message : String(value);
     const what = this.#sparing ? 'closing the new connection of' : 'closing channel';
-    this.log_info(`uncaptured exception, ${what} ${describe(this)} (${name}:${text} ${info})`, 'error');
+    this.log_info(
+      `uncaptured exception, ${what} ${describe(this)} (${name}:${text} ${info})`,
+      'error',
+    );
   }
 
   /** There is an urgent byte to read: `this.socket.recv(1, MSG_OOB)`. */

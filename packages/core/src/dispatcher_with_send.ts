@@ -1,5 +1,4 @@
 import type { Socket } from '@asyncore/socket';
-import type { channel_map } from './channel.js';
 import { dispatcher, type socket_like } from './dispatcher.js';
 import { gather } from './handling.js';
 import { bytes, output_queue } from './output_queue.js';

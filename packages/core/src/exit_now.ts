@@ -1,6 +1,6 @@
 /** Thrown in a handler, it is not sent to `handle_error`: it leaves the loop. */
 export class ExitNow extends Error {
   static {
-    this.prototype.name = 'ExitNow';
+    ExitNow.prototype.name = 'ExitNow';
   }
 }

@@ -17,16 +17,16 @@ let gathered: sender[] = [];
 export interface Escape {
   fail(error: unknown): boolean;
 }
-let escape: Escape | null = null;
+let escapeTo: Escape | null = null;
 
 /** Runs `body` with `taker` as the one that later escapes go to. */
 export function escapingTo<T>(taker: Escape | null, body: () => T): T {
-  const before = escape;
-  escape = taker;
+  const before = escapeTo;
+  escapeTo = taker;
   try {
     return body();
   } finally {
-    escape = before;
+    escapeTo = before;
   }
 }
 
@@ -127,7 +127,7 @@ export function settle<C extends Erring & { _changed?(): void }>(
   onError: (channel: C, error: unknown) => void = failed,
 ): void {
   if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') return;
-  const taker = escape;
+  const taker = escapeTo;
   const again = () => channel._changed?.();
   (result as PromiseLike<unknown>).then(again, (error: unknown) => {
     try {

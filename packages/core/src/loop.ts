@@ -20,7 +20,7 @@ import { Channels } from './channels.js';
 import { checkMap, checkTimeout } from './checked.js';
 import { escapingTo, failed } from './handling.js';
 import { DUE } from './plumbing.js';
-import { ALL, END, READ, type Registration, URGENT, WRITE } from './registration.js';
+import { ALL, READ, type Registration, URGENT, WRITE } from './registration.js';
 
 /** `loop`'s arguments by name. */
 export interface loop_options {

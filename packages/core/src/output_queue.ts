@@ -42,7 +42,10 @@ export class output_queue {
   consume(count: number): void {
     this.#length -= count;
     this.#sent += count;
-    while (this.#first < this.#chunks.length && this.#sent >= this.#chunks[this.#first].byteLength) {
+    while (
+      this.#first < this.#chunks.length &&
+      this.#sent >= this.#chunks[this.#first].byteLength
+    ) {
       this.#sent -= this.#chunks[this.#first].byteLength;
       this.#first += 1;
     }

@@ -269,8 +269,8 @@ onEveryPoller((use_poll) => {
       const channel = new Recorder(stage);
       channel.handle_write = () => stage.say('write');
       connecting(channel, ['nowhere.invalid', 80]);
-      await stage.loop({ timeout: 0, count: 1 });
-      expect(stage.trace).toEqual([]);
+      await stage.passes();
+      expect(stage.trace).not.toContain('write');
     });
   });
 });

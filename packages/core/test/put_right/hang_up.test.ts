@@ -1,7 +1,16 @@
 /** The end of a connection: no data lost, told once, half-closed where a channel wants that. */
 import { createHash, randomFillSync } from 'node:crypto';
 import { dispatcher, readwrite } from '@asyncore/core';
-import { AF_INET, AF_UNIX, POLLHUP, POLLIN, SHUT_WR, SOCK_DGRAM, Socket, socketpair } from '@asyncore/socket';
+import {
+  AF_INET,
+  AF_UNIX,
+  POLLHUP,
+  POLLIN,
+  SHUT_WR,
+  SOCK_DGRAM,
+  Socket,
+  socketpair,
+} from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import {
   connection,
