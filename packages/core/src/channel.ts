@@ -3,7 +3,7 @@
  * methods. Handlers may be async: a rejection is treated as a thrown error is.
  */
 export interface channel {
-  /** Whether the loop should wait for something to read. Asked on every pass. */
+  /** Whether the loop should wait for something to read. Asked on every pass, unless settled. */
   readable(): unknown;
   /** Whether the loop should wait for room to write. Asked on every pass. */
   writable(): unknown;

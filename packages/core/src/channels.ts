@@ -1,13 +1,12 @@
 import type { channel, channel_map } from './channel.js';
+import type { Escape } from './handling.js';
 import { Registration } from './registration.js';
 
 /** What a loop wants to know of changes to its map. */
-export interface Listener {
-  added(registration: Registration): void;
-  removed(registration: Registration): void;
+export interface Listener extends Escape {
+  /** New, or may answer otherwise than before. */
   changed(registration: Registration): void;
-  /** Ends the loop with an error that a handler let escape; false when it has ended already. */
-  fail(error: unknown): boolean;
+  removed(registration: Registration): void;
 }
 
 const channels = Symbol('asyncore.channels');
@@ -42,6 +41,11 @@ export class Channels {
     if (registration !== undefined) state.listener.changed(registration);
   }
 
+  /** The channel that was under `fd` is no longer in the map. */
+  static removed(map: channel_map, fd: number): void {
+    (map as Watched)[channels]?.drop(fd);
+  }
+
   get(fd: number): Registration | undefined {
     return this.#registrations.get(fd);
   }
@@ -54,7 +58,7 @@ export class Channels {
     this.#made += 1;
     const made = new Registration(this.map, fd, channel, this.#made, this.waits);
     this.#registrations.set(fd, made);
-    this.listener?.added(made);
+    this.listener?.changed(made);
     return made;
   }
 
@@ -80,8 +84,8 @@ export class Channels {
    */
   listen(listener: Listener): void {
     const { map } = this;
+    for (const registration of this.all()) listener.changed(registration);
     this.listener = listener;
-    for (const registration of this.all()) listener.added(registration);
     const { set, delete: remove, clear } = map;
     this.#cover('set', (fd, channel) => {
       if (map.get(fd) === channel) this.drop(fd); // put there anew: the descriptor may be another

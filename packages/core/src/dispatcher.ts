@@ -164,7 +164,10 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** Takes it out. */
   del_channel(map: channel_map | null = null): void {
-    if (this._fileno !== null) (map ?? this._map).delete(this._fileno);
+    if (this._fileno === null) return;
+    const from = map ?? this._map;
+    from.delete(this._fileno);
+    Channels.removed(from, this._fileno); // no loop may be there to see it
     this._fileno = null;
   }
 
@@ -188,6 +191,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   #begin(): void {
     this.#ended = this.#over = this.#deaf = this.#gone = false;
+    this.#lookup = null;
   }
 
   /** Lets a port be bound again at once after a restart (SO_REUSEADDR), if the system can. */
@@ -247,25 +251,29 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     this.connected = false;
     this.connecting = true;
     this.addr = address;
-    this.#lookup = null;
     this._changed();
-    if (resolved) this.#connect(address);
-    else this.#resolve(family, address);
+    if (!resolved) {
+      this.#resolve(family, address);
+      return;
+    }
+    const failure = this.#tryConnect(address);
+    if (failure !== null) throw failure;
   }
 
-  #connect(address: Address): void {
+  /** Why the attempt failed at once, or null. What handle_connect throws is thrown. */
+  #tryConnect(address: Address): OSError | null {
     let error = this.#socket.connect_ex(address);
     // Linux tells once more of the attempt before this one, if that failed.
     if (error === errno.ECONNABORTED) error = this.#socket.connect_ex(address);
     // A Unix socket whose listener's queue is full has not begun to connect (connect(2)).
     const full = error === errno.EAGAIN && this.#socket.family === AF_UNIX;
-    if (IN_PROGRESS.has(error) && !full) return;
-    if (error === 0 || error === errno.EISCONN) {
-      this.handle_connect_event();
-    } else {
+    if (IN_PROGRESS.has(error) && !full) return null;
+    if (error !== 0 && error !== errno.EISCONN) {
       this.connecting = false;
-      throw new OSError('connect', error, address);
+      return new OSError('connect', error, address);
     }
+    this.handle_connect_event();
+    return null;
   }
 
   #resolve(family: number, address: Address): void {
@@ -288,6 +296,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** The look-up is done: connect, or fail as a connection attempt fails. */
   [due](): void {
+    if (!this.#lookedUp) return; // a handler of this pass began another attempt, or called poll
     const { address, error } = this.#lookup ?? {};
     this.#lookup = null;
     if (address === undefined) {
@@ -295,11 +304,12 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
       return;
     }
     this.addr = address;
-    try {
-      this.#connect(address);
-    } catch (error) {
-      this.#connectFailed(error);
-    }
+    const failure = this.#tryConnect(address);
+    if (failure !== null) this.#connectFailed(failure);
+  }
+
+  get #lookedUp(): boolean {
+    return this.#lookup !== null && ('address' in this.#lookup || 'error' in this.#lookup);
   }
 
   #connectFailed(error: unknown): void {
@@ -389,10 +399,21 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** Closes the channel: nothing more is told to it. close(2). */
   close(): void {
+    this.#over = true; // first of all: what is sent last may meet a peer that is gone
+    try {
+      this._send_last();
+    } finally {
+      this.#close();
+    }
+  }
+
+  /** For a class that queues output: what can still be sent is to be sent now. */
+  _send_last(): void {}
+
+  #close(): void {
     this.connected = false;
     this.accepting = false;
     this.connecting = false;
-    this.#over = true;
     this.#lookup = null;
     clearTimeout(this.#rest);
     this.#restsUntil = 0;
@@ -594,8 +615,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   [interest](): number {
     const readable = this.readable();
     const writable = this.writable() && !this.accepting && !this.#gone;
-    if (this.#lookup !== null)
-      return 'address' in this.#lookup || 'error' in this.#lookup ? DUE : 0;
+    if (this.#lookup !== null) return this.#lookedUp ? DUE : 0;
     if (this.#over || this.#isResting || this.#idle) return 0;
     let events = 0;
     if (readable && !this.#ended) events |= this.#isDeaf ? HANG_UP : POLLIN;

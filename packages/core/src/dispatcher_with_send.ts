@@ -83,13 +83,9 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
     if (!this.#ending) super.handle_eof();
   }
 
-  override close(): void {
+  override _send_last(): void {
     this.#ending = false;
-    try {
-      this.#sendAll();
-    } finally {
-      super.close();
-    }
+    this.#sendAll();
   }
 }
 

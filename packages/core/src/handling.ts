@@ -35,13 +35,15 @@ export function escapingTo<T>(taker: Escape | null, body: () => T): T {
  * whichever channels, in as few system calls as possible.
  */
 export function handling<C extends Erring>(channel: C, handlers: (channel: C) => void): void {
-  gathering(() => {
-    try {
-      handlers(channel);
-    } catch (error) {
-      failed(channel, error);
-    }
-  });
+  depth += 1;
+  try {
+    handlers(channel);
+  } catch (error) {
+    failed(channel, error);
+  } finally {
+    depth -= 1;
+    if (gathered.length > 0) flush();
+  }
 }
 
 function gathering(body: () => void): void {

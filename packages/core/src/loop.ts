@@ -42,7 +42,7 @@ export interface loop_options {
  * no processor time. A pass ends when something was ready or after `timeout` seconds.
  *
  * Rejects with ExitNow or whatever else a handler lets through (see `handle_error`), and when a
- * loop already runs on the map. Throws a TypeError or RangeError for wrong arguments.
+ * loop already runs on the map; with a TypeError or RangeError for wrong arguments.
  */
 export function loop(options: loop_options): Promise<void>;
 export function loop(
@@ -106,9 +106,11 @@ const debug = debuglog('asyncore');
 class Loop {
   #channels: Channels;
   #settings: Settings;
-  #queue: Poller & { fileno(): number; close(): void };
+  #queue: Poller & { fileno(): number };
   /** Who decides: the queue itself, or what `use_poll` asks for. */
   #poller: Poller;
+  /** A descriptor was closed behind its channel's back: a duplicate of it may still be in the queue. */
+  #haunted = false;
   #watcher: Watcher;
   #pairs = new Int32Array(1024);
 
@@ -131,25 +133,30 @@ class Loop {
     this.#reject = reject;
     this.#left = settings.count;
     this.#channels = Channels.of(settings.map);
-    this.#queue = process.platform === 'linux' ? new epoll() : new kqueue();
+    this.#queue = newQueue();
     this.#poller =
       settings.use_poll === null ? this.#queue : settings.use_poll ? new poll() : new select();
-    this.#watcher = new Watcher(
-      this.#queue.fileno(),
-      () => this.#guarded(this.#pass),
-      () => this.#guarded(this.#prepare),
-    );
+    try {
+      this.#watcher = this.#watching();
+    } catch (error) {
+      this.#queue.close();
+      throw error;
+    }
     this.#channels.listen(this);
     settings.signal?.addEventListener('abort', this.#aborted);
     this.#startTimer();
     debug('loop: %d channels', settings.map.size);
   }
 
-  // ---- what the map's channels tell ----
-
-  added(registration: Registration): void {
-    this.changed(registration);
+  #watching(): Watcher {
+    return new Watcher(
+      this.#queue.fileno(),
+      () => this.#guarded(this.#pass),
+      () => this.#guarded(this.#prepare),
+    );
   }
+
+  // ---- what the map's channels tell ----
 
   changed(registration: Registration): void {
     if (registration.queued || this.#ended) return;
@@ -191,9 +198,9 @@ class Loop {
   }
 
   #ask(registration: Registration): void {
-    if (registration.gone) return;
+    if (registration.gone || this.#ended) return;
     const wanted = registration.ask();
-    if (registration.gone) return;
+    if (registration.gone || this.#ended) return; // a predicate may end the loop by its signal
     const events = registration.stale ? 0 : wanted & ~DUE;
     if (events !== registration.watched) this.#watch(registration, events);
     if (wanted & DUE || told(registration) !== 0) this.#ready.add(registration);
@@ -203,6 +210,7 @@ class Loop {
   #pass(): void {
     const count = this.#poller.wait(this.#pairs, 0);
     debug('pass: %d events', count + this.#ready.size);
+    if (this.#haunted && this.#isStray(count)) this.#renew();
     this.#dispatch(count, ++this.#channels.waits);
     if (this.#ended) return;
     this.#askChanged();
@@ -240,6 +248,29 @@ class Loop {
       .map(([registration, events]) => [registration, registration.steps(events)]);
   }
 
+  /** Whether the queue woke us for nobody. */
+  #isStray(count: number): boolean {
+    for (let i = 0; i < count; i++) if (!this.#channels.get(this.#pairs[2 * i])) return true;
+    return count === 0 && this.#ready.size === 0;
+  }
+
+  /** Only a new queue gets rid of what epoll_ctl(2) can no longer name. */
+  #renew(): void {
+    this.#haunted = false;
+    this.#watcher.close();
+    this.#queue.close();
+    const queue = newQueue();
+    if (this.#poller === this.#queue) this.#poller = queue;
+    this.#queue = queue;
+    this.#watcher = this.#watching();
+    for (const registration of this.#channels.all()) {
+      const { watched } = registration;
+      registration.watched = 0;
+      if (this.#poller !== queue) change(this.#poller, registration.fd, watched, 0);
+      this.changed(registration);
+    }
+  }
+
   /** Only if it was there before the wait: else the event is of its descriptor's past. */
   #registrationOf(fd: number, wait: number): Registration | undefined {
     const registration = this.#channels.get(fd);
@@ -267,7 +298,9 @@ class Loop {
     registration.watched = events;
     try {
       if (this.#poller !== this.#queue) change(this.#poller, fd, watched, events);
-      if (!registration.alwaysReady) change(this.#queue, fd, watched, events);
+      if (!registration.alwaysReady && change(this.#queue, fd, watched, events)) {
+        this.#haunted = true;
+      }
     } catch (error) {
       this.#refused(registration, error);
     }
@@ -362,16 +395,25 @@ function told(registration: Registration): number {
   return registration.alwaysReady ? registration.wanted & ALWAYS : 0;
 }
 
-/** Registers, changes or takes out, whichever the difference is. */
-function change(poller: Poller, fd: number, before: number, now: number): void {
+function newQueue(): Poller & { fileno(): number } {
+  return process.platform === 'linux' ? new epoll() : new kqueue();
+}
+
+/**
+ * Registers, changes or takes out, whichever the difference is. True when it was to be taken out and
+ * was closed already.
+ */
+function change(poller: Poller, fd: number, before: number, now: number): boolean {
   try {
-    if (before === now) return;
+    if (before === now) return false;
     if (before === 0) poller.register(fd, now);
     else if (now !== 0) poller.modify(fd, now);
     else poller.unregister(fd);
   } catch (error) {
-    // Closed already, which took it out of the queue.
+    // Closed already, which has taken it out, unless there is a duplicate.
     const gone = error instanceof OSError && [errno.EBADF, errno.ENOENT].includes(-error.errno);
     if (!(gone && now === 0)) throw error;
+    return true;
   }
+  return false;
 }

@@ -295,7 +295,10 @@ it.each([undefined, null, 'a string', 42, { code: 'EGGS' }])('handle_error takes
   expect(stage.trace[0]).toMatch(/^error: uncaptured exception/);
 });
 
-it.each([poll, poll2])('what leaves a loop is thrown by a synchronous pass', (pass) => {
+it.each([
+  ['poll', poll],
+  ['poll2', poll2],
+])('what would leave a loop is thrown by %s', (_, pass) => {
   const stage = new Stage();
   about('handle_read', new Recorder(stage), () => {
     throw new ExitNow();

@@ -34,35 +34,35 @@ function pairWith(fd: number): [Socket, Socket] {
 onEveryFamily((family) => {
   onEveryPoller((use_poll) => {
     // CPython: the new channel gets the old one's event (A21, cpython#75114).
-    it.each([
-      'an event',
-      'an event from before a pass in the handler',
-    ])('%s of a closed channel does not reach the new one with its number', async (which) => {
-      const stage = new Stage(use_poll);
-      const pairs = [connection(family), connection(family)];
-      let theirs: Socket | undefined;
-      const channels = pairs.map(([sock], i) => {
-        const channel = new Recorder(stage, sock);
-        channel.handle_read = () => {
-          stage.say('first');
-          const other = channels[1 - i];
-          const number = other.fileno();
-          other.close();
-          const pair = pairWith(number);
-          theirs = pair[1];
-          new Recorder(stage, pair[0]).handle_read = () => stage.say('new');
-          channel.close();
-          if (which !== 'an event') poll(0, stage.map);
-        };
-        return channel;
-      });
-      for (const [, peer] of pairs) peer.send(hello);
-      await stage.until('first');
-      await stage.passes();
-      expect(stage.trace).toEqual(['first']);
-      theirs?.send(hello);
-      await stage.until('new');
-    });
+    it.each(['an event', 'an event from before a pass in the handler'])(
+      '%s of a closed channel does not reach the new one with its number',
+      async (which) => {
+        const stage = new Stage(use_poll);
+        const pairs = [connection(family), connection(family)];
+        let theirs: Socket | undefined;
+        const channels = pairs.map(([sock], i) => {
+          const channel = new Recorder(stage, sock);
+          channel.handle_read = () => {
+            stage.say('first');
+            const other = channels[1 - i];
+            const number = other.fileno();
+            other.close();
+            const pair = pairWith(number);
+            theirs = pair[1];
+            new Recorder(stage, pair[0]).handle_read = () => stage.say('new');
+            channel.close();
+            if (which !== 'an event') poll(0, stage.map);
+          };
+          return channel;
+        });
+        for (const [, peer] of pairs) peer.send(hello);
+        await stage.until('first');
+        await stage.passes();
+        expect(stage.trace).toEqual(['first']);
+        theirs?.send(hello);
+        await stage.until('new');
+      },
+    );
 
     it('a channel closed by its neighbour gets nothing', async () => {
       const stage = new Stage(use_poll);

@@ -1,6 +1,6 @@
 /** The end of a connection: no data lost, told once, half-closed where a channel wants that. */
 import { createHash, randomFillSync } from 'node:crypto';
-import { dispatcher, readwrite } from '@asyncore/core';
+import { dispatcher, poll, poll2, readwrite } from '@asyncore/core';
 import {
   AF_INET,
   AF_UNIX,
@@ -257,6 +257,23 @@ onEveryFamily((family) => {
       });
     });
   });
+});
+
+it.each([
+  ['poll', poll],
+  ['poll2', poll2],
+])('%s sees without waiting the hang-up of a channel that has read all', (_, pass) => {
+  const stage = new Stage();
+  const [ours, theirs] = connection();
+  const channel = new Recorder(stage, ours);
+  channel.handle_eof = () => stage.say('eof');
+  theirs.shutdown(SHUT_WR);
+  pass(1, stage.map);
+  channel.shutdown(SHUT_WR);
+  const start = performance.now();
+  pass(1, stage.map);
+  expect(stage.trace).toEqual(['eof', 'close']);
+  expect(performance.now() - start).toBeLessThan(500);
 });
 
 it('readwrite tells of the end once', () => {

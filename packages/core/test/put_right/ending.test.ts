@@ -1,0 +1,93 @@
+/** Ends that come from an unexpected side: a signal in a predicate, a socket closed by others. */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { dispatcher, dispatcher_with_send, loop } from '@asyncore/core';
+import { close, dup, epoll, poll, select, socketpair } from '@asyncore/socket';
+import { expect, it, vi } from 'vitest';
+import { onEveryPoller } from '../support.js';
+
+onEveryPoller((use_poll) => {
+  it('a signal that ends the loop inside a predicate closes no channel', async () => {
+    const map = new Map();
+    const aborter = new AbortController();
+    const peers = [socketpair(), socketpair()];
+    const told: string[] = [];
+    let asked = 0;
+    class Asked extends dispatcher {
+      readable() {
+        asked += 1;
+        if (asked === 4) aborter.abort(new Error('stop'));
+        return asked >= 3;
+      }
+      handle_close() {
+        told.push('close');
+      }
+    }
+    for (const [sock] of peers) new Asked(sock, map);
+    const again = setInterval(() => {}, 1);
+    await expect(loop({ map, use_poll, signal: aborter.signal })).rejects.toThrow('stop');
+    clearInterval(again);
+    expect([told, map.size]).toEqual([[], 2]);
+    for (const sock of peers.flat()) sock.close();
+  });
+
+  it('a socket closed by others while a duplicate lives does not set the loop spinning', async () => {
+    const map = new Map();
+    const waits = [select, poll, epoll].map(({ prototype }) => vi.spyOn(prototype, 'wait'));
+    const [sock, peer] = socketpair();
+    const [other, far] = socketpair();
+    const aborter = new AbortController();
+    const channel = new dispatcher(sock, map);
+    channel.handle_read = () => {};
+    new dispatcher(other, map);
+    let copy = -1;
+    setTimeout(() => {
+      copy = dup(sock.fileno());
+      sock.close();
+      peer.send(Buffer.from('x'));
+    }, 5);
+    setTimeout(() => aborter.abort(new Error('end')), 100);
+    await expect(loop({ map, use_poll, signal: aborter.signal })).rejects.toThrow('end');
+    expect(waits.reduce((sum, { mock }) => sum + mock.calls.length, 0)).toBeLessThan(20);
+    vi.restoreAllMocks();
+    close(copy);
+    for (const each of [peer, other, far]) each.close();
+  });
+});
+
+it('a channel that closes itself is not told that its peer was gone when the rest was sent', () => {
+  const [sock, peer] = socketpair();
+  const channel = new dispatcher_with_send(sock, new Map());
+  const handle_close = vi.spyOn(channel, 'handle_close');
+  channel.send(Buffer.alloc(4 << 20));
+  peer.close();
+  channel.close();
+  expect(handle_close).not.toHaveBeenCalled();
+});
+
+it('a loop that finds no descriptor for its watcher leaves none behind', () => {
+  const core = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
+  const socket = fileURLToPath(new URL('../../../socket/dist/index.js', import.meta.url));
+  const program = `
+    import { dispatcher, loop } from '${core}';
+    import { close, dup, socketpair } from '${socket}';
+    import { readdirSync } from 'node:fs';
+    const count = () => readdirSync('/proc/self/fd').length;
+    const map = new Map();
+    const [sock, peer] = socketpair();
+    new dispatcher(sock, map);
+    await loop({ map, count: 1, timeout: 0 });
+    const before = count();
+    const held = [];
+    try { for (;;) held.push(dup(0)); } catch {}
+    close(held.pop());
+    const code = await loop({ map, count: 1, timeout: 0 }).catch(({ code }) => code);
+    for (const fd of held) close(fd);
+    console.log(code, count() - before, peer.fileno() > 0);
+    process.exit();`;
+  const node = `ulimit -n 64; exec "$0" --input-type=module --eval "$1"`;
+  const output = execFileSync('bash', ['-c', node, process.execPath, program], {
+    encoding: 'utf8',
+  });
+  expect(output).toBe('EMFILE 0 true\n');
+});
