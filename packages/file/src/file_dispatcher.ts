@@ -1,0 +1,65 @@
+import { fstatSync } from 'node:fs';
+import { type channel_map, dispatcher } from '@asyncore/core';
+import { POLLNVAL, poll } from '@asyncore/socket';
+import { borrow, descriptorOf, type file_like, giveBack } from './file_like.js';
+import { file_wrapper } from './file_wrapper.js';
+
+/**
+ * A dispatcher for what is not a socket: a pipe, a terminal, a device, a file. It is connected from
+ * the start; the end of the file is the end of its connection.
+ *
+ * https://docs.python.org/3.11/library/asyncore.html#asyncore.file_dispatcher
+ */
+export class file_dispatcher extends dispatcher<file_wrapper> {
+  #file: file_like | null = null;
+
+  /**
+   * Works on a duplicate of `fd`, which is non-blocking until `close` (and so is `fd`: the two share
+   * it). A stream does not read for itself until then. Throws EBADF for what is not open, a
+   * TypeError for what has no descriptor, an Error for what cannot be waited on.
+   */
+  constructor(fd: file_like, map: channel_map | null = null) {
+    super(null, map);
+    this.set_file(fd);
+  }
+
+  /** Takes another file and closes the duplicate of the one before. Throws as the constructor. */
+  set_file(fd: file_like): void {
+    const wrapper = new file_wrapper(descriptorOf(fd));
+    try {
+      checkWaitable(wrapper.fd);
+      wrapper.setblocking(false);
+      borrow(fd);
+    } catch (error) {
+      wrapper.close();
+      throw error;
+    }
+    const { socket } = this;
+    const file = this.#file;
+    this.del_channel();
+    this.#file = fd;
+    this.connected = true;
+    this.set_socket(wrapper);
+    if (file !== null) giveBack(file);
+    socket?.close();
+  }
+
+  override close(): void {
+    super.close();
+    const file = this.#file;
+    this.#file = null;
+    if (file !== null) giveBack(file);
+  }
+}
+
+/** poll(2) calls a directory always ready, but it can only be listed. */
+function checkWaitable(fd: number): void {
+  if (fstatSync(fd).isDirectory()) {
+    throw new Error('file_dispatcher: fd is a directory, which cannot be waited on');
+  }
+  const poller = new poll();
+  poller.register(fd, 0);
+  if (poller.poll(0).some(([, events]) => events & POLLNVAL)) {
+    throw new Error('file_dispatcher: fd cannot be waited on: poll(2) refuses it');
+  }
+}

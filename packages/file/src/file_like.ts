@@ -1,0 +1,89 @@
+import type { Stream } from 'node:stream';
+
+/**
+ * What has a descriptor: its number, an object with `fileno()` (a Socket, a file_wrapper) or with
+ * `fd` (a FileHandle), or one of Node's streams that has a descriptor of the system behind it.
+ */
+export type file_like = number | { fileno(): number } | { readonly fd: number } | Stream;
+
+/** A stream's inside: net.Socket shows its descriptor nowhere else. */
+interface Inner {
+  fileno?: unknown;
+  fd?: unknown;
+  _handle?: { fd?: unknown; reading?: boolean; readStop?(): void } | null;
+  _read?: unknown;
+}
+
+export function descriptorOf(file: file_like): number {
+  const inner = Object(file) as Inner; // whatever it is, it is only asked for these
+  let fd: unknown = inner.fd ?? inner._handle?.fd;
+  if (typeof file === 'number') fd = file;
+  else if ('fileno' in inner && typeof inner.fileno === 'function') fd = inner.fileno();
+  if (Number.isInteger(fd)) return fd as number;
+  throw new TypeError(
+    'file_dispatcher: fd must be a descriptor (an integer), an object with fileno() or fd, ' +
+      'or a stream that has a descriptor at this time',
+  );
+}
+
+/** A stream that may read for itself. */
+type Reader = Inner & {
+  _read(size: number): void;
+  readonly readableLength: number;
+  readonly readableHighWaterMark: number;
+  readonly destroyed: boolean;
+};
+
+interface Loan {
+  users: number;
+  read: Reader['_read'];
+  /** It was reading, or would have read since. */
+  wanted: boolean;
+}
+
+const loans = new WeakMap<Reader, Loan>();
+
+/**
+ * If `file` is a stream, it stops reading, so that what there is to read is the dispatcher's. Its
+ * own pause() is not enough: a child process's stream goes on filling its buffer, and is resumed
+ * when the child exits.
+ */
+export function borrow(file: file_like): void {
+  if (!isReader(file)) return;
+  if (file.readableLength > 0) {
+    throw new Error(
+      `file_dispatcher: fd is a stream that has already read ${file.readableLength} bytes; ` +
+        'make the dispatcher before it reads',
+    );
+  }
+  const loan = loans.get(file) ?? lend(file);
+  loan.users += 1;
+}
+
+/** Lets it read on, when nobody else has borrowed it. */
+export function giveBack(file: file_like): void {
+  if (!isReader(file)) return;
+  const loan = loans.get(file);
+  if (loan === undefined || --loan.users > 0) return;
+  loans.delete(file);
+  file._read = loan.read;
+  if (loan.wanted && !file.destroyed) file._read(file.readableHighWaterMark);
+}
+
+function lend(reader: Reader): Loan {
+  const handle = reader._handle;
+  const loan = { users: 0, read: reader._read, wanted: handle?.reading === true };
+  if (handle && loan.wanted) {
+    handle.reading = false;
+    handle.readStop?.();
+  }
+  reader._read = () => {
+    loan.wanted = true;
+  };
+  loans.set(reader, loan);
+  return loan;
+}
+
+function isReader(file: file_like): file is file_like & Reader {
+  return typeof (Object(file) as Inner)._read === 'function' && 'readableLength' in Object(file);
+}
