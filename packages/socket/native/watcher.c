@@ -82,13 +82,11 @@ static void on_closed(uv_handle_t* handle) {
   struct watcher* watcher = handle->data;
   struct state* state = watcher->state;
   if (--watcher->closing > 0) return;
-  if (state->ended == NULL) {
-    napi_async_destroy(watcher->env, watcher->context);
-    napi_delete_reference(watcher->env, watcher->resource);
-    napi_delete_reference(watcher->env, watcher->on_ready);
-    napi_delete_reference(watcher->env, watcher->on_prepare);
-    napi_delete_reference(watcher->env, watcher->word_ref);
-  }
+  napi_async_destroy(watcher->env, watcher->context);
+  napi_delete_reference(watcher->env, watcher->resource);
+  napi_delete_reference(watcher->env, watcher->on_ready);
+  napi_delete_reference(watcher->env, watcher->on_prepare);
+  napi_delete_reference(watcher->env, watcher->word_ref);
   free(watcher);
   state->open_watchers--;
   if (state->ended != NULL && state->open_watchers == 0) state->ended(state->ending);

@@ -1,6 +1,7 @@
 import {
   AF_UNIX,
   BlockingIOError,
+  MSG_OOB,
   MSG_PEEK,
   MSG_TRUNC,
   POLLIN,
@@ -109,6 +110,18 @@ onEveryFamily((family) => {
     const error = failure(() => a.sendto(large, b.getsockname()));
     expect(error).toMatchObject({ code: 'EMSGSIZE', syscall: 'sendto' });
   });
+});
+
+it('send, sendto and recv pass their flags on', () => {
+  const [a, b] = both(inet);
+  const to = b.getsockname();
+  expect(failure(() => a.sendto(Buffer.from('x'), MSG_OOB, to)).code).toBe('EOPNOTSUPP');
+  a.connect(to);
+  expect(failure(() => a.send(Buffer.from('x'), MSG_OOB)).code).toBe('EOPNOTSUPP');
+  a.send(Buffer.from('x'));
+  until(b, POLLIN);
+  const memory = new Uint8Array(1);
+  for (const flags of [MSG_PEEK, MSG_PEEK, 0]) expect(b.recv_into(memory, 1, flags)).toBe(1);
 });
 
 it('a datagram to a port where nobody listens makes the next call throw ECONNREFUSED', () => {

@@ -32,9 +32,10 @@ const pick = (list) => list[below(list.length)];
 
 // ---- descriptors ----
 
-/** Those opened here and open still, and which of them are sockets. */
+/** Those opened here and open still, and which of them are sockets and queues. */
 let fds = [];
 let sockets = [];
+let queues = [];
 
 function born(fd) {
   if (!(fd >= 0)) return;
@@ -49,14 +50,21 @@ function bornSocket(fd) {
   born(fd);
 }
 
+function bornQueue(fd) {
+  if (fd >= 0) queues.push(fd);
+  born(fd);
+}
+
 function closed(_, fd) {
   fds = fds.filter((one) => one !== fd);
   sockets = sockets.filter((one) => one !== fd);
+  queues = queues.filter((one) => one !== fd);
 }
 
 const NOBODY = 1_000_000; // above any limit
 const fd = () => (chance(0.95) && fds.length > 0 ? pick(fds) : pick([-1, NOBODY, wrong()]));
 const socket = () => (chance(0.9) && sockets.length > 0 ? pick(sockets) : fd());
+const queue = () => (chance(0.9) && queues.length > 0 ? pick(queues) : fd());
 
 // ---- memory ----
 
@@ -285,13 +293,13 @@ const calls = {
   unread: [[fd]],
   select: [[ints(0), int, timeout]],
   poll: [[ints(0), int, timeout]],
-  epoll_create: [[], born],
-  epoll_ctl: [[fd, () => pick([1, 2, 3, int32()]), fd, events]],
-  epoll_wait: [[fd, ints(2), timeout]],
-  kqueue_create: [[], born],
-  kqueue_ctl: [[fd, fd, events]],
-  kqueue_wait: [[fd, ints(2), timeout]],
-  watcher_start: [[fd, word, () => callback, () => callback], watched],
+  epoll_create: [[], bornQueue],
+  epoll_ctl: [[queue, () => pick([1, 2, 3, int32()]), fd, events]],
+  epoll_wait: [[queue, ints(2), timeout]],
+  kqueue_create: [[], bornQueue],
+  kqueue_ctl: [[queue, fd, events]],
+  kqueue_wait: [[queue, ints(2), timeout]],
+  watcher_start: [[queue, word, () => callback, () => callback], watched],
   watcher_stop: [[() => pick([...watchers, int32()])]],
 };
 
@@ -323,6 +331,26 @@ function step() {
   after?.(result, args);
 }
 
+/** A connection that waits to be accepted, with data, and a queue that watches it. */
+function setTheScene() {
+  const address = new Uint8Array(binding.address_size);
+  const kind = family();
+  const [listener, client] = [0, 0].map(() => binding.socket(kind, constants.SOCK_STREAM, 0));
+  const host = kind === constants.AF_INET ? '127.0.0.1' : '::1';
+  if (kind === constants.AF_UNIX) binding.address_pack_unix(address, Buffer.from(`\0f ${count}`));
+  else binding.address_pack(address, kind, host, 0, 0, 0);
+  binding.bind(listener, address);
+  binding.listen(listener, 5);
+  binding.getsockname(listener, address);
+  binding.connect(client, address);
+  binding.send(client, Buffer.from('data'), 0, 4, 0);
+  [listener, client].forEach(bornSocket);
+  const queue = binding.epoll_create?.() ?? binding.kqueue_create();
+  if (binding.epoll_ctl) binding.epoll_ctl(queue, constants.EPOLL_CTL_ADD, listener, 1);
+  else binding.kqueue_ctl(queue, listener, 1);
+  bornQueue(queue);
+}
+
 function fail(name, args, why) {
   writeSync(2, `${name} ${inspect(args)}: ${inspect(why)}\n`);
   process.exit(1);
@@ -330,6 +358,7 @@ function fail(name, args, why) {
 
 while (performance.now() < end) {
   for (let i = 0; i < 200; i++) {
+    if (i % 20 === 0) setTheScene();
     step();
     if (chance(0.05)) disturb();
   }

@@ -25,6 +25,7 @@ import {
   own,
   pair,
   recvAll,
+  run,
   thrown,
   until,
 } from './support.js';
@@ -220,6 +221,25 @@ it('send and recv_into take memory of more than 2 GiB', () => {
   const sent = a.send(huge);
   expect(sent).toBeGreaterThan(0);
   expect(b.recv_into(huge)).toBe(sent);
+});
+
+it('send, sendto and sendmsg raise no SIGPIPE', () => {
+  const { stdout } = run(`
+    import { SHUT_WR, Socket } from '@asyncore/socket';
+    process.on('SIGPIPE', () => console.log('SIGPIPE'));
+    const [listener, one] = [new Socket(), new Socket()];
+    listener.bind(['127.0.0.1', 0]);
+    listener.listen();
+    const address = listener.getsockname();
+    one.setblocking(true);
+    one.connect(address);
+    one.shutdown(SHUT_WR);
+    const data = Buffer.from('x');
+    for (const send of [() => one.send(data), () => one.sendmsg([data]), () => one.sendto(data, address)]) {
+      try { send(); } catch ({ code }) { console.log(code); }
+    }
+    setImmediate(() => setImmediate(() => console.log('done')));`);
+  expect(stdout).toBe('EPIPE\nEPIPE\nEPIPE\ndone');
 });
 
 it('a zero-length send sends nothing', () => {

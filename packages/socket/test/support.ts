@@ -1,5 +1,5 @@
 /** What the tests stand on: real sockets that close themselves, addresses, descriptors, programs. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { fstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -221,6 +221,14 @@ export function flagsOf(fd: number): { cloexec: boolean; nonblocking: boolean } 
 const entry = createRequire(import.meta.url).resolve('@asyncore/socket');
 export const entryUrl = pathToFileURL(entry).href;
 const root = dirname(dirname(entry));
+
+/** Starts an ECMAScript module, with `fds` as its descriptors from 3 on. */
+export function start(source: string, ...fds: number[]): void {
+  spawn(process.execPath, ['--input-type=module', '--eval', source], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit', ...fds],
+  });
+}
 
 /** Runs an ECMAScript module to its end and gives what it printed. */
 export function run(source: string, ...flags: string[]) {

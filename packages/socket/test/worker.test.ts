@@ -51,6 +51,12 @@ const waiting = `
   const [[a, b]] = kept;
   queue.register(a.fileno(), socket.POLLIN);
   kept.push(new socket.Watcher(queue.fileno(), () => {}, () => {}));
+  const [listener, client] = [new socket.Socket(), new socket.Socket()];
+  listener.bind(['127.0.0.1', 0]);
+  listener.listen();
+  client.setblocking(true);
+  client.connect(listener.getsockname());
+  kept.push(listener, client, listener.accept());
   kept.push(b.send_fds([Buffer.from('x')], [a.fileno()]), a.recv_fds(1, 1));
   globalThis.kept = kept;`;
 
@@ -113,6 +119,20 @@ it('what a thread detached stays open when it ends', async () => {
   await end;
   const socket = own(Socket.from_fd(fd as number));
   expect(socket.recv(100).toString()).toBe('from the thread');
+});
+
+it('what a thread closed is not closed once more when it ends', async () => {
+  const worker = thread(`
+    const numbers = [socket.dup(0), ...socket.pipe()];
+    for (const fd of numbers) socket.close(fd);
+    setInterval(() => {}, 1000);
+    post(numbers);`);
+  const numbers = (await message(worker)) as number[];
+  // The lowest free numbers are given first.
+  const ours = Array.from({ length: 10 }, () => pair()).flat();
+  expect(ours.filter((one) => numbers.includes(one.fileno()))).toHaveLength(3);
+  await worker.terminate();
+  for (const one of ours) expect(one.getblocking()).toBe(false);
 });
 
 it('many threads come and go', async () => {

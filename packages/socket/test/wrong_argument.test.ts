@@ -281,7 +281,8 @@ describe('native bounds', () => {
     const [level, type, start, length] = out;
     expect([level, type, length]).toEqual([1, 2, 4]);
     expect(Buffer.from(control.subarray(start, start + length)).toString()).toBe('data');
-    // What is left there is no message: its length is -1.
+    // There is no message where the length is less than a header's, or more than there is.
+    expect(binding.cmsg_unpack(new Uint8Array(64), 64, 0, out)).toBe(0);
     expect(binding.cmsg_unpack(control, 64, end, out)).toBe(0);
     expect(binding.cmsg_unpack(control, 64, 60, out)).toBe(0);
     expect(binding.cmsg_unpack(control, 64, 1000, out)).toBe(0);
