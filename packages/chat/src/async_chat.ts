@@ -48,14 +48,18 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
 
   #consumer: terminator_consumer = new Consumer(this);
   #matcher = new terminator_matcher(this.#consumer);
-  /** What is still to be sent: `#fifo` as it was pushed, its next bytes in `#queue`. */
-  #fifo = new producer_fifo(() => outside(this, () => this.initiate_send()));
+  /** What is still to be sent: bytes, and behind them, from the first producer on, the rest. */
   #queue = new output_queue();
+  #fifo = new producer_fifo(() => outside(this, () => this.initiate_send()));
   /** `push` has said no, and the channel does not read. */
   #full = false;
   #sending = false;
   /** The output goes out when the running handler returns. */
   #gathered = false;
+  /** The peer will send no more; the channel closes when everything is sent. */
+  #ending = false;
+  /** The channel is closing right now. */
+  #leaving = false;
 
   // ---- input ----
 
@@ -111,8 +115,8 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
   }
 
   /**
-   * More than `max_incoming` bytes came without a terminator. The default logs and closes; a channel
-   * that stays open gets nothing up to and including the next terminator.
+   * More than `max_incoming` bytes came without a terminator. The default logs and closes. A channel
+   * that stays open gets nothing up to and including the next terminator, and `incoming` is emptied.
    */
   handle_overflow(): void {
     this.log_info(`more than ${this.max_incoming} bytes without a terminator: ${this}`, 'error');
@@ -130,14 +134,17 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
    * @throws TypeError for what is not bytes; a string needs `use_encoding`
    */
   push(data: ArrayBufferView | Text): boolean {
-    const chunk =
-      typeof data === 'string' && this.use_encoding
-        ? Buffer.from(data, this.encoding)
-        : bytes(data as ArrayBufferView); // which throws for a string
+    const chunk = typeof data === 'string' && this.use_encoding ? data : bytes(data as Uint8Array);
     if (this.#refuses('push')) return false;
-    this.#fifo.push(chunk);
-    this.#heedHighWater();
+    if (this.#fifo.length > 0) {
+      this.#fifo.push(typeof chunk === 'string' ? Buffer.from(chunk, this.encoding) : chunk);
+    } else if (typeof chunk === 'string') {
+      this.#queue.push_text(chunk, this.encoding);
+    } else {
+      this.#queue.push(chunk);
+    }
     this.#sendSoon();
+    this.#heedHighWater();
     return !this.#full;
   }
 
@@ -154,7 +161,7 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
     this.#sendSoon();
   }
 
-  /** Closes the channel once everything is sent. */
+  /** Closes the channel once everything is sent. What is pushed after this is refused. */
   close_when_done(): void {
     if (this.closing) return;
     this.closing = true;
@@ -179,6 +186,21 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
     this._changed();
   }
 
+  /** After `push` has returned false: no more than half of `ac_out_high_water` is left, push on. */
+  handle_drain(): void {}
+
+  get #isDrained(): boolean {
+    return this.#full && this.#unsent <= this.ac_out_high_water / 2;
+  }
+
+  #drain(): void {
+    if (!this.#isDrained || !this.connected) return;
+    this.#full = false;
+    this._changed();
+    settle(this, this.handle_drain());
+    if (!this.#full) this.#matcher.resume();
+  }
+
   #sendSoon(): void {
     if (this.#gathered) return;
     this.#gathered = gather(this);
@@ -199,33 +221,45 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
       this.#sending = false;
     }
     this._changed();
-    handling(this, () => this.#drained());
   }
 
   #sendQueued(): void {
     for (let sends = 0; sends < MOST_SENDS && this.connected; sends++) {
-      const last = this.#fill();
-      const queue = this.#queue;
-      if (queue.length === 0) {
-        if (last === 'close') this.handle_close_event();
+      const isLast = this.#fill();
+      if (this.#queue.length > 0) {
+        if (!this.#sendOnce()) return;
+      } else {
+        if (isLast && !this.#leaving) this.handle_close_event();
         return;
       }
-      const chunks = queue.next(MOST_CHUNKS, this.ac_out_buffer_size);
-      const sent = this.#sendChunks(chunks);
-      if (queue !== this.#queue) return; // discarded meanwhile
-      queue.consume(sent);
-      if (sent < chunks.reduce((sum, { byteLength }) => sum + byteLength, 0)) return;
     }
   }
 
-  /** Pulls the next bytes into the queue, enough for one send. */
-  #fill(): 'wait' | 'close' | null {
-    while (this.#queue.length < this.ac_out_buffer_size) {
-      const piece = this.#fifo.pull(this.use_encoding ? this.encoding : null);
-      if (piece === null || typeof piece === 'string') return piece;
-      this.#queue.push(piece);
+  /** Pulls the next bytes into the queue, enough for one send. Whether nothing comes behind them. */
+  #fill(): boolean {
+    try {
+      while (this.#queue.length < this.ac_out_buffer_size) {
+        const piece = this.#fifo.pull(this.use_encoding ? this.encoding : null);
+        if (piece === null) return this.#ending;
+        if (typeof piece === 'string') return piece === 'close';
+        this.#queue.push(piece);
+      }
+    } catch (error) {
+      this.#sendOnce(); // what a producer gave before it failed
+      throw error;
     }
-    return null;
+    return false;
+  }
+
+  /** Whether the kernel has taken all it was given, and may take more. */
+  #sendOnce(): boolean {
+    if (this.#queue.length === 0 || !this.connected) return false;
+    const queue = this.#queue;
+    const chunks = queue.next(MOST_CHUNKS, this.ac_out_buffer_size);
+    const sent = this.#sendChunks(chunks);
+    if (queue !== this.#queue) return false; // discarded meanwhile
+    queue.consume(sent);
+    return sent === chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
   #sendChunks(chunks: Uint8Array[]): number {
@@ -233,21 +267,11 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
     return this.send(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
   }
 
-  #drained(): void {
-    if (!this.#full || this.#unsent > this.ac_out_high_water / 2 || !this.connected) return;
-    this.#full = false;
-    this._changed();
-    settle(this, this.handle_drain());
-    if (!this.#full) this.#matcher.resume();
-  }
-
-  /** After `push` has returned false: half of `ac_out_high_water` is left, push on. */
-  handle_drain(): void {}
-
   /** Forgets what has been received and what was to be sent: for emergencies. */
   discard_buffers(): void {
     this.#matcher.discard();
     this.incoming = [];
+    this.closing = false;
     this.#forgetOutput();
   }
 
@@ -265,22 +289,49 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
 
   override writable(): boolean {
     const sendable = this.#queue.length > 0 || (this.#fifo.length > 0 && !this.#fifo.waiting);
-    return sendable || !this.connected;
+    return sendable || this.#isDrained || !this.connected;
   }
 
   override handle_write(): void {
     this.initiate_send();
+    // Here, so that one channel whose peer reads as fast as it pushes does not keep all others waiting.
+    this.#drain();
+  }
+
+  /** The peer may have ended its half only (`nc -N`): the default closes once everything is sent. */
+  override handle_eof(): void {
+    this.#ending = this.#queue.length > 0 || this.#fifo.length > 0;
+    if (!this.#ending) super.handle_eof();
   }
 
   override handle_close(): void {
     this.close();
   }
 
+  /** Closes the channel at once. What was pushed still goes out, as far as the kernel takes it. */
   override close(): void {
-    if (this.#gathered) this.initiate_send();
+    const { socket } = this;
+    this.#leaving = true;
+    try {
+      this.#sendAll();
+    } finally {
+      this.#leaving = false;
+      // Unless a handler has begun another connection.
+      if (this.socket === socket) this.#close();
+    }
+  }
+
+  #sendAll(): void {
+    let before: number;
+    do {
+      before = this.#queue.length;
+      this.initiate_send();
+    } while (this.#queue.length < before);
+  }
+
+  #close(): void {
     this.#forgetOutput();
-    this.#full = false;
-    this.closing = false;
+    this.#full = this.#ending = this.closing = false;
     this.#startOver();
     super.close();
   }
@@ -318,5 +369,6 @@ class Consumer implements terminator_consumer {
 
   handle_overflow(): void {
     settle(this.#chat, this.#chat.handle_overflow());
+    this.#chat.incoming = [];
   }
 }

@@ -226,7 +226,7 @@ export class terminator_matcher {
     if (term !== 0) this.collected += end - start;
     this.matched = this.located;
     // Last, since the consumer may change any of this.
-    if (end > start) this.consumer.collect_incoming_data(buffer.subarray(start, end));
+    if (end > start) this.consumer.collect_incoming_data(view(buffer, start, end));
     return next > start;
   }
 
@@ -258,16 +258,17 @@ export class terminator_matcher {
 
   /** Goes on to what was fed since, joined to what is held back; false if nothing was. */
   private refill(): boolean {
-    const rest = this.buffer.subarray(this.start);
+    const { waiting } = this;
+    const rest = view(this.buffer, this.start, this.buffer.length);
     this.start = 0;
-    if (this.waiting.length === 0) {
+    if (waiting.length === 0) {
       // A copy, for a view of those few bytes would keep the whole chunk in memory.
       this.buffer = rest.length === 0 ? NO_BYTES : Buffer.from(rest);
       return false;
     }
-    const chunks = rest.length === 0 ? this.waiting : [rest, ...this.waiting];
-    this.buffer = chunks.length === 1 ? asBuffer(chunks[0]) : Buffer.concat(chunks);
     this.waiting = [];
+    if (rest.length === 0 && waiting.length === 1) this.buffer = asBuffer(waiting[0]);
+    else this.buffer = Buffer.concat([rest, ...waiting]);
     return true;
   }
 }
@@ -298,6 +299,12 @@ function find(buffer: Buffer, needle: Uint8Array, from: number): number {
     if (buffer[at] === needle[0] && equalBytes(buffer, at, needle) === needle.length) return at;
   }
   return near < ends ? buffer.indexOf(needle, near) : -1;
+}
+
+/** As `subarray`, which costs something also when it gives nothing or all of the buffer. */
+function view(buffer: Buffer, start: number, end: number): Buffer {
+  if (start === end) return NO_BYTES;
+  return start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
