@@ -200,8 +200,10 @@ it('the process ends when the loop was aborted', () => {
   const { stdout, status } = run(`
     import { dispatcher, loop } from '@asyncore/core';
     import { socketpair } from '@asyncore/socket';
-    const channel = new dispatcher(socketpair()[0]);
+    const [ours, theirs] = socketpair();
+    new dispatcher(ours);
     await loop({ signal: AbortSignal.timeout(20) }).catch((error) => console.log(error.name));
+    theirs.close(); // until then it is held: collected, it would close and end the loop
   `);
   expect([stdout, status]).toEqual(['TimeoutError\n', 0]);
 });

@@ -15,12 +15,16 @@ import {
   AF_INET,
   AF_INET6,
   AF_UNIX,
+  epoll,
+  kqueue,
+  poll,
   SO_LINGER,
   SO_RCVTIMEO,
   SOL_SOCKET,
   Socket,
+  select,
 } from '@asyncore/socket';
-import { afterAll, afterEach, describe } from 'vitest';
+import { afterAll, afterEach, describe, vi } from 'vitest';
 
 export type UsePoll = boolean | undefined;
 
@@ -184,6 +188,12 @@ export class Stage {
   }
 }
 
+/** Counts the passes that loops do from now on, on whichever poller. */
+export function countPasses(): () => number {
+  const waits = [select, poll, epoll, kqueue].map((poller) => vi.spyOn(poller.prototype, 'wait'));
+  return () => waits.reduce((sum, { mock }) => sum + mock.calls.length, 0);
+}
+
 /** A dispatcher on a stage that says what it is told. */
 export class Recorder extends dispatcher {
   constructor(
@@ -241,5 +251,6 @@ export function listening<T extends dispatcher>(channel: T, family = AF_INET, ba
 }
 
 afterEach(() => {
+  vi.restoreAllMocks();
   for (const thing of owned.splice(0).reverse()) thing.close();
 });

@@ -14,6 +14,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import {
   connection,
+  countPasses,
   duck,
   onEveryFamily,
   onEveryPoller,
@@ -92,13 +93,12 @@ onEveryFamily((family) => {
       const copy = dup(ours.fileno());
       setTimeout(() => channel.close());
       setTimeout(() => theirs.send(hello), 5);
-      const start = process.cpuUsage();
-      setTimeout(() => quiet.close(), 100);
+      setTimeout(() => quiet.close(), 50);
+      const passes = countPasses();
       await stage.loop();
-      const { user, system } = process.cpuUsage(start);
       close(copy);
       expect(stage.trace).toEqual([]);
-      expect(user + system).toBeLessThan(60_000);
+      expect(passes()).toBe(0);
     });
 
     // CPython: 200,000 passes in half a second (A29).
