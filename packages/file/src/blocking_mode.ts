@@ -22,9 +22,7 @@ export function keepFromBlocking(fd: number): void {
   const identity = identityOf(fd);
   if (byDescriptor.get(fd)?.identity !== identity) forget(fd); // it was closed behind our back
   const files = byIdentity.get(identity) ?? new Set();
-  let file =
-    byDescriptor.get(fd) ??
-    [...files].find(({ fds }) => [...fds].some((other) => isSameOpenFile(other, fd)));
+  let file = [...files].find(({ fds }) => [...fds].some((other) => isSameOpenFile(other, fd)));
   set_blocking(fd, false);
   if (file === undefined && !wasBlocking) return;
   file ??= { identity, fds: new Set() };

@@ -36,7 +36,6 @@ export class file_dispatcher extends dispatcher<file_wrapper> {
     }
     const { socket } = this;
     const file = this.#file;
-    this.del_channel();
     this.#file = fd;
     this.connected = true;
     this.set_socket(wrapper);

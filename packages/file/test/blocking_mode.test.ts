@@ -107,12 +107,14 @@ describe('several channels on one open file', () => {
 
   it('may be of a file that was non-blocking before', () => {
     const path = fileWith('');
-    const blocking = channel(openFile(path));
+    const first = openFile(path);
+    const blocking = channel(first);
     const other = openFile(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    channel(other).close();
-    expect(get_blocking(other)).toBe(false);
+    const second = channel(other);
+    expect([first, other].map(get_blocking)).toEqual([false, false]);
+    second.close();
     blocking.close();
-    expect(get_blocking(other)).toBe(false);
+    expect([first, other].map(get_blocking)).toEqual([true, false]);
   });
 });
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { connect, createServer, Socket as NetSocket, type Server } from 'node:net';
+import { connect, createServer, Socket as NetSocket, type Server, type ServerOpts } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { ReadStream } from 'node:tty';
 import { file_dispatcher, file_wrapper } from '@asyncore/file';
@@ -30,8 +30,10 @@ function child(script: string) {
 }
 
 /** The two ends of a connection of node:net. */
-async function connection(): Promise<[accepted: NetSocket, client: NetSocket]> {
-  const server: Server = createServer().listen(0, '127.0.0.1');
+async function connection(
+  options: ServerOpts = {},
+): Promise<[accepted: NetSocket, client: NetSocket]> {
+  const server: Server = createServer(options).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const client = connect((server.address() as { port: number }).port); // not a pipe
   const [accepted] = (await once(server, 'connection')) as [NetSocket];
@@ -110,6 +112,16 @@ onEveryPoller((use_poll) => {
     expect(String(reader.received.subarray(-8))).toBe('spamend\n');
   });
 
+  it('what a child has left when it ended, though Node then reads its streams out', async () => {
+    const stage = new Stage(use_poll);
+    const started = child('head -c 50000 /dev/zero');
+    const reader = new Recorder(stage, started.stdout);
+    await once(started, 'exit');
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await stage.loop();
+    expect(reader.received.length).toBe(50_000);
+  });
+
   it('the child’s own close event still comes', async () => {
     const stage = new Stage(use_poll);
     const started = child('echo spam');
@@ -130,6 +142,18 @@ onEveryPoller((use_poll) => {
     await stage.until('read 4');
     channel.send(SPAM);
     expect(String(await once(client, 'data'))).toBe('spam');
+    channel.close();
+    client.write('eggs');
+    expect(String(await once(accepted, 'data'))).toBe('eggs');
+  });
+
+  it('a stream that wants to read meanwhile does so when the channel is closed', async () => {
+    const stage = new Stage(use_poll);
+    const [accepted, client] = await connection({ pauseOnConnect: true });
+    const channel = new Recorder(stage, accepted);
+    accepted.resume();
+    client.write('spam');
+    await stage.until('read 4');
     channel.close();
     client.write('eggs');
     expect(String(await once(accepted, 'data'))).toBe('eggs');
