@@ -60,7 +60,8 @@ function reason(error: NodeJS.ErrnoException & { address?: string; port?: number
     return inspect(error);
   }
   const [, text] = getSystemErrorMap().get(errno) ?? [];
-  return message.split('\n')[0] + (text ? ` (${text})` : '');
+  const [line] = message.split('\n');
+  return text && !line.includes(text) ? `${line} (${text})` : line;
 }
 
 // Whoever reads what we print may stop at any time: `… | head -1`. Then this ends as others do.
