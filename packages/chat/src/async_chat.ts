@@ -136,6 +136,7 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
   push(data: ArrayBufferView | Text): boolean {
     const chunk = typeof data === 'string' && this.use_encoding ? data : bytes(data as Uint8Array);
     if (this.#refuses('push')) return false;
+    const isWaiting = this.#isWaiting;
     if (this.#fifo.length > 0) {
       this.#fifo.push(typeof chunk === 'string' ? Buffer.from(chunk, this.encoding) : chunk);
     } else if (typeof chunk === 'string') {
@@ -143,22 +144,24 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
     } else {
       this.#queue.push(chunk);
     }
-    this.#sendSoon();
+    if (!isWaiting) this.#sendSoon();
     this.#heedHighWater();
     return !this.#full;
   }
 
   /**
    * Queues what `producer` gives, asked for piece by piece as it can be sent: an object with
-   * `more()`, or anything to iterate over, also asynchronously. What it throws goes to
+   * `more()`, or anything to iterate over, also asynchronously; or bytes. What it throws goes to
    * `handle_error`; when the channel closes first, its `return()` is called.
    *
    * @throws TypeError for what is no producer
    */
-  push_with_producer(producer: Producer): void {
+  push_with_producer(producer: Producer | ArrayBufferView): void {
     if (this.#refuses('push_with_producer')) return;
-    this.#fifo.push(producer);
-    this.#sendSoon();
+    const isWaiting = this.#isWaiting;
+    if (ArrayBuffer.isView(producer)) this.#fifo.push(bytes(producer));
+    else this.#fifo.push(producer ?? (undefined as never)); // null would mean close_when_done
+    if (!isWaiting) this.#sendSoon();
   }
 
   /** Closes the channel once everything is sent. What is pushed after this is refused. */
@@ -177,6 +180,11 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
   /** Bytes pushed and not yet sent; those that a producer may still give do not count. */
   get #unsent(): number {
     return this.#fifo.byteLength + this.#queue.length;
+  }
+
+  /** Something is queued: what comes behind it goes out when there is room for it. */
+  get #isWaiting(): boolean {
+    return this.#queue.length > 0 || this.#fifo.length > 0;
   }
 
   #heedHighWater(): void {
@@ -288,8 +296,8 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
   }
 
   override writable(): boolean {
-    const sendable = this.#queue.length > 0 || (this.#fifo.length > 0 && !this.#fifo.waiting);
-    return sendable || this.#isDrained || !this.connected;
+    if (this.#queue.length > 0 || this.#isDrained || !this.connected) return true;
+    return this.#fifo.length > 0 ? !this.#fifo.waiting : this.#ending;
   }
 
   override handle_write(): void {
@@ -300,7 +308,7 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
 
   /** The peer may have ended its half only (`nc -N`): the default closes once everything is sent. */
   override handle_eof(): void {
-    this.#ending = this.#queue.length > 0 || this.#fifo.length > 0;
+    this.#ending = this.#isWaiting;
     if (!this.#ending) super.handle_eof();
   }
 

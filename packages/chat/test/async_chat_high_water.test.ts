@@ -1,0 +1,175 @@
+/** ac_out_high_water: what a slow reader does to whoever answers it. CPython queues without end (A16). */
+import type { Socket } from '@asyncore/core';
+import { expect, it } from 'vitest';
+import { b, Chat, connected, onEveryPoller, Stage } from './support.js';
+
+const MiB = 1 << 20;
+
+/** Answers each line with a MiB, and says what push said. */
+class Generous extends Chat {
+  override ac_out_high_water = MiB;
+  most = 0;
+
+  constructor(stage: Stage, sock: Socket) {
+    super(stage, '\n', sock);
+  }
+
+  override found_terminator(): void {
+    super.found_terminator();
+    this.said.push(`${this.push(Buffer.alloc(MiB))}`);
+  }
+}
+
+const generous = (stage: Stage) => (sock: Socket) => new Generous(stage, sock);
+
+onEveryPoller((use_poll) => {
+  it('a channel whose peer does not read stops reading and parsing', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, generous(stage));
+    peer.isReading = false;
+    peer.say('line\n'.repeat(60));
+    await stage.until(() => chat.contents.length > 0 && !chat.readable());
+    await stage.passes(20);
+    const answered = chat.contents.length;
+    expect(answered).toBeLessThan(40);
+    expect(chat.said.at(-1)).toBe('false');
+    peer.say('more\n'.repeat(60));
+    await stage.passes(20);
+    expect(chat.contents.length).toBe(answered);
+
+    peer.isReading = true;
+    await stage.until(() => chat.contents.length === 120);
+    await stage.until(() => peer.length === 120 * MiB);
+    expect(chat.said).toContain('drain');
+  });
+
+  it('push says no above the mark, and handle_drain follows when half of it is left', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, (sock) => new Chat(stage, '\n', sock));
+    peer.isReading = false;
+    while (!chat.writable()) chat.push(Buffer.alloc(MiB));
+    chat.ac_out_high_water = 20 * MiB;
+    let pushed = 0;
+    while (chat.push(Buffer.alloc(MiB))) pushed += 1;
+    expect(pushed).toBeGreaterThan(15);
+    expect(chat.push(b('!'))).toBe(false);
+    expect(chat.readable()).toBe(false);
+
+    let left = 0;
+    const { handle_drain } = chat;
+    chat.handle_drain = () => {
+      left = 20 * MiB - (peer.length - before);
+      handle_drain.call(chat);
+    };
+    const before = peer.length;
+    peer.isReading = true;
+    await stage.until(() => chat.said.includes('drain'));
+    expect(left).toBeGreaterThan(5 * MiB);
+    expect(chat.readable()).toBe(true);
+    await stage.passes(20);
+    expect(chat.said).toEqual(['drain']);
+  });
+
+  it('a handle_drain that pushes until push says no is called again', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, (sock) => new Chat(stage, '\n', sock));
+    chat.ac_out_high_water = 3 * MiB;
+    let left = 100;
+    chat.handle_drain = () => {
+      chat.said.push('drain');
+      while (left > 0 && chat.push(Buffer.alloc(MiB))) left -= 1;
+      if (left === 0) chat.close_when_done();
+    };
+    chat.push(Buffer.alloc(20 * MiB));
+    await stage.until(() => peer.ended);
+    expect(peer.length).toBeGreaterThanOrEqual(100 * MiB);
+    expect(chat.said.length).toBeGreaterThan(10);
+  });
+
+  it('one that pushes without end leaves others their turn', async () => {
+    const stage = new Stage(use_poll);
+    const [chat] = connected(stage, (sock) => new Chat(stage, '\n', sock));
+    const [other, otherPeer] = connected(stage, (sock) => new Chat(stage, '\n', sock));
+    chat.ac_out_high_water = 1000;
+    chat.handle_drain = () => {
+      chat.push(Buffer.alloc(2000));
+    };
+    chat.found_terminator = () => chat.handle_drain();
+    chat.recv = () => b('\n');
+    chat.handle_read_event();
+    Reflect.deleteProperty(chat, 'recv');
+    otherPeer.say('hello\n');
+    await stage.until(() => other.contents.length > 0);
+  });
+
+  it('an async handle_drain that rejects reaches handle_error', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, (sock) => new Chat(stage, '\n', sock));
+    peer.isReading = false;
+    chat.ac_out_high_water = MiB;
+    chat.handle_drain = () => Promise.reject(new Error('later'));
+    while (chat.push(Buffer.alloc(MiB)));
+    peer.isReading = true;
+    await stage.until(() => chat.said.length > 0);
+    expect(chat.said).toEqual(['error later']);
+  });
+
+  it('discard_buffers lets a full channel read again', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, generous(stage));
+    peer.isReading = false;
+    peer.say('line\n');
+    await stage.until(() => chat.contents.length > 0);
+    while (chat.push(Buffer.alloc(MiB)));
+    chat.discard_buffers();
+    peer.isReading = true;
+    peer.say('again\n');
+    await stage.until(() => chat.contents.includes('again'));
+    expect(chat.said).toContain('drain');
+  });
+
+  it('a full channel that was closed is as new on its next connection', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, generous(stage));
+    peer.isReading = false;
+    while (chat.push(Buffer.alloc(MiB)));
+    chat.close();
+    expect(chat.readable()).toBe(true);
+    const [again, theirs] = stage.pair();
+    chat.set_socket(again);
+    chat.connected = true;
+    theirs.send(b('hello\n'));
+    await stage.until(() => chat.contents.includes('hello'));
+    theirs.close();
+  });
+});
+
+it('what goes out at once does not count', () => {
+  const stage = new Stage();
+  const [chat] = connected(stage, generous(stage));
+  chat.ac_out_high_water = 10;
+  expect(chat.push(Buffer.alloc(1000))).toBe(true);
+});
+
+it('without a mark push always says yes', async () => {
+  const stage = new Stage();
+  const [chat, peer] = connected(stage, (sock) => new Chat(stage, '\n', sock));
+  peer.isReading = false;
+  for (let i = 0; i < 100; i++) expect(chat.push(Buffer.alloc(MiB))).toBe(true);
+  expect(chat.readable()).toBe(true);
+});
+
+it('bytes behind a producer count, what it may still give does not', async () => {
+  const stage = new Stage();
+  const [chat] = connected(stage, (sock) => new Chat(stage, '\n', sock));
+  chat.ac_out_high_water = 1000;
+  chat.push_with_producer({
+    [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
+  });
+  expect(chat.push(Buffer.alloc(1000))).toBe(true);
+  expect(chat.push(b('!'))).toBe(false);
+  // Nothing can be sent: this must not spin.
+  const start = performance.now();
+  await stage.passes(1, 0.05);
+  expect(performance.now() - start).toBeGreaterThan(45);
+});

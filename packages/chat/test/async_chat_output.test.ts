@@ -1,0 +1,497 @@
+/** What goes out: gathered, in order, and from within whatever handler. */
+import { async_chat } from '@asyncore/chat';
+import { ExitNow, loop, type Socket } from '@asyncore/core';
+import { describe, expect, it } from 'vitest';
+import {
+  accepted,
+  b,
+  Chat,
+  connected,
+  listening,
+  onEveryPoller,
+  Peer,
+  Stage,
+  sends,
+} from './support.js';
+
+const make =
+  (stage: Stage, terminator: string | null = null) =>
+  (sock: Socket) =>
+    new Chat(stage, terminator, sock);
+
+/** Fills what the kernel keeps for a peer that does not read. */
+function stall(chat: Chat, peer: Peer): number {
+  peer.isReading = false;
+  let pushed = 0;
+  while (!chat.writable()) {
+    chat.push(Buffer.alloc(1 << 20));
+    pushed += 1 << 20;
+  }
+  return pushed;
+}
+
+onEveryPoller((use_poll) => {
+  it('16 commands at once are answered with one system call', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer, ours] = connected(stage, make(stage, '\n'));
+    chat.found_terminator = () => {
+      chat.push(b('+'));
+      chat.push(b('OK'));
+      chat.push(b('\r\n'));
+    };
+    const sizes = sends(ours);
+    peer.say('command\n'.repeat(16));
+    await stage.until(() => peer.length === 16 * 5);
+    expect(sizes).toEqual([16 * 5]);
+    expect(peer.text).toBe('+OK\r\n'.repeat(16));
+  });
+
+  it('so are answers that are strings, among bytes large and small', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer, ours] = connected(stage, make(stage, '\n'));
+    const large = Buffer.alloc(5000, 'L');
+    chat.use_encoding = true;
+    chat.found_terminator = () => {
+      chat.push('é');
+      chat.push(b('small'));
+      chat.push('');
+      chat.push(large);
+      chat.push('e');
+      chat.push('nd');
+    };
+    const sizes = sends(ours);
+    peer.say('1\n2\n3\n');
+    await stage.until(() => peer.length === 3 * 5009);
+    expect(sizes).toEqual([3 * 5009]);
+    expect(peer.text).toBe(`ésmall${large}end`.repeat(3));
+  });
+
+  it('what one channel pushes to another goes out when the handler returns', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, make(stage, '\n'));
+    const [other, otherPeer, theirs] = connected(stage, make(stage));
+    chat.found_terminator = () => {
+      other.push(b('a'));
+      other.push(b('b'));
+    };
+    const sizes = sends(theirs);
+    peer.say('1\n2\n');
+    await stage.until(() => otherPeer.text === 'abab');
+    expect(sizes).toEqual([4]);
+  });
+
+  it('what is pushed from outside of handlers goes out at once', () => {
+    const stage = new Stage(use_poll);
+    const [chat, , ours] = connected(stage, make(stage));
+    const sizes = sends(ours);
+    chat.push(b('one'));
+    chat.push(b('three'));
+    expect(sizes).toEqual([3, 5]);
+  });
+
+  // CPython: it only queues, connected is set later (A13).
+  it('what is pushed in handle_connect goes out with it', async () => {
+    const stage = new Stage(use_poll);
+    const door = listening();
+    const chat = new Chat(stage);
+    chat.create_socket();
+    const sizes = sends(chat.socket as Socket); // it was just created
+    chat.handle_connect = () => {
+      expect(chat.push(b('hello '))).toBe(true);
+      chat.push(b('there'));
+      chat.said.push('connected');
+    };
+    chat.connect(door.getsockname());
+    await stage.until(() => chat.said.includes('connected'));
+    expect(sizes).toEqual([11]);
+    expect(String(accepted(door)[0].recv(100))).toBe('hello there');
+    door.close();
+  });
+
+  it('what is pushed before it is connected goes out then', async () => {
+    const stage = new Stage(use_poll);
+    const door = listening();
+    const chat = new Chat(stage);
+    chat.push(b('early '));
+    chat.create_socket();
+    chat.connect(door.getsockname());
+    chat.push(b('bird'));
+    const peer = new Peer(stage, accepted(door)[0]);
+    door.close();
+    await stage.until(() => peer.text === 'early bird');
+  });
+
+  // CPython: 31 chunks are lost (A15).
+  it('what a handler pushed before it closed the channel goes out', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, make(stage, '\n'));
+    chat.found_terminator = () => {
+      for (let i = 0; i < 1000; i++) chat.push(b(`${i} `));
+      chat.close();
+    };
+    peer.say('go\n');
+    await stage.until(() => peer.ended);
+    expect(peer.text).toBe(Array.from({ length: 1000 }, (_, i) => `${i} `).join(''));
+  });
+
+  it('close sends what the kernel takes of what is left, and calls no handle_close', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, make(stage, '\n'));
+    chat.found_terminator = () => {
+      // More chunks, and more bytes, than one pass sends.
+      for (let i = 0; i < 100; i++) chat.push(Buffer.alloc(20_000));
+      chat.close_when_done();
+      chat.close();
+    };
+    peer.say('go\n');
+    await stage.until(() => peer.ended);
+    expect(peer.length).toBeGreaterThan(1 << 20);
+    expect(chat.said).toEqual([]);
+  });
+
+  // CPython: lost in silence (A14).
+  it('a push after close_when_done is refused, and logged', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, make(stage));
+    chat.push(b('last words'));
+    chat.close_when_done();
+    expect(chat.push(b('and more'))).toBe(false);
+    chat.push_with_producer([b('and more')]);
+    await stage.until(() => peer.ended);
+    expect(peer.text).toBe('last words');
+    expect(chat.said).toEqual([
+      expect.stringMatching(/^error: push after close_when_done is refused: <Chat connected /),
+      expect.stringMatching(/^error: push_with_producer after close_when_done is refused: /),
+      'close',
+    ]);
+  });
+
+  it('close_when_done waits for all of a slow reader', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, make(stage));
+    const pushed = stall(chat, peer);
+    chat.close_when_done();
+    chat.close_when_done();
+    await stage.passes(5);
+    expect([chat.closing, chat.said]).toEqual([true, []]);
+    peer.isReading = true;
+    await stage.until(() => peer.ended);
+    expect([peer.length, chat.said, chat.closing]).toEqual([pushed, ['close'], false]);
+  });
+
+  it('close_when_done in a handler closes when its answers are sent', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer, ours] = connected(stage, make(stage, '\n'));
+    chat.found_terminator = () => {
+      chat.push(b('bye'));
+      chat.close_when_done();
+    };
+    const sizes = sends(ours);
+    peer.say('QUIT\n');
+    await stage.until(() => peer.ended);
+    expect([peer.text, sizes, chat.said]).toEqual(['bye', [3], ['close']]);
+  });
+
+  it('with nothing to send, close_when_done closes all the same', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, make(stage));
+    chat.close_when_done();
+    await stage.until(() => peer.ended);
+    expect(chat.said).toEqual(['close']);
+  });
+
+  // CPython: 100 calls in 100 passes (A3).
+  it('a handle_close that does not close is not called again, and does not spin', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, make(stage));
+    chat.handle_close = () => chat.said.push('close');
+    chat.push(b('x'));
+    chat.close_when_done();
+    await stage.until(() => peer.length > 0);
+    await stage.passes(20);
+    expect(chat.said).toEqual(['close']);
+    const start = performance.now();
+    await stage.passes(1, 0.05);
+    expect(performance.now() - start).toBeGreaterThan(45);
+  });
+
+  describe('when the peer has ended its half', () => {
+    // CPython: closed at once, 45 chunks are lost (A23).
+    it('what is queued is sent before the channel closes', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, make(stage));
+      const pushed = stall(chat, peer);
+      peer.shutdown(1);
+      await stage.passes(5);
+      expect(chat.push(b('!'))).toBe(true);
+      peer.isReading = true;
+      await stage.until(() => peer.ended);
+      expect([peer.length, chat.said]).toEqual([pushed + 1, ['close']]);
+    });
+
+    it('the answer to what came with the end is sent', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, make(stage, '\n'));
+      chat.found_terminator = () => chat.push(Buffer.alloc(4 << 20));
+      peer.say('go\n');
+      await stage.until(() => !peer.writable());
+      peer.shutdown(1);
+      await stage.until(() => peer.ended);
+      expect([peer.length, chat.said]).toEqual([4 << 20, ['close']]);
+    });
+
+    it('the channel closes if there is nothing to send', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, make(stage));
+      peer.shutdown(1);
+      await stage.until(() => peer.ended);
+      expect(chat.said).toEqual(['close']);
+    });
+
+    it('a channel that overrides handle_eof goes on as it likes', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, make(stage));
+      chat.handle_eof = () => chat.said.push('eof');
+      peer.shutdown(1);
+      await stage.until(() => chat.said.includes('eof'));
+      chat.push(b('still '));
+      await stage.passes(5);
+      chat.push(b('here'));
+      await stage.until(() => peer.text === 'still here');
+      expect([chat.said, chat.connected]).toEqual([['eof'], true]);
+    });
+  });
+
+  it('a peer that is gone is told to handle_close once', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, make(stage));
+    peer.close();
+    chat.push(b('x')); // which makes the kernel find out
+    await stage.passes(1, 0.05);
+    chat.push(b('y'));
+    await stage.loop();
+    expect(chat.said).toEqual(['close']);
+  });
+
+  describe('a send of its own', () => {
+    class Own extends Chat {
+      sent: string[] = [];
+      during = (_: string) => {};
+      override send(data: Uint8Array): number {
+        const text = Buffer.from(data).toString('latin1');
+        this.sent.push(text);
+        this.during(text);
+        return super.send(data);
+      }
+    }
+    const own = (stage: Stage) => (sock: Socket) => new Own(stage, null, sock);
+
+    it('is given what is pushed, joined as far as it was small', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, own(stage));
+      chat.recv = () => {
+        for (const text of ['a', 'b', 'c']) chat.push(b(text));
+        Reflect.deleteProperty(chat, 'recv');
+        return b('');
+      };
+      peer.say('go');
+      await stage.until(() => peer.text === 'abc');
+      expect(chat.sent).toEqual(['abc']);
+    });
+
+    it('may take less than it is given', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, own(stage));
+      chat.send = (data) => async_chat.prototype.send.call(chat, data.subarray(0, 2));
+      chat.push(b('seven b'));
+      chat.push(b('ytes'));
+      await stage.until(() => peer.text === 'seven bytes');
+    });
+
+    // CPython: the peer gets AA for A, B (A6).
+    it('may push: that follows', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, own(stage));
+      chat.during = (text) => {
+        if (text === 'A') chat.push(b('B'));
+        if (text === 'B') chat.push(b('C'));
+      };
+      chat.push(b('A'));
+      await stage.until(() => peer.text.length === 3);
+      expect(peer.text).toBe('ABC');
+      expect(chat.sent).toEqual(['A', 'B', 'C']);
+    });
+
+    it('may call initiate_send, which does nothing then', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, own(stage));
+      chat.during = () => chat.initiate_send();
+      chat.push(b('once'));
+      await stage.until(() => peer.length > 0);
+      expect([peer.text, chat.sent]).toEqual(['once', ['once']]);
+    });
+
+    // CPython: IndexError (A5).
+    it('may discard what is queued', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, own(stage));
+      chat.during = () => {
+        chat.during = () => {};
+        chat.discard_buffers();
+        chat.push(b('!'));
+      };
+      chat.push(b('gone'));
+      await stage.until(() => peer.text.includes('!'));
+      expect([peer.text, chat.said]).toEqual(['gone!', []]);
+    });
+
+    it('may close', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, own(stage));
+      chat.during = () => chat.close();
+      chat.push(b('gone'));
+      expect(chat.push(b('more'))).toBe(true);
+      await stage.until(() => peer.ended);
+      expect([peer.text, chat.sent, chat.said]).toEqual(['', ['gone'], []]);
+    });
+
+    it('that throws reaches handle_error, once', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, own(stage));
+      chat.during = () => {
+        throw new Error('mine');
+      };
+      chat.push(b('x'));
+      expect(chat.said).toEqual(['error mine']);
+      await stage.until(() => peer.ended);
+    });
+  });
+
+  it('an ExitNow from a push in a handler ends the loop', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, make(stage, '\n'));
+    chat.send = () => {
+      Reflect.deleteProperty(chat, 'send');
+      throw new ExitNow('enough');
+    };
+    chat.found_terminator = () => chat.push(b('x'));
+    peer.say('go\n');
+    await expect(loop({ use_poll, map: stage.map })).rejects.toThrow('enough');
+  });
+
+  it('handle_close may begin another connection, which close leaves alone', async () => {
+    const stage = new Stage(use_poll);
+    const door = listening();
+    const [chat, peer] = connected(stage, make(stage));
+    chat.handle_close = () => {
+      chat.said.push('close');
+      if (chat.said.length > 1) return;
+      chat.close();
+      chat.create_socket();
+      chat.connect(door.getsockname());
+      chat.push(b('again'));
+    };
+    chat.push(b('x'));
+    chat.close_when_done();
+    await stage.until(() => peer.ended);
+    const next = new Peer(stage, accepted(door)[0]);
+    door.close();
+    await stage.until(() => next.text === 'again');
+    expect([chat.said, chat.closing, chat.connected]).toEqual([['close'], false, true]);
+  });
+});
+
+describe('push', () => {
+  const chat = new Chat(new Stage());
+
+  // CPython: an unformatted tuple as the message (A26).
+  it('says of a string what to do', () => {
+    expect(() => chat.push('text')).toThrow(
+      'data must be a Uint8Array or other view of bytes: turn a string into bytes with Buffer.from(text)',
+    );
+  });
+
+  it.each([[10], [null], [undefined], [{}], [[1, 2]], [new ArrayBuffer(2)], ['text']])(
+    'throws a TypeError for %o, and queues nothing',
+    (data) => {
+      expect(() => chat.push(data as never)).toThrow(TypeError);
+      const { length } = chat.said;
+      expect([length, chat.writable()]).toEqual([0, true]); // not connected
+    },
+  );
+
+  it('throws the TypeError for a wrong argument after close_when_done too', () => {
+    const closing = new Chat(new Stage());
+    closing.close_when_done();
+    expect(() => closing.push('text')).toThrow(TypeError);
+  });
+});
+
+describe('use_encoding', () => {
+  it.each([
+    ['latin1', 'é', 'é'],
+    ['utf8', 'é€', Buffer.from('é€').toString('latin1')],
+    ['utf16le', 'ab', 'a\0b\0'],
+  ] as const)('lets strings be pushed as %s', async (encoding, text, bytes) => {
+    const stage = new Stage();
+    const [chat, peer] = connected(stage, make(stage));
+    chat.use_encoding = 1;
+    chat.encoding = encoding;
+    chat.push(text);
+    chat.push_with_producer([text]);
+    chat.push(text);
+    await stage.until(() => peer.length === 3 * bytes.length);
+    expect(peer.text).toBe(bytes.repeat(3));
+  });
+
+  it('holds for each push as it is at that time', async () => {
+    const stage = new Stage();
+    const [chat, peer] = connected(stage, make(stage, '\n'));
+    chat.use_encoding = true;
+    chat.found_terminator = () => {
+      chat.push('é');
+      chat.encoding = 'utf8';
+      chat.push('é');
+      chat.encoding = 'latin1';
+      chat.push('é');
+    };
+    peer.say('go\n');
+    await stage.until(() => peer.length === 4);
+    expect(peer.text).toBe('\xe9\xc3\xa9\xe9');
+  });
+});
+
+it('very many small pushes to a slow reader arrive, in time proportional to their number', async () => {
+  const stage = new Stage();
+  const [chat, peer] = connected(stage, make(stage));
+  const stalled = stall(chat, peer);
+  const { concat } = Buffer;
+  let copied = 0;
+  Buffer.concat = (list, length) => {
+    const whole = concat(list, length);
+    copied += whole.length;
+    return whole;
+  };
+  try {
+    for (let i = 0; i < 300_000; i++) chat.push(b(`${i % 1000} `.padStart(5, '0')));
+    peer.isReading = true;
+    await stage.until(() => peer.length === stalled + 1_500_000);
+  } finally {
+    Buffer.concat = concat;
+  }
+  expect(copied).toBeLessThanOrEqual(2 * 1_500_000);
+  const text = concat(peer.chunks).toString('latin1', stalled);
+  expect(text).toBe(
+    Array.from({ length: 300_000 }, (_, i) => `${i % 1000} `.padStart(5, '0')).join(''),
+  );
+});
+
+it('a large push is sent in pieces of ac_out_buffer_size', async () => {
+  const stage = new Stage();
+  const [chat, peer, ours] = connected(stage, make(stage));
+  const sizes = sends(ours);
+  chat.ac_out_buffer_size = 1000;
+  chat.push(Buffer.alloc(2500));
+  await stage.until(() => peer.length === 2500);
+  expect(sizes).toEqual([1000, 1000, 500]);
+});

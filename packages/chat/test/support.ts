@@ -1,0 +1,204 @@
+/** What the tests of async_chat stand on: real sockets in a map of their own, on every poller. */
+import { async_chat, type Terminator } from '@asyncore/chat';
+import { type channel_map, close_all, dispatcher, loop, type Socket } from '@asyncore/core';
+import { afterEach, describe } from 'vitest';
+
+export type UsePoll = boolean | undefined;
+
+/** Declares the tests of `body` for select, poll and the best there is. */
+export function onEveryPoller(body: (use_poll: UsePoll) => void): void {
+  describe('select', () => body(false));
+  describe('poll', () => body(true));
+  describe('default', () => body(undefined));
+}
+
+const stages: Stage[] = [];
+
+afterEach(() => {
+  for (const { map } of stages.splice(0)) close_all(map, true);
+});
+
+/** A map, and the poller that serves it. */
+export class Stage {
+  readonly map: channel_map = new Map();
+
+  constructor(readonly use_poll?: UsePoll) {
+    stages.push(this);
+  }
+
+  passes(count: number, timeout = 0): Promise<void> {
+    return loop({ use_poll: this.use_poll, map: this.map, timeout, count });
+  }
+
+  /** Runs the loop, pass by pass, until `happened` says so. */
+  async until(happened: () => boolean): Promise<void> {
+    const end = performance.now() + 10_000;
+    while (!happened()) {
+      if (performance.now() > end) throw new Error(`not until ${happened}`);
+      if (this.map.size === 0) throw new Error(`all are closed, and not until ${happened}`);
+      await this.passes(1, 0.1);
+    }
+  }
+
+  /** Runs the loop until all channels are closed. */
+  loop(): Promise<void> {
+    return loop({ use_poll: this.use_poll, map: this.map });
+  }
+
+  /** The two ends of a connection. */
+  pair(): [ours: Socket, theirs: Socket] {
+    const door = listening();
+    const near = new dispatcher(null, new Map());
+    near.create_socket();
+    near.connect(door.getsockname());
+    const [theirs] = accepted(door);
+    door.close();
+    return [socketOf(near), theirs];
+  }
+}
+
+/** A listening dispatcher, in no loop's map. */
+export function listening(): dispatcher {
+  const door = new dispatcher(null, new Map());
+  door.create_socket();
+  door.bind(['127.0.0.1', 0]);
+  door.listen();
+  return door;
+}
+
+/** The next connection, waiting for it. */
+export function accepted(door: dispatcher): [Socket, unknown] {
+  const socket = socketOf(door);
+  socket.setblocking(true);
+  return socket.accept();
+}
+
+export function socketOf(channel: dispatcher): Socket {
+  if (channel.socket === null) throw new Error('no socket');
+  return channel.socket;
+}
+
+/** A chat that notes what it is told. */
+export class Chat extends async_chat {
+  /** What was collected up to each terminator, and since the last one. */
+  readonly contents: string[] = [];
+  buffer = '';
+  /** Everything else: errors, messages, handlers. */
+  readonly said: string[] = [];
+
+  constructor(
+    readonly stage: Stage,
+    terminator: Terminator | string = null,
+    sock: Socket | null = null,
+  ) {
+    super(sock, stage.map);
+    this.set_terminator(terminator);
+  }
+
+  override collect_incoming_data(data: Buffer): void {
+    this.buffer += data.toString('latin1');
+  }
+
+  override found_terminator(): void {
+    this.contents.push(this.buffer);
+    this.buffer = '';
+  }
+
+  override handle_connect(): void {}
+
+  override handle_drain(): void {
+    this.said.push('drain');
+  }
+
+  override handle_close(): void {
+    this.said.push('close');
+    this.close();
+  }
+
+  override handle_error(error: unknown): void {
+    this.said.push(`error ${(error as Error).message}`);
+    this.close();
+  }
+
+  override log_info(message: unknown, type = 'info'): void {
+    this.said.push(`${type}: ${message}`);
+  }
+}
+
+/** The other end: a plain channel that reads all there is, unless it is told to wait. */
+export class Peer extends dispatcher {
+  readonly chunks: Buffer[] = [];
+  length = 0;
+  isReading = true;
+  ended = false;
+  #output: Buffer = Buffer.alloc(0);
+  /** The most bytes to send at once. */
+  portion = Infinity;
+
+  constructor(stage: Stage, sock: Socket) {
+    super(sock, stage.map);
+  }
+
+  /** What has come so far. */
+  get text(): string {
+    return Buffer.concat(this.chunks).toString('latin1');
+  }
+
+  say(text: string): void {
+    this.#output = Buffer.concat([this.#output, Buffer.from(text, 'latin1')]);
+  }
+
+  override readable(): boolean {
+    return this.isReading;
+  }
+
+  override writable(): boolean {
+    return this.#output.length > 0;
+  }
+
+  override handle_write(): void {
+    this.#output = this.#output.subarray(this.send(this.#output.subarray(0, this.portion)));
+  }
+
+  override handle_read(): void {
+    const data = this.recv(1 << 20);
+    this.chunks.push(data);
+    this.length += data.length;
+  }
+
+  override handle_eof(): void {
+    this.ended = true;
+  }
+
+  override handle_close(): void {
+    this.ended = true;
+    this.close();
+  }
+}
+
+/** A chat and its peer, connected. */
+export function connected<C extends Chat>(
+  stage: Stage,
+  make: (sock: Socket) => C,
+): [chat: C, peer: Peer, ours: Socket] {
+  const [ours, theirs] = stage.pair();
+  return [make(ours), new Peer(stage, theirs), ours];
+}
+
+/** The sizes of the system calls with which `socket` sends. */
+export function sends(socket: Socket): number[] {
+  const sizes: number[] = [];
+  const { send, sendmsg } = socket;
+  const counted = (size: number) => {
+    sizes.push(size);
+    return size;
+  };
+  socket.send = (...args) => counted(send.apply(socket, args));
+  socket.sendmsg = (...args) => counted(sendmsg.apply(socket, args));
+  return sizes;
+}
+
+/** Bytes of a latin1 string. */
+export function b(text: string): Buffer {
+  return Buffer.from(text, 'latin1');
+}
