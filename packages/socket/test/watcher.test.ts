@@ -122,6 +122,28 @@ it('BEFORE_WAITING, set in a microtask: calls prepare once more in the same turn
   expect(at.map((one) => one - at[0])).toEqual([0, 0, 0]);
 });
 
+it.each([0, 1])(
+  'BEFORE_WAITING, set for another: it prepares in the same turn (%i)',
+  async (first) => {
+    const at: number[] = [];
+    let now = 0;
+    const watchers: Watcher[] = [0, 1].map((i) =>
+      watch(
+        newQueue(),
+        () => {},
+        () => {
+          at.push(now);
+          watchers[i].pending = NOTHING;
+          if (i === first) watchers[1 - i].pending = BEFORE_WAITING;
+        },
+      ),
+    );
+    watchers[first].pending = NEXT_TURN;
+    for (; now < 20; now++) await turn();
+    expect(at.map((one) => one - at[0])).toEqual([0, 0]);
+  },
+);
+
 it('a prepare that always asks for more does not hold up Node', async () => {
   const { queue } = watched();
   let calls = 0;

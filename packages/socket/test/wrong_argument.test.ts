@@ -283,6 +283,7 @@ describe('native bounds', () => {
     expect(Buffer.from(control.subarray(start, start + length)).toString()).toBe('data');
     // There is no message where the length is less than a header's, or more than there is.
     expect(binding.cmsg_unpack(new Uint8Array(64), 64, 0, out)).toBe(0);
+    expect(binding.cmsg_unpack(new Uint8Array(64), 64, 16, out)).toBe(0);
     expect(binding.cmsg_unpack(control, 64, end, out)).toBe(0);
     expect(binding.cmsg_unpack(control, 64, 60, out)).toBe(0);
     expect(binding.cmsg_unpack(control, 64, 1000, out)).toBe(0);
