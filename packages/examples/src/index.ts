@@ -1,2 +1,11 @@
 export { EchoHandler, EchoServer } from './echo_server.js';
 export { HTTPClient } from './http_client.js';
+export { RedisHandler, RedisServer } from './redis_server.js';
+export {
+  type Deliver,
+  type Mail,
+  maildir,
+  mbox,
+  SMTPHandler,
+  SMTPServer,
+} from './smtp_sink.js';
