@@ -449,6 +449,27 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     return this.socket?.fileno() ?? -1;
   }
 
+  /** As the socket's: what comes of it is the caller's to see. Handlers are told after `connect`. */
+  connect_ex(address: Address): number {
+    return this.#socket.connect_ex(address);
+  }
+
+  /** The loop needs a non-blocking socket; a blocking one holds up the whole thread. */
+  setblocking(blocking: boolean): void {
+    this.#socket.setblocking(blocking);
+  }
+
+  getblocking(): boolean {
+    return this.#socket.getblocking();
+  }
+
+  /** Takes the channel out of its map and gives the open descriptor away. */
+  detach(): number {
+    const socket = this.#socket;
+    this.del_channel();
+    return socket.detach();
+  }
+
   recv_into(...args: Parameters<Socket['recv_into']>): number {
     return this.#socket.recv_into(...args);
   }

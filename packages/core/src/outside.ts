@@ -12,7 +12,6 @@ export function outside(channel: dispatcher<socket_like>, body: () => void): voi
   try {
     escapingTo(loop, () => handling(channel, body));
   } catch (error) {
-    if (loop === null) throw error;
-    loop.fail(error);
+    if (!loop?.fail(error)) throw error;
   }
 }

@@ -273,6 +273,20 @@ onEveryPoller((use_poll) => {
       await stage.until('write');
     });
 
+    // As ported programs set it that make their own sockets.
+    it.fails('connected counts', async () => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection();
+      const channel = new dispatcher(null, stage.map);
+      channel.set_socket(ours);
+      channel.handle_read = () => channel.close();
+      theirs.send(hello);
+      setTimeout(() => {
+        channel.connected = true;
+      }, 5);
+      await stage.loop({ signal: AbortSignal.timeout(100) });
+    });
+
     it('a predicate is asked on every pass', async () => {
       const stage = new Stage(use_poll);
       const channel = new dispatcher(connection()[0], stage.map);

@@ -6,6 +6,7 @@ import {
   AF_UNIX,
   CMSG_SPACE,
   close,
+  errno,
   MSG_PEEK,
   SHUT_WR,
   SO_LINGER,
@@ -31,6 +32,7 @@ const calls: Record<string, (channel: dispatcher) => unknown> = {
   accept: (channel) => channel.accept(),
   bind: (channel) => channel.bind(['127.0.0.1', 0]),
   connect: (channel) => channel.connect(['127.0.0.1', 1]),
+  getblocking: (channel) => channel.getblocking(),
   getpeercred: (channel) => channel.getpeercred(),
   getpeername: (channel) => channel.getpeername(),
   getsockname: (channel) => channel.getsockname(),
@@ -45,6 +47,7 @@ const calls: Record<string, (channel: dispatcher) => unknown> = {
   sendmsg: (channel) => channel.sendmsg([hello]),
   sendto: (channel) => channel.sendto(hello, ['127.0.0.1', 1]),
   'sendto with flags': (channel) => channel.sendto(hello, 0, ['127.0.0.1', 1]),
+  setblocking: (channel) => channel.setblocking(true),
   setsockopt: (channel) => channel.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1),
   shutdown: (channel) => channel.shutdown(SHUT_WR),
 };
@@ -214,4 +217,19 @@ describe('attributes', () => {
     expect([one.size, two.size, channel._fileno]).toEqual([0, 1, null]);
     two.clear();
   });
+});
+
+it('detach takes the channel out of its map and leaves the descriptor open', () => {
+  const map = new Map();
+  const [ours, theirs] = connection(AF_INET);
+  const channel = new dispatcher(ours, map);
+  const again = own(Socket.from_fd(channel.detach()));
+  again.send(hello);
+  expect([map.size, channel.fileno(), `${theirs.recv(10)}`]).toEqual([0, -1, 'hello']);
+});
+
+it('connect_ex gives the errno', () => {
+  const channel = own(new dispatcher(null, new Map()));
+  channel.create_socket(AF_UNIX);
+  expect(channel.connect_ex('/nowhere/at/all')).toBe(errno.ENOENT);
 });

@@ -305,6 +305,26 @@ onEveryPoller((use_poll) => {
   });
 
   // CPython: handle_close on every pass.
+  it.fails('an object that was told may serve the next connection, between loops', async () => {
+    const stage = new Stage(use_poll);
+    const [ours, theirs] = socketpair();
+    const fd = ours.fileno();
+    const object = duck({ handle_read_event: () => stage.say('read') });
+    stage.map.set(fd, object);
+    theirs.close();
+    await stage.passes();
+    stage.map.delete(fd);
+    ours.close();
+    const [again, peer] = socketpair();
+    for (const end of [again, peer]) own(end);
+    expect(again.fileno()).toBe(fd);
+    stage.map.set(fd, object);
+    stage.trace.length = 0;
+    peer.send(Buffer.alloc(1));
+    await stage.passes();
+    expect(stage.trace).toContain('read');
+  });
+
   it('an object that ignores handle_close is told once', async () => {
     const stage = new Stage(use_poll);
     const [ours, theirs] = socketpair();

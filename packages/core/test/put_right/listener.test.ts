@@ -71,6 +71,21 @@ onEveryPoller((use_poll) => {
     expect([server.accepting, stage.map.size]).toEqual([true, 1]);
   });
 
+  it.fails('an async handle_error that goes on to the default does not close the listener', async () => {
+    const stage = new Stage(use_poll);
+    const server = listening(new Server(stage));
+    server.handle_accepted = () => {
+      throw new Error('spam');
+    };
+    server.handle_error = async (error) => {
+      await null;
+      dispatcher.prototype.handle_error.call(server, error);
+    };
+    clients(server, 1);
+    await stage.until(() => stage.trace.length > 0);
+    expect(server.accepting).toBe(true);
+  });
+
   it('a connection whose channel is in another map is closed as well', async () => {
     const stage = new Stage(use_poll);
     const other = new Stage(use_poll);
