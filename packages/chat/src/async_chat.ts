@@ -166,7 +166,6 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
 
   /** Closes the channel once everything is sent. What is pushed after this is refused. */
   close_when_done(): void {
-    if (this.closing) return;
     this.closing = true;
     this.#fifo.push(null);
     this._changed();
@@ -221,7 +220,7 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
    */
   initiate_send(): void {
     this.#gathered = false;
-    if (this.#sending || !this.connected) return;
+    if (this.#sending) return;
     this.#sending = true;
     try {
       handling(this, () => this.#sendQueued());
@@ -261,12 +260,11 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
 
   /** Whether the kernel has taken all it was given, and may take more. */
   #sendOnce(): boolean {
-    if (this.#queue.length === 0 || !this.connected) return false;
     const queue = this.#queue;
+    if (queue.length === 0) return false;
     const chunks = queue.next(MOST_CHUNKS, this.ac_out_buffer_size);
     const sent = this.#sendChunks(chunks);
-    if (queue !== this.#queue) return false; // discarded meanwhile
-    queue.consume(sent);
+    queue.consume(sent); // that queue, which may have been discarded meanwhile
     return sent === chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 

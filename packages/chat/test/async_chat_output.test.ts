@@ -1,6 +1,6 @@
 /** What goes out: gathered, in order, and from within whatever handler. */
 import { async_chat } from '@asyncore/chat';
-import { ExitNow, loop, type Socket } from '@asyncore/core';
+import { close_all, ExitNow, loop, type Socket } from '@asyncore/core';
 import { describe, expect, it } from 'vitest';
 import {
   accepted,
@@ -87,6 +87,70 @@ onEveryPoller((use_poll) => {
     chat.push(b('one'));
     chat.push(b('three'));
     expect(sizes).toEqual([3, 5]);
+  });
+
+  it('behind what the kernel had no room for, a push makes no system call', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer, ours] = connected(stage, make(stage));
+    const pushed = stall(chat, peer);
+    const sizes = sends(ours);
+    for (let i = 0; i < 100; i++) chat.push(b('x'));
+    expect(sizes).toEqual([]);
+    peer.isReading = true;
+    await stage.until(() => peer.length === pushed + 100);
+  });
+
+  describe('while a loop waits,', () => {
+    /** Runs the loop until the peer has got `length` bytes, and does something once it waits. */
+    async function whileItWaits(
+      stage: Stage,
+      peer: Peer,
+      length: number,
+      act: () => void,
+    ): Promise<void> {
+      const { handle_read } = peer;
+      peer.handle_read = () => {
+        handle_read.call(peer);
+        if (peer.length >= length) close_all(stage.map);
+      };
+      setImmediate(() => setImmediate(act));
+      await stage.loop();
+    }
+
+    it('what is pushed from outside goes out, also if the kernel has no room at first', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, make(stage));
+      await whileItWaits(stage, peer, 20 << 20, () => chat.push(Buffer.alloc(20 << 20)));
+      expect(peer.length).toBe(20 << 20);
+    });
+
+    it('close_when_done closes', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, make(stage));
+      chat.handle_close = () => close_all(stage.map);
+      await whileItWaits(stage, peer, 1, () => chat.close_when_done());
+      expect(chat.connected).toBe(false);
+    });
+
+    it('a push that goes over the mark stops the reading', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, make(stage));
+      const stalled = stall(chat, peer);
+      chat.ac_out_high_water = stalled + (10 << 20);
+      const read: number[] = [];
+      chat.handle_read = () => {
+        read.push(peer.length);
+        Chat.prototype.handle_read.call(chat);
+      };
+      await whileItWaits(stage, peer, stalled + (50 << 20), () => {
+        chat.push(Buffer.alloc(50 << 20));
+        setImmediate(() => {
+          peer.send(b('hello'));
+          setImmediate(() => setImmediate(() => (peer.isReading = true)));
+        });
+      });
+      expect(read[0]).toBeGreaterThan(40 << 20);
+    });
   });
 
   // CPython: it only queues, connected is set later (A13).
@@ -367,6 +431,21 @@ onEveryPoller((use_poll) => {
     });
   });
 
+  it('a send that takes everything leaves others their turn', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, , ours] = connected(stage, make(stage));
+    const [other, otherPeer] = connected(stage, make(stage, '\n'));
+    ours.send = (data) => data.byteLength;
+    ours.sendmsg = (list) => [...list].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    chat.push_with_producer(
+      (function* () {
+        for (;;) yield Buffer.alloc(1000);
+      })(),
+    );
+    otherPeer.say('hello\n');
+    await stage.until(() => other.contents.length > 0);
+  });
+
   it('an ExitNow from a push in a handler ends the loop', async () => {
     const stage = new Stage(use_poll);
     const [chat, peer] = connected(stage, make(stage, '\n'));
@@ -398,6 +477,51 @@ onEveryPoller((use_poll) => {
     door.close();
     await stage.until(() => next.text === 'again');
     expect([chat.said, chat.closing, chat.connected]).toEqual([['close'], false, true]);
+  });
+
+  it('so may handle_error, for what the last send of close throws', async () => {
+    const stage = new Stage(use_poll);
+    const door = listening();
+    const [chat, peer] = connected(stage, make(stage, '\n'));
+    chat.send = () => {
+      throw new Error('mine');
+    };
+    chat.handle_error = (error) => {
+      chat.said.push(`error ${(error as Error).message}`);
+      Reflect.deleteProperty(chat, 'send');
+      chat.close();
+      chat.create_socket();
+      chat.connect(door.getsockname());
+      chat.push(b('again'));
+    };
+    chat.found_terminator = () => {
+      chat.push(b('x'));
+      chat.close();
+    };
+    peer.say('go\n');
+    await stage.until(() => peer.ended);
+    const next = new Peer(stage, accepted(door)[0]);
+    door.close();
+    await stage.until(() => next.text === 'again');
+    expect([chat.said, chat.connected]).toEqual([['error mine'], true]);
+  });
+
+  it('the end of one connection is forgotten on the next', async () => {
+    const stage = new Stage(use_poll);
+    const door = listening();
+    const [chat, peer] = connected(stage, make(stage));
+    stall(chat, peer);
+    peer.shutdown(1);
+    await stage.passes(5);
+    chat.close();
+    chat.create_socket();
+    chat.connect(door.getsockname());
+    chat.push(b('again'));
+    const next = new Peer(stage, accepted(door)[0]);
+    door.close();
+    await stage.until(() => next.text === 'again');
+    await stage.passes(5);
+    expect([chat.said, chat.connected]).toEqual([[], true]);
   });
 });
 
@@ -434,12 +558,15 @@ describe('use_encoding', () => {
     ['utf16le', 'ab', 'a\0b\0'],
   ] as const)('lets strings be pushed as %s', async (encoding, text, bytes) => {
     const stage = new Stage();
-    const [chat, peer] = connected(stage, make(stage));
+    const [chat, peer] = connected(stage, make(stage, '\n'));
     chat.use_encoding = 1;
     chat.encoding = encoding;
-    chat.push(text);
-    chat.push_with_producer([text]);
-    chat.push(text);
+    chat.found_terminator = () => {
+      chat.push(text);
+      chat.push_with_producer([text]);
+      chat.push(text);
+    };
+    peer.say('go\n');
     await stage.until(() => peer.length === 3 * bytes.length);
     expect(peer.text).toBe(bytes.repeat(3));
   });

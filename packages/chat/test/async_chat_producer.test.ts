@@ -253,6 +253,14 @@ onEveryPoller((use_poll) => {
     });
   });
 
+  it('a producer that fails at once sends nothing', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, , ours] = connected(stage, make(stage));
+    const sizes = sends(ours);
+    chat.push_with_producer(scripted([], new Error('mine')));
+    expect([sizes, chat.said]).toEqual([[], ['error mine']]);
+  });
+
   it('a producer that gives no bytes reaches handle_error', async () => {
     const stage = new Stage(use_poll);
     const [chat, peer] = connected(stage, make(stage));

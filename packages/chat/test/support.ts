@@ -185,16 +185,18 @@ export function connected<C extends Chat>(
   return [make(ours), new Peer(stage, theirs), ours];
 }
 
-/** The sizes of the system calls with which `socket` sends. */
+/** The sizes of the system calls with which `socket` sends, 0 for one that fails. */
 export function sends(socket: Socket): number[] {
   const sizes: number[] = [];
   const { send, sendmsg } = socket;
-  const counted = (size: number) => {
-    sizes.push(size);
+  const counted = (call: () => number) => {
+    sizes.push(0);
+    const size = call();
+    sizes[sizes.length - 1] = size;
     return size;
   };
-  socket.send = (...args) => counted(send.apply(socket, args));
-  socket.sendmsg = (...args) => counted(sendmsg.apply(socket, args));
+  socket.send = (...args) => counted(() => send.apply(socket, args));
+  socket.sendmsg = (...args) => counted(() => sendmsg.apply(socket, args));
   return sizes;
 }
 
