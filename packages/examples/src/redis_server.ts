@@ -289,7 +289,7 @@ const commands = new Map<string, Command>([
   ['EXPIRE', [3, 3, expire]],
   ['TTL', [2, 2, timeToLive]],
   ['KEYS', [2, 2, keys]],
-  ['FLUSHALL', [1, 2, flush]],
+  ['FLUSHALL', [1, Infinity, flush]],
   ['QUIT', [1, Infinity, quit]],
   ['COMMAND', [1, Infinity, describe]],
   ['CONFIG', [2, Infinity, configure]],
@@ -363,8 +363,8 @@ function keys(client: RedisHandler, [, pattern]: Bytes[]): void {
   client.array([...database.keys()].filter((key) => fits(key) && find(key)));
 }
 
-function flush(client: RedisHandler, [, how = 'SYNC']: Bytes[]): void {
-  if (!/^a?sync$/i.test(textOf(how))) throw new Refusal('syntax error');
+function flush(client: RedisHandler, [, how = 'SYNC', ...more]: Bytes[]): void {
+  if (!/^a?sync$/i.test(textOf(how)) || more.length > 0) throw new Refusal('syntax error');
   database.clear();
   client.status('OK');
 }
@@ -456,9 +456,8 @@ function charTest(token: string): CharTest | '*' {
   if (token === '?') return () => true;
   if (!token.startsWith('[')) return (char) => char === token.at(-1);
   const [, not, body] = /^\[(\^?)(.*?)\]?$/s.exec(token) ?? [];
-  const ranges = [...body.matchAll(/\\?(.)(?:-\\?(.))?/gs)];
-  return (char) =>
-    ranges.some(([, from, to = from]) => from <= char && char <= to) !== (not === '^');
+  const ranges = [...body.matchAll(/\\?(.)(?:-\\?(.))?/gs)].map(([, a, b = a]) => [a, b].sort());
+  return (char) => ranges.some(([from, to]) => from <= char && char <= to) !== (not === '^');
 }
 
 // ---- the server ----

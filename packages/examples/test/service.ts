@@ -1,0 +1,86 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, onTestFinished, type TestContext } from 'vitest';
+
+const runner = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const running: ChildProcess[] = [];
+
+afterAll(async () => {
+  for (const child of running.splice(0)) {
+    child.kill('SIGKILL');
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'close');
+  }
+});
+
+/** Starts a program for all tests of a file, and gives the first line it prints that fits. */
+export async function service(
+  command: string,
+  args: string[],
+  ready: RegExp,
+): Promise<{ child: ChildProcess; line: RegExpExecArray }> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  running.push(child);
+  for await (const text of createInterface(child.stdout)) {
+    const line = ready.exec(text);
+    child.stdout.resume();
+    if (line) return { child, line };
+  }
+  throw new Error(`${command} ${args.join(' ')} has ended`);
+}
+
+/** Starts an example that listens, on a free port. */
+export async function example(name: string, ...args: string[]) {
+  const all = [runner, name, '--port', '0', ...args];
+  const { child, line } = await service(process.execPath, all, /:(\d+)$/);
+  return { child, port: Number(line[1]) };
+}
+
+/** Whether a program is installed. */
+export function has(command: string, ...args: string[]): boolean {
+  return spawnSync(command, args).error === undefined;
+}
+
+/** Skips the test, with a word on how to make it run, where a program is missing. */
+export function need(context: TestContext, command: string, packageName: string): void {
+  context.skip(!has(command, '--version'), `needs ${command}: apt-get install ${packageName}`);
+}
+
+/** A connection that keeps what comes. */
+export class Client {
+  text = '';
+  closed = false;
+  readonly socket: Socket;
+  #heard = () => {};
+
+  constructor(where: number | string) {
+    this.socket = typeof where === 'number' ? connect(where, '127.0.0.1') : connect(where);
+    onTestFinished(() => void this.socket.destroy());
+    this.socket.on('data', (chunk) => {
+      this.text += chunk.toString('latin1');
+      this.#heard();
+    });
+    // A server that closes without having read everything resets the connection.
+    this.socket.on('error', () => {});
+    this.socket.on('close', () => {
+      this.closed = true;
+      this.#heard();
+    });
+  }
+
+  say(text: string | Buffer): void {
+    this.socket.write(text, 'latin1');
+  }
+
+  /** All that has come, once it fits or the connection is closed. */
+  async until(fits: RegExp): Promise<string> {
+    while (!fits.test(this.text) && !this.closed) {
+      await new Promise<void>((heard) => {
+        this.#heard = heard;
+      });
+    }
+    return this.text;
+  }
+}
