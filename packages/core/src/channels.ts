@@ -1,5 +1,6 @@
 import type { channel, channel_map } from './channel.js';
 import type { Escape } from './handling.js';
+import { registered } from './plumbing.js';
 import { Registration } from './registration.js';
 
 /** What a loop wants to know of changes to its map. */
@@ -21,6 +22,8 @@ export class Channels {
   waits = 0;
   #registrations = new Map<number, Registration>();
   #made = 0;
+  /** The loop and passes that watch the map, and how to stop. */
+  #watchers = 0;
   #uncover: (() => void)[] = [];
 
   constructor(readonly map: channel_map) {}
@@ -31,14 +34,6 @@ export class Channels {
     const made = new Channels(map);
     Object.defineProperty(map, channels, { value: made }); // hidden: a map is printed as ever
     return made;
-  }
-
-  /** The channel under `fd` may answer otherwise than before. */
-  static changed(map: channel_map, fd: number): void {
-    const state = (map as Watched)[channels];
-    if (!state?.listener) return;
-    const registration = state.#registrations.get(fd);
-    if (registration !== undefined) state.listener.changed(registration);
   }
 
   /** The channel that was under `fd` is no longer in the map. */
@@ -56,9 +51,10 @@ export class Channels {
     if (known?.channel === channel && !known.gone) return known;
     this.drop(fd);
     this.#made += 1;
-    const made = new Registration(this.map, fd, channel, this.#made, this.waits);
+    const made = new Registration(this, fd, channel, this.#made, this.waits);
     this.#registrations.set(fd, made);
-    this.listener?.changed(made);
+    if (made.channel._map === this.map) made.channel[registered] = made;
+    made.changed();
     return made;
   }
 
@@ -67,6 +63,7 @@ export class Channels {
     if (known === undefined) return;
     this.#registrations.delete(fd);
     known.gone = true;
+    if (known.channel[registered] === known) known.channel[registered] = null;
     this.listener?.removed(known);
   }
 
@@ -78,14 +75,26 @@ export class Channels {
     return Array.from(this.map, ([fd, channel]) => this.of(fd, channel));
   }
 
-  /**
-   * Tells `listener` of all channels and of every change from now on: the map's own `set`,
-   * `delete` and `clear` are covered until `ignore`. A plain Map given as the map stays itself.
-   */
+  /** Tells `listener` of all channels and of every change from now on, until `ignore`. */
   listen(listener: Listener): void {
-    const { map } = this;
     for (const registration of this.all()) listener.changed(registration);
     this.listener = listener;
+    this.watch();
+  }
+
+  ignore(): void {
+    this.listener = null;
+    this.unwatch();
+  }
+
+  /**
+   * From now on registrations come and go with the map's content: its own `set`, `delete` and
+   * `clear` are covered until `unwatch`. A plain Map given as the map stays itself.
+   */
+  watch(): void {
+    this.#watchers += 1;
+    if (this.#watchers > 1) return;
+    const { map } = this;
     const { set, delete: remove, clear } = map;
     this.#cover('set', (fd, channel) => {
       if (map.get(fd) === channel) this.drop(fd); // put there anew: the descriptor may be another
@@ -104,6 +113,12 @@ export class Channels {
     });
   }
 
+  unwatch(): void {
+    this.#watchers -= 1;
+    if (this.#watchers > 0) return;
+    for (const uncover of this.#uncover.splice(0)) uncover();
+  }
+
   #cover<K extends 'set' | 'delete' | 'clear'>(name: K, value: channel_map[K]): void {
     const { map } = this;
     const own = Object.getOwnPropertyDescriptor(map, name);
@@ -112,10 +127,5 @@ export class Channels {
       if (own) Object.defineProperty(map, name, own);
       else Reflect.deleteProperty(map, name);
     });
-  }
-
-  ignore(): void {
-    this.listener = null;
-    for (const uncover of this.#uncover.splice(0)) uncover();
   }
 }

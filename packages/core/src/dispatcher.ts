@@ -35,9 +35,10 @@ import {
   hung_up,
   interest,
   over,
+  registered,
   settle_predicates,
 } from './plumbing.js';
-import { stateOf } from './registration.js';
+import { type Registration, stateOf } from './registration.js';
 
 /** Listening sockets take at most so many connections in one event, so that others get a turn. */
 const MOST_ACCEPTS = 128;
@@ -104,6 +105,8 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   socket: S | null = null;
   _map: channel_map;
   _fileno: number | null = null;
+  /** @internal */
+  [registered]: Registration | null = null;
 
   /** The peer will send no more. */
   #ended = false;
@@ -209,7 +212,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
    * on every pass anyway.
    */
   _changed(): void {
-    if (this._map && this._fileno !== null) Channels.changed(this._map, this._fileno);
+    this[registered]?.changed();
   }
 
   // ---- questions ----

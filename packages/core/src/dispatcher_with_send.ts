@@ -68,13 +68,14 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
   override send(data: Uint8Array): number {
     if (this.debug) this.log_info(`sending ${data}`);
     const waiting = this.#queue.length > 0;
-    this.#queue.push(bytes(data));
+    const chunk = bytes(data);
+    this.#queue.push(chunk);
     // Behind what the kernel had no room for, it goes out when there is room.
     if (!this.#gathered && !waiting) {
       this.#gathered = gather(this);
       if (!this.#gathered) this.initiate_send();
     }
-    return data.byteLength;
+    return chunk.length;
   }
 
   /** The peer may have ended its half only (`nc -N`): the default closes once everything is sent. */

@@ -11,7 +11,9 @@ export interface sender extends Pick<channel, 'handle_close' | 'handle_error'> {
 type Erring = Pick<channel, 'handle_error'> & Partial<Pick<channel, 'handle_close'>>;
 
 let depth = 0;
-let gathered: sender[] = [];
+/** The channels with output to send when the handler returns: mostly one, seldom more. */
+let first: sender | null = null;
+const others: sender[] = [];
 
 /** Takes what an async handler lets escape: the loop that called it. False when it cannot. */
 export interface Escape {
@@ -34,15 +36,19 @@ export function escapingTo<T>(taker: Escape | null, body: () => T): T {
  * Runs one event's handlers: sends what they throw where it belongs, and then what they pushed, to
  * whichever channels, in as few system calls as possible.
  */
-export function handling<C extends Erring>(channel: C, handlers: (channel: C) => void): void {
+export function handling<C extends Erring, A = undefined>(
+  channel: C,
+  handlers: (channel: C, about: A) => void,
+  about?: A,
+): void {
   depth += 1;
   try {
-    handlers(channel);
+    handlers(channel, about as A); // undefined where A is
   } catch (error) {
     failed(channel, error);
   } finally {
     depth -= 1;
-    if (gathered.length > 0) flush();
+    if (first !== null) flush(first);
   }
 }
 
@@ -52,21 +58,26 @@ function gathering(body: () => void): void {
     body();
   } finally {
     depth -= 1;
-    if (gathered.length > 0) flush();
+    if (first !== null) flush(first);
   }
 }
 
 /** Whether `sender` may wait with its output: then it is sent when the handler returns. */
 export function gather(sender: sender): boolean {
   if (depth === 0) return false;
-  gathered.push(sender);
+  if (first === null) first = sender;
+  else others.push(sender);
   return true;
 }
 
+function flush(sender: sender): void {
+  first = null;
+  if (others.length === 0) initiate(sender);
+  else flushAll([sender, ...others.splice(0)]);
+}
+
 /** Each sender has its turn, also when what another one throws leaves the loop. */
-function flush(): void {
-  const senders = gathered;
-  gathered = [];
+function flushAll(senders: sender[]): void {
   const escaped: unknown[] = [];
   for (const sender of senders) {
     try {

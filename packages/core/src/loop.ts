@@ -115,7 +115,8 @@ class Loop {
   #pairs = new Int32Array(1024);
 
   /** Those to ask before the next wait, those to ask always, those ready without being told. */
-  #toAsk: Registration[] = [];
+  #firstToAsk: Registration | null = null;
+  #lastToAsk: Registration | null = null;
   #restless = new Set<Registration>();
   #ready = new Set<Registration>();
 
@@ -161,7 +162,9 @@ class Loop {
   changed(registration: Registration): void {
     if (registration.queued || this.#ended) return;
     registration.queued = true;
-    this.#toAsk.push(registration);
+    if (this.#lastToAsk === null) this.#firstToAsk = registration;
+    else this.#lastToAsk.next = registration;
+    this.#lastToAsk = registration;
     this.#watcher.pending = BEFORE_WAITING;
   }
 
@@ -183,18 +186,26 @@ class Loop {
 
   /** Asks those that did something, except the restless: prepare asks these in any case. */
   #askChanged(): void {
-    for (const registration of this.#toAsk) {
-      registration.queued = false;
-      if (registration.gone) continue;
-      if (registration.restless) {
-        this.#restless.add(registration);
+    for (let asked = this.#dequeue(); asked !== null; asked = this.#dequeue()) {
+      if (asked.gone) continue;
+      if (asked.restless) {
+        this.#restless.add(asked);
       } else {
-        this.#restless.delete(registration);
-        this.#ask(registration);
+        if (this.#restless.size > 0) this.#restless.delete(asked);
+        this.#ask(asked);
       }
     }
-    this.#toAsk = [];
     this.#watcher.pending = this.#restless.size > 0 || this.#ready.size > 0 ? NEXT_TURN : NOTHING;
+  }
+
+  #dequeue(): Registration | null {
+    const registration = this.#firstToAsk;
+    if (registration === null) return null;
+    this.#firstToAsk = registration.next;
+    if (this.#firstToAsk === null) this.#lastToAsk = null;
+    registration.next = null;
+    registration.queued = false;
+    return registration;
   }
 
   #ask(registration: Registration): void {
@@ -204,7 +215,7 @@ class Loop {
     const events = registration.stale ? 0 : wanted & ~DUE;
     if (events !== registration.watched) this.#watch(registration, events);
     if (wanted & DUE || told(registration) !== 0) this.#ready.add(registration);
-    else this.#ready.delete(registration);
+    else if (this.#ready.size > 0) this.#ready.delete(registration);
   }
 
   #pass(): void {
@@ -377,9 +388,9 @@ class Loop {
     this.#channels.ignore();
     for (const registration of this.#channels.all()) {
       registration.watched = 0;
-      registration.queued = false;
       registration.alwaysReady = false;
     }
+    while (this.#dequeue() !== null);
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);
     this.#settings.signal?.removeEventListener('abort', this.#aborted);

@@ -27,10 +27,10 @@ export class output_queue {
   }
 
   push(chunk: Uint8Array): void {
-    if (chunk.byteLength === 0) return;
+    if (chunk.length === 0) return;
     this.#encode();
     this.#add(chunk);
-    this.#length += chunk.byteLength;
+    this.#length += chunk.length;
   }
 
   /** The same for text. Many short ones in latin1 cost least: they are encoded all at once. */
@@ -56,7 +56,7 @@ export class output_queue {
     for (let i = this.#first; i < length && chunks.length < most && left > 0; i++) {
       const chunk = this.#chunks[i].subarray(start, start + left);
       chunks.push(chunk);
-      left -= chunk.byteLength;
+      left -= chunk.length;
       start = 0;
     }
     return chunks;
@@ -70,11 +70,8 @@ export class output_queue {
       return;
     }
     this.#sent += count;
-    while (
-      this.#first < this.#chunks.length &&
-      this.#sent >= this.#chunks[this.#first].byteLength
-    ) {
-      this.#sent -= this.#chunks[this.#first].byteLength;
+    while (this.#first < this.#chunks.length && this.#sent >= this.#chunks[this.#first].length) {
+      this.#sent -= this.#chunks[this.#first].length;
       this.#first += 1;
     }
     // Half of the list is history: drop it, so that the cost of doing so is spread evenly.
@@ -98,10 +95,10 @@ export class output_queue {
   }
 
   #add(chunk: Uint8Array): void {
-    const isSmall = chunk.byteLength <= SMALL;
+    const isSmall = chunk.length <= SMALL;
     if (!isSmall) this.#join();
     this.#chunks.push(chunk);
-    if (isSmall) this.#looseLength += chunk.byteLength;
+    if (isSmall) this.#looseLength += chunk.length;
     if (!isSmall || this.#looseLength >= MOST_JOINED) this.#join();
   }
 

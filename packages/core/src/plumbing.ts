@@ -21,6 +21,9 @@ export const DUE = 1 << 30;
 /** `channel[over]`: whether it was told of the end, so that it gets nothing more. */
 export const over = Symbol('asyncore.over');
 
+/** `channel[registered]`: its registration in its own map, kept there to be found at once. */
+export const registered = Symbol('asyncore.registered');
+
 const settled = new WeakSet<(...args: never[]) => unknown>();
 
 /** Whether a predicate's answer changes only with `_changed()`, so that it need not be asked. */

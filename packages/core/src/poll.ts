@@ -32,17 +32,22 @@ export const poll3 = poll2;
 function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: number[]): void {
   if (map.size === 0) return;
   const channels = Channels.of(map);
-  const asked = channels.all().filter((registration) => ask(registration, poller));
-  const notices = asked.some(({ wanted }) => wanted & DUE);
-  const events = new Map(poller.poll(notices ? 0 : timeout));
-  channels.waits += 1;
-  const batch = asked.map((registration): [Registration, number] => {
-    return [registration, registration.steps(events.get(registration.fd) ?? 0)];
-  });
-  for (const kind of kinds) {
-    for (const [registration, steps] of batch) {
-      if (steps & kind) registration.deliver(steps & kind);
+  channels.watch();
+  try {
+    const asked = channels.all().filter((registration) => ask(registration, poller));
+    const notices = asked.some(({ wanted }) => wanted & DUE);
+    const events = new Map(poller.poll(notices ? 0 : timeout));
+    channels.waits += 1;
+    const batch = asked.map((registration): [Registration, number] => {
+      return [registration, registration.steps(events.get(registration.fd) ?? 0)];
+    });
+    for (const kind of kinds) {
+      for (const [registration, steps] of batch) {
+        if (steps & kind) registration.deliver(steps & kind);
+      }
     }
+  } finally {
+    channels.unwatch();
   }
 }
 

@@ -11,8 +11,9 @@ import {
   unread,
 } from '@asyncore/socket';
 import type { channel, channel_map } from './channel.js';
+import type { Channels } from './channels.js';
 import { handling, settle } from './handling.js';
-import { DUE, due, hung_up, interest, is_settled, over } from './plumbing.js';
+import { DUE, due, hung_up, interest, is_settled, over, registered } from './plumbing.js';
 
 const RDHUP = POLLRDHUP ?? 0;
 const ENDED = POLLERR | POLLHUP | POLLNVAL | RDHUP;
@@ -32,6 +33,7 @@ type Channel = channel & {
   [due]?(): void;
   readonly [over]?: boolean;
   readonly _map?: channel_map;
+  [registered]?: Registration | null;
 };
 
 /**
@@ -43,8 +45,9 @@ export class Registration {
   gone = false;
   /** What the channel waits for, as last asked. */
   wanted = 0;
-  /** Waits in the loop's list of those to be asked. */
+  /** Waits in the loop's list of those to be asked, before `next`. */
   queued = false;
+  next: Registration | null = null;
   /** What the loop has told the kernel. */
   watched = 0;
   /** The kernel's queue refuses it because it is always ready: a regular file. */
@@ -56,11 +59,13 @@ export class Registration {
   /** What the channel answered last, and what it answered when it was put to rest. */
   #asked = 0;
   #restedAt = -1;
+  /** What is being delivered. */
+  #steps = 0;
   /** How much there was to read when poll said that the connection is over. */
   #unread = 0;
 
   constructor(
-    readonly map: channel_map,
+    readonly channels: Channels,
     readonly fd: number,
     channel: channel,
     /** The order of registration, and the number of waits before it. */
@@ -75,7 +80,7 @@ export class Registration {
     const { channel } = this;
     return (
       channel[interest] === undefined ||
-      channel._map !== this.map || // what it tells its own map does not come here
+      channel._map !== this.channels.map || // what it tells its own map does not come here
       !is_settled(channel.readable) ||
       !is_settled(channel.writable)
     );
@@ -89,21 +94,29 @@ export class Registration {
 
   /** Whether the channel is still there. Look after every handler: it may have closed itself. */
   get alive(): boolean {
-    return !this.gone && this.map.get(this.fd) === this.channel && !this.channel[over];
+    return !this.gone && !this.channel[over];
+  }
+
+  /** It may answer otherwise than before: a loop is to ask it. */
+  changed(): void {
+    this.channels.listener?.changed(this);
   }
 
   /** Asks the channel what to wait for. A predicate that throws is a handler that throws. */
   ask(): number {
     if (this.#muted) this.#muteUrgent();
-    let events = 0;
-    handling(this.channel, (channel) => {
-      events = channel[interest]?.() ?? plainInterest(channel);
-    });
+    this.#asked = 0;
+    handling(this.channel, Registration.#ask, this);
     if (this.gone) return 0;
-    this.#asked = events;
+    const events = this.#asked;
     if (events !== this.#restedAt) this.#restedAt = -1;
     this.wanted = this.#restedAt < 0 ? events & ~this.#muted : 0;
     return this.wanted;
+  }
+
+  // Handlers are functions of their own rather than closures, which would be made for every event.
+  static #ask(channel: Channel, asked: Registration): void {
+    asked.#asked = channel[interest] ? channel[interest]() : plainInterest(channel);
   }
 
   /** Nothing is told until the channel waits for something else than now. */
@@ -128,15 +141,18 @@ export class Registration {
 
   /** Calls the handlers for `steps`, as long as the channel is there to be told. */
   deliver(steps: number): void {
-    if (!this.alive) return;
-    handling(this.channel, (channel) => {
-      if (steps & NOTICE) settle(channel, channel[due]?.());
-      if (steps & READ && this.alive) settle(channel, channel.handle_read_event());
-      if (steps & WRITE && this.alive) settle(channel, channel.handle_write_event());
-      if (steps & URGENT && this.alive) settle(channel, channel.handle_expt_event());
-      if (this.alive && (steps & URGENT || this.#muted)) this.#muteUrgent();
-      if (steps & END && this.alive) this.#end();
-    });
+    this.#steps = steps;
+    if (this.alive) handling(this.channel, Registration.#deliver, this);
+  }
+
+  static #deliver(channel: Channel, told: Registration): void {
+    const steps = told.#steps;
+    if (steps & NOTICE) settle(channel, channel[due]?.());
+    if (steps & READ && told.alive) settle(channel, channel.handle_read_event());
+    if (steps & WRITE && told.alive) settle(channel, channel.handle_write_event());
+    if (steps & URGENT && told.alive) settle(channel, channel.handle_expt_event());
+    if (told.alive && (steps & URGENT || told.#muted)) told.#muteUrgent();
+    if (steps & END && told.alive) told.#end();
   }
 
   /** The urgent byte may have been left unread: then wait for nothing urgent until it is gone. */

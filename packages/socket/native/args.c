@@ -89,16 +89,15 @@ static bool is_detached(napi_env env, napi_value view, bool typed) {
 bool bytes_of(napi_env env, napi_value value, struct bytes* out) {
   napi_typedarray_type type = UNKNOWN;
   void* data = NULL;
-  bool is_typed = false;
-  bool is_view = false;
-  napi_is_typedarray(env, value, &is_typed);
+  bool is_typed =
+      napi_get_typedarray_info(env, value, &type, &out->length, &data, NULL, NULL) == napi_ok;
   if (is_typed) {
-    if (napi_get_typedarray_info(env, value, &type, &out->length, &data, NULL, NULL) != napi_ok ||
-        (size_t)type >= sizeof(element_size) / sizeof(element_size[0])) {
+    if ((size_t)type >= sizeof(element_size) / sizeof(element_size[0])) {
       return false; /* an element type newer than this file */
     }
     out->length *= element_size[type];
   } else {
+    bool is_view = false;
     napi_is_dataview(env, value, &is_view);
     if (!is_view ||
         napi_get_dataview_info(env, value, &out->length, &data, NULL, NULL) != napi_ok) {
@@ -114,16 +113,12 @@ bool call_bytes(struct call* call, int i, const char* what, struct bytes* out) {
   return throw_type(call, what, "a Uint8Array or other view of bytes that is not detached");
 }
 
-bool call_slice(struct call* call, int i, struct bytes* out) {
-  size_t offset, length;
-  if (!call_bytes(call, i, "buffer", out) || !call_size(call, i + 1, "offset", &offset) ||
-      !call_size(call, i + 2, "length", &length)) {
+bool call_room(struct call* call, int i, struct bytes* out) {
+  size_t length;
+  if (!call_bytes(call, i, "buffer", out) || !call_size(call, i + 1, "length", &length)) {
     return false;
   }
-  if (offset > out->length || length > out->length - offset) {
-    return throw_range(call, "offset + length", "within the buffer");
-  }
-  if (length > 0) out->data += offset;
+  if (length > out->length) return throw_range(call, "length", "within the buffer");
   out->length = length;
   return true;
 }

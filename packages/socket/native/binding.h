@@ -35,7 +35,7 @@ struct state* state_of(napi_env env);
 
 /* ---- args.c: reading arguments; each throws what was wrong and returns false ---- */
 
-#define MAX_ARGS 8
+#define MAX_ARGS 7
 
 struct call {
   napi_env env;
@@ -52,7 +52,7 @@ bool call_begin(struct call* call, napi_env env, napi_callback_info info, const 
 bool call_int(struct call* call, int i, const char* what, int32_t* out);
 bool call_count(struct call* call, int i, const char* what, int32_t most, int32_t* out);
 bool call_bytes(struct call* call, int i, const char* what, struct bytes* out);
-bool call_slice(struct call* call, int i, struct bytes* out); /* bytes, offset, length at i.. */
+bool call_room(struct call* call, int i, struct bytes* out); /* bytes at i, and how many of them */
 bool call_ints(struct call* call, int i, const char* what, size_t least, int32_t** out, size_t* n);
 bool call_string(struct call* call, int i, const char* what, char* out, size_t size);
 bool call_absent(struct call* call, int i); /* null or undefined */

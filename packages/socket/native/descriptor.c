@@ -67,24 +67,24 @@ static napi_value js_dup(napi_env env, napi_callback_info info) {
   return answer_call(env, copy);
 }
 
-/* read(fd, buffer, offset, length) */
+/* read(fd, buffer, length) */
 static napi_value js_read(napi_env env, napi_callback_info info) {
   struct call call;
   int32_t fd;
   struct bytes into;
   ssize_t result;
-  if (!call_fd(&call, env, info, "read", &fd) || !call_slice(&call, 1, &into)) return NULL;
+  if (!call_fd(&call, env, info, "read", &fd) || !call_room(&call, 1, &into)) return NULL;
   RETRY(result, read(fd, into.data, into.length));
   return answer_call(env, result);
 }
 
-/* write(fd, buffer, offset, length) */
+/* write(fd, data) */
 static napi_value js_write(napi_env env, napi_callback_info info) {
   struct call call;
   int32_t fd;
   struct bytes from;
   ssize_t result;
-  if (!call_fd(&call, env, info, "write", &fd) || !call_slice(&call, 1, &from)) return NULL;
+  if (!call_fd(&call, env, info, "write", &fd) || !call_bytes(&call, 1, "data", &from)) return NULL;
   RETRY(result, write(fd, from.data, from.length));
   return answer_call(env, result);
 }

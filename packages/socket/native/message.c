@@ -66,7 +66,7 @@ static napi_value js_sendmsg(napi_env env, napi_callback_info info) {
 }
 
 /*
- * recvmsg(fd, buffer, offset, length, flags, address, control | null, out): the number of bytes,
+ * recvmsg(fd, buffer, length, flags, address, control | null, out): the number of bytes,
  * with msg_flags and the length of the control messages in the Int32Array `out`.
  */
 static napi_value js_recvmsg(napi_env env, napi_callback_info info) {
@@ -80,10 +80,10 @@ static napi_value js_recvmsg(napi_env env, napi_callback_info info) {
   struct address address = {.length = sizeof(address.storage)};
   ssize_t result;
   if (!call_begin(&call, env, info, "recvmsg") || !call_int(&call, 0, "fd", &fd) ||
-      !call_slice(&call, 1, &into) || !call_int(&call, 4, "flags", &flags) ||
-      !call_address_out(&call, 5, &from) ||
-      (!call_absent(&call, 6) && !call_bytes(&call, 6, "control", &control)) ||
-      !call_ints(&call, 7, "out", 2, &out, &n)) {
+      !call_room(&call, 1, &into) || !call_int(&call, 3, "flags", &flags) ||
+      !call_address_out(&call, 4, &from) ||
+      (!call_absent(&call, 5) && !call_bytes(&call, 5, "control", &control)) ||
+      !call_ints(&call, 6, "out", 2, &out, &n)) {
     return NULL;
   }
   struct iovec list = {.iov_base = into.data, .iov_len = into.length};

@@ -16,7 +16,7 @@ export function read(fd: number, size: number): Buffer {
 
 /** Writes and gives the number of bytes taken, which may be fewer than given: write(2). */
 export function write(fd: number, data: ArrayBufferView): number {
-  return checked('write', binding.write(fd, data, 0, data?.byteLength));
+  return checked('write', binding.write(fd, data));
 }
 
 /** A pipe's ends, [for reading, for writing], close-on-exec and blocking: pipe(2). */

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'; // the global one is a getter
 import { binding } from './binding.js';
 import { MSG_TRUNC } from './constants.js';
 import { checked } from './os_error.js';
@@ -7,14 +8,10 @@ const BLOCK = 65536;
 const SMALL = 2048;
 
 let block = Buffer.allocUnsafeSlow(BLOCK);
+/** Views of the block's first bytes by their number, made when first needed. */
+let beginnings: Uint8Array[] = [];
 
-export type Receive = (
-  fd: number,
-  into: Uint8Array,
-  offset: number,
-  length: number,
-  flags: number,
-) => number;
+export type Receive = (fd: number, into: Uint8Array, length: number, flags: number) => number;
 
 function sized(call: string, size: unknown): asserts size is number {
   if (typeof size !== 'number') throw new TypeError(`${call}: size must be a number of bytes`);
@@ -41,10 +38,11 @@ export function received(
   // On a stream it means to throw bytes away: what others received here must not show instead.
   if (typeof flags === 'number' && flags & MSG_TRUNC) into.fill(0, 0, room);
   // With MSG_TRUNC the answer is the datagram's length, which may be more than there is room for.
-  const length = Math.min(checked(call, receive(fd, into, 0, room, flags)), room);
-  if (length <= SMALL) {
+  const length = Math.min(checked(call, receive(fd, into, room, flags)), room);
+  if (into === block && length <= SMALL) {
     const copy = Buffer.allocUnsafe(length);
-    into.copy(copy, 0, 0, length);
+    beginnings[length] ??= block.subarray(0, length);
+    copy.set(beginnings[length]);
     return copy;
   }
   if (length * 2 < into.length) {
@@ -52,7 +50,10 @@ export function received(
     into.copy(copy, 0, 0, length);
     return copy;
   }
-  if (into === block) block = Buffer.allocUnsafeSlow(BLOCK);
+  if (into === block) {
+    block = Buffer.allocUnsafeSlow(BLOCK);
+    beginnings = [];
+  }
   return into.subarray(0, length);
 }
 

@@ -110,7 +110,7 @@ export class Socket extends Descriptor {
   /** Receives into `buffer` and gives the number of bytes; `nbytes` 0 means all its room. */
   recv_into(buffer: ArrayBufferView, nbytes = 0, flags = 0): number {
     const length = nbytes === 0 ? buffer?.byteLength : nbytes;
-    return checked('recv', binding.recv(this.fileno(), buffer, 0, length, flags));
+    return checked('recv', binding.recv(this.fileno(), buffer, length, flags));
   }
 
   /** One datagram, and where it comes from (null on a connected stream). recvfrom(2). */
@@ -121,7 +121,7 @@ export class Socket extends Descriptor {
 
   /** Gives the number of bytes that the kernel took, which may be fewer than given. send(2). */
   send(data: ArrayBufferView, flags = 0): number {
-    return checked('send', binding.send(this.fileno(), data, 0, data?.byteLength, flags));
+    return checked('send', binding.send(this.fileno(), data, flags));
   }
 
   /** One datagram to an address. sendto(2). */
@@ -130,7 +130,7 @@ export class Socket extends Descriptor {
   sendto(data: ArrayBufferView, ...rest: [Address] | [number, Address]): number {
     const [flags, address] = rest.length === 1 ? [0, rest[0]] : rest;
     const to = pack('sendto', this.family, address);
-    const sent = binding.sendto(this.fileno(), data, 0, data?.byteLength, flags, to);
+    const sent = binding.sendto(this.fileno(), data, flags, to);
     return checked('sendto', sent, address);
   }
 
@@ -170,8 +170,7 @@ export class Socket extends Descriptor {
       'recvmsg',
       this.fileno(),
       bufsize,
-      (fd, into, offset, length, flags) =>
-        binding.recvmsg(fd, into, offset, length, flags, name, control, ints),
+      (fd, into, length, flags) => binding.recvmsg(fd, into, length, flags, name, control, ints),
       flags,
     );
     const messageFlags = ints[0];
@@ -284,8 +283,8 @@ export function socketpair(family = AF_UNIX, type = SOCK_STREAM, proto = 0): [So
   return [new Socket(family, type, proto, first), new Socket(family, type, proto, second)];
 }
 
-function receiveFrom(fd: number, into: Uint8Array, offset: number, length: number, flags: number) {
-  return binding.recvfrom(fd, into, offset, length, flags, name);
+function receiveFrom(fd: number, into: Uint8Array, length: number, flags: number) {
+  return binding.recvfrom(fd, into, length, flags, name);
 }
 
 function intOption(fd: number, level: number, option: number): number {

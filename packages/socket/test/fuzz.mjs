@@ -151,7 +151,7 @@ const host = () =>
   pick(['127.0.0.1', '::1', '', '%', 'fe80::1%lo', '::1%1', 'x'.repeat(below(99))]);
 const orNull = (make) => () => (chance(0.5) ? null : make());
 const list = () => Array.from({ length: below(8) }, () => (chance(0.97) ? view() : wrong()));
-const slice = [view, size, size];
+const room = [view, size];
 
 // SO_LINGER makes close wait.
 const options = Object.entries(constants)
@@ -204,7 +204,7 @@ function control() {
 }
 
 /** Takes over the descriptors that came with a message. */
-function arrived(result, [, , , , , , bytes, out]) {
+function arrived(result, [, , , , , bytes, out]) {
   if (result < 0 || bytes == null) return;
   const ints = new Int32Array(4);
   const length = Math.min(out[1], bytes.byteLength);
@@ -257,12 +257,12 @@ const calls = {
   listen: [[socket, int]],
   accept: [[socket, newAddress], bornSocket],
   connect: [[socket, address]],
-  recv: [[socket, ...slice, flags]],
-  recvfrom: [[socket, ...slice, flags, newAddress]],
-  send: [[socket, ...slice, flags]],
-  sendto: [[socket, ...slice, flags, address]],
+  recv: [[socket, ...room, flags]],
+  recvfrom: [[socket, ...room, flags, newAddress]],
+  send: [[socket, view, flags]],
+  sendto: [[socket, view, flags, address]],
   sendmsg: [[socket, gathered, flags, orNull(address), orNull(control)]],
-  recvmsg: [[socket, ...slice, flags, newAddress, orNull(view), ints(2)], arrived],
+  recvmsg: [[socket, ...room, flags, newAddress, orNull(view), ints(2)], arrived],
   cmsg_space: [[int]],
   cmsg_pack: [[view, int, int32, int32, view]],
   cmsg_unpack: [[view, int, int, ints(4)]],
@@ -273,8 +273,8 @@ const calls = {
   getpeername: [[socket, newAddress]],
   getpeercred: [[socket, ints(3)]],
   dup: [[fd], born],
-  read: [[fd, ...slice]],
-  write: [[fd, ...slice]],
+  read: [[fd, ...room]],
+  write: [[fd, view]],
   pipe: [
     [ints(2)],
     (result, args) => {
@@ -343,7 +343,7 @@ function setTheScene() {
   binding.listen(listener, 5);
   binding.getsockname(listener, address);
   binding.connect(client, address);
-  binding.send(client, Buffer.from('data'), 0, 4, 0);
+  binding.send(client, Buffer.from('data'), 0);
   [listener, client].forEach(bornSocket);
   const queue = binding.epoll_create?.() ?? binding.kqueue_create();
   if (binding.epoll_ctl) binding.epoll_ctl(queue, constants.EPOLL_CTL_ADD, listener, 1);
