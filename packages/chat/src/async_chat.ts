@@ -223,11 +223,15 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
     if (this.#sending) return;
     this.#sending = true;
     try {
-      handling(this, () => this.#sendQueued());
+      handling(this, async_chat.#send);
     } finally {
       this.#sending = false;
     }
     this._changed();
+  }
+
+  static #send(chat: async_chat<socket_like>): void {
+    chat.#sendQueued();
   }
 
   #sendQueued(): void {
@@ -263,12 +267,13 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
     const queue = this.#queue;
     if (queue.length === 0) return false;
     const chunks = queue.next(MOST_CHUNKS, this.ac_out_buffer_size);
+    const given = chunks.reduce((sum, { length }) => sum + length, 0);
     const sent = this.#sendChunks(chunks);
     queue.consume(sent); // that queue, which may have been discarded meanwhile
-    return sent === chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    return sent === given;
   }
 
-  #sendChunks(chunks: Uint8Array[]): number {
+  #sendChunks(chunks: readonly Uint8Array[]): number {
     if (this.send === dispatcher.prototype.send) return this._send_chunks(chunks);
     return this.send(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
   }

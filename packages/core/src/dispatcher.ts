@@ -40,6 +40,8 @@ import {
 } from './plumbing.js';
 import { type Registration, stateOf } from './registration.js';
 
+/** One for all channels: none is to be changed, only replaced. */
+const WARNING: Iterable<string> = Object.freeze(['warning']);
 /** Listening sockets take at most so many connections in one event, so that others get a turn. */
 const MOST_ACCEPTS = 128;
 /** How long a listener rests, in milliseconds, when the system is out of descriptors or memory. */
@@ -100,7 +102,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   /** The peer's address, or for a listener its own. */
   addr: Address | null = null;
   /** Kinds of message that `log_info` leaves out. */
-  ignore_log_types: Iterable<string> = new Set(['warning']);
+  ignore_log_types: Iterable<string> = WARNING;
   family_and_type: [family: number, type: number] | null = null;
   socket: S | null = null;
   _map: channel_map;
@@ -119,8 +121,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   /** An exception in handle_accepted is being handled, which must not close the listener. */
   #sparing = false;
   /** Out of descriptors: no accepting before this time. The timer tells a loop, passes look. */
-  #restsUntil = 0;
-  #rest: NodeJS.Timeout | undefined;
+  #rest: { until: number; timer: NodeJS.Timeout } | null = null;
   /** That was logged, and nothing accepted since. */
   #exhausted = false;
   /** The name being looked up, and what came of it. */
@@ -323,8 +324,8 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   /** The next waiting connection, or null when there is none (any more). accept(2). */
   accept(): [sock: Socket, address: Address] | null {
     try {
-      const pair = this.#socket.accept();
-      this.#exhausted = false;
+      const pair = nextOf(this.#socket);
+      if (pair !== null) this.#exhausted = false;
       return pair;
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
@@ -343,12 +344,12 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
       );
     }
     this.#exhausted = true;
-    this.#restsUntil = performance.now() + REST;
-    clearTimeout(this.#rest);
-    this.#rest = setTimeout(() => {
-      this.#restsUntil = 0;
+    clearTimeout(this.#rest?.timer);
+    const timer = setTimeout(() => {
+      this.#rest = null;
       this._changed();
     }, REST);
+    this.#rest = { until: performance.now() + REST, timer };
   }
 
   /**
@@ -360,7 +361,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   }
 
   /** The same for several chunks, gathered in one sendmsg(2) where the socket can. */
-  _send_chunks(chunks: Uint8Array[]): number {
+  _send_chunks(chunks: readonly Uint8Array[]): number {
     const socket: socket_like = this.socket ?? this.#socket;
     try {
       if (chunks.length === 1 || !socket.sendmsg) return socket.send(chunks[0]);
@@ -418,8 +419,8 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     this.accepting = false;
     this.connecting = false;
     this.#lookup = null;
-    clearTimeout(this.#rest);
-    this.#restsUntil = 0;
+    clearTimeout(this.#rest?.timer);
+    this.#rest = null;
     this.del_channel(); // before the descriptor: a duplicate of it would stay in the queue
     try {
       this.socket?.close();
@@ -656,7 +657,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   }
 
   get #isResting(): boolean {
-    return this.#restsUntil !== 0 && performance.now() < this.#restsUntil;
+    return this.#rest !== null && performance.now() < this.#rest.until;
   }
 
   /** Whether anything comes of a write event. */
@@ -777,6 +778,15 @@ const {
 } = dispatcher.prototype;
 settle_predicates(dispatcher.prototype, 'readable', 'writable');
 announce_assignment(dispatcher.prototype, 'handle_read', 'handle_write', 'handle_write_event');
+
+/** The next connection, or null: to throw that none waits would cost more than to accept one. */
+function nextOf(socket: Socket): [sock: Socket, address: Address] | null {
+  if (socket.accept !== Socket.prototype.accept) return socket.accept(); // one of its own
+  const answer = socket.accept_ex();
+  if (typeof answer !== 'number') return answer;
+  if (answer === errno.EAGAIN) return null;
+  throw new OSError('accept', answer);
+}
 
 /** A class may have a toString of its own that fails. */
 function describe(channel: dispatcher<socket_like>): string {

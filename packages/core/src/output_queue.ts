@@ -5,12 +5,14 @@ const MOST_BYTES = 1 << 20;
 const SMALL = 2048;
 const MOST_JOINED = 65536;
 
+const NONE: Uint8Array[] = [];
+
 /**
  * Bytes on their way out, in chunks as they were given: a chunk must not be changed until it has
  * left. Small ones are joined when their turn comes, large ones never copied.
  */
 export class output_queue {
-  #chunks: Uint8Array[] = [];
+  #chunks: Uint8Array[] = NONE; // and never pushed to as long as it is
   /** The first chunk that is not sent, and how much of it is. */
   #first = 0;
   #sent = 0;
@@ -45,11 +47,11 @@ export class output_queue {
   }
 
   /** The next chunks: at most `most` of them, and at most `bytes` bytes. */
-  next(most = MOST_CHUNKS, bytes = MOST_BYTES): Uint8Array[] {
+  next(most = MOST_CHUNKS, bytes = MOST_BYTES): readonly Uint8Array[] {
     this.#encode();
     this.#join();
     const { length } = this.#chunks;
-    if (length === 1 && this.#sent === 0 && this.#length <= bytes) return [this.#chunks[0]];
+    if (length === 1 && this.#sent === 0 && this.#length <= bytes) return this.#chunks;
     const chunks: Uint8Array[] = [];
     let start = this.#sent;
     let left = bytes;
@@ -83,7 +85,7 @@ export class output_queue {
   }
 
   clear(): void {
-    this.#chunks = [];
+    this.#chunks = NONE;
     this.#text = '';
     this.#first = this.#sent = this.#loose = this.#looseLength = this.#length = 0;
   }
@@ -97,7 +99,8 @@ export class output_queue {
   #add(chunk: Uint8Array): void {
     const isSmall = chunk.length <= SMALL;
     if (!isSmall) this.#join();
-    this.#chunks.push(chunk);
+    if (this.#chunks === NONE) this.#chunks = [chunk];
+    else this.#chunks.push(chunk);
     if (isSmall) this.#looseLength += chunk.length;
     if (!isSmall || this.#looseLength >= MOST_JOINED) this.#join();
   }

@@ -44,17 +44,23 @@ export function unread(fd: number): number {
   return checked('ioctl', binding.unread(fd));
 }
 
-interface Unclosed {
-  fd: number;
-  name: string;
-  release?(fd: number): void;
-}
+type Release = (fd: number) => void;
 
-const unclosed = new FinalizationRegistry<Unclosed>(({ fd, name, release }) => {
-  process.emitWarning(`unclosed ${name} fd=${fd}`, 'ResourceWarning');
-  release?.(fd);
-  binding.close(fd);
-});
+/** One for each class, so that it need not be remembered what each object is. */
+const registries = new WeakMap<object, FinalizationRegistry<number>>();
+
+function registryOf(kind: { readonly name: string }, release?: Release) {
+  let registry = registries.get(kind);
+  if (registry === undefined) {
+    registry = new FinalizationRegistry((fd) => {
+      process.emitWarning(`unclosed ${kind.name} fd=${fd}`, 'ResourceWarning');
+      release?.(fd);
+      binding.close(fd);
+    });
+    registries.set(kind, registry);
+  }
+  return registry;
+}
 
 /**
  * An object that owns a descriptor made here. One that is collected without having been closed closes
@@ -62,14 +68,19 @@ const unclosed = new FinalizationRegistry<Unclosed>(({ fd, name, release }) => {
  */
 export class Descriptor {
   #fd: number;
+  #unclosed: FinalizationRegistry<number>;
 
-  /** `release` is called with the descriptor of one that was collected, before that is closed. */
-  constructor(fd: number, release?: (fd: number) => void) {
+  /**
+   * `release`, the same for all of a class, is called with the descriptor of one that was
+   * collected, before that is closed.
+   */
+  constructor(fd: number, release?: Release) {
     if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fffffff) {
       throw new TypeError(`${new.target.name}: fd must be a descriptor (an integer from 0)`);
     }
     this.#fd = fd;
-    unclosed.register(this, { fd, name: new.target.name, release }, this);
+    this.#unclosed = registryOf(new.target, release);
+    this.#unclosed.register(this, fd, this);
   }
 
   /** The descriptor's number, -1 once closed or detached. */
@@ -82,7 +93,7 @@ export class Descriptor {
     const fd = this.#fd;
     if (fd >= 0) {
       this.#fd = -1;
-      unclosed.unregister(this);
+      this.#unclosed.unregister(this);
       binding.disown(fd);
     }
     return fd;

@@ -57,7 +57,7 @@ export function failure(
   result: number,
   destination?: Destination | null,
 ): OSError {
-  const Kind = blocking.has(-result) ? BlockingIOError : OSError;
+  const Kind = blocking.has(Math.abs(result)) ? BlockingIOError : OSError;
   return new Kind(syscall, result, destination);
 }
 

@@ -82,7 +82,19 @@ export class Socket extends Descriptor {
 
   /** The next waiting connection and where it comes from. accept(2). */
   accept(): [connection: Socket, address: Address] {
-    const fd = checked('accept', binding.accept(this.fileno(), name));
+    const answer = this.accept_ex();
+    if (typeof answer === 'number') throw failure('accept', answer);
+    return answer;
+  }
+
+  /**
+   * As `accept`, but returns the errno (positive) where that throws: EAGAIN, above all, when no
+   * connection waits. Throws when closed.
+   */
+  accept_ex(): [connection: Socket, address: Address] | number {
+    if (this.fileno() < 0) throw failure('accept', -errno.EBADF);
+    const fd = binding.accept(this.fileno(), name);
+    if (fd < 0) return -fd;
     // An accepted Unix socket whose peer has no name gives '', as in Python.
     return [new Socket(this.family, this.type, this.proto, fd), unpack(name) ?? ''];
   }

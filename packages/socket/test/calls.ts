@@ -20,6 +20,7 @@ export const rightArguments: Record<Method, (socket: Socket) => unknown[]> = {
   bind: (socket) => [address(socket)],
   listen: () => [5],
   accept: () => [],
+  accept_ex: () => [],
   connect: (socket) => [address(socket)],
   connect_ex: (socket) => [address(socket)],
   recv: () => [10, 0],

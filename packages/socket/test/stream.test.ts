@@ -1,4 +1,5 @@
 import {
+  type Address,
   BlockingIOError,
   errno,
   MSG_OOB,
@@ -63,6 +64,18 @@ onEveryFamily((family) => {
     const listener = bound(family);
     listener.listen();
     expect(thrown(() => listener.accept())).toBeInstanceOf(BlockingIOError);
+  });
+
+  it('accept_ex gives EAGAIN with nobody waiting, else what accept gives', () => {
+    const listener = bound(family);
+    listener.listen();
+    expect(listener.accept_ex()).toBe(errno.EAGAIN);
+    own(new Socket(family.family)).connect_ex(listener.getsockname());
+    until(listener, POLLIN);
+    const answer = listener.accept_ex();
+    expect(answer).toEqual([expect.any(Socket), expect.anything()]);
+    own((answer as [Socket, Address])[0]);
+    expect(own(new Socket(family.family)).accept_ex()).toBe(errno.EINVAL); // it does not listen
   });
 
   it('listen(1) lets a connection in', () => {

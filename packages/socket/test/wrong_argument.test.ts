@@ -100,7 +100,7 @@ describe('a wrong argument of', () => {
     for (const make of [one, () => bound(inet)]) {
       const call: Call = (...wrong) => {
         const result = method.apply(make(), wrong);
-        if (name === 'accept') own((result as [Socket])[0]);
+        if (name.startsWith('accept') && Array.isArray(result)) own(result[0] as Socket);
       };
       const refused = await misuse(call, () => args(make()));
       if (args(make()).length > 0 && name !== 'setblocking') expect(refused).toBeGreaterThan(10);
