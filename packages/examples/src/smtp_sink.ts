@@ -46,6 +46,7 @@ export class SMTPHandler extends async_chat {
     this.#server = server;
     this.use_encoding = true;
     this.max_incoming = LONGEST_COMMAND;
+    this.ac_out_high_water = 65536;
     this.set_terminator('\r\n');
     this.push(`220 ${hostname()} takes all mail\r\n`);
   }
@@ -68,7 +69,8 @@ export class SMTPHandler extends async_chat {
 
   /** What to answer. */
   #command(line: string): string {
-    const [, verb = '', rest = ''] = /^([a-z]+)(?: +([^\r\n\0]*?))? *$/i.exec(line) ?? [];
+    const [, verb = '', argument = ''] = /^([a-z]+)( .*)?$/i.exec(line) ?? [];
+    const rest = argument.trim();
     switch (verb.toUpperCase()) {
       case 'HELO':
         return this.#hello(rest, []);
@@ -153,7 +155,6 @@ export class SMTPHandler extends async_chat {
     const text = line.startsWith('.') ? line.slice(1) : line;
     this.#size += text.length + 2;
     if (this.#size <= this.#server.size) lines.push(`${text}\n`);
-    else lines.length = 0;
     return '';
   }
 

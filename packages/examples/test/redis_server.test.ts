@@ -1,25 +1,22 @@
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { read } from '@asyncore/core';
 import { RedisHandler } from '@asyncore/examples';
-import { socketpair } from '@asyncore/socket';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { Client, example, has, need, service } from './service.js';
+import { answersTo } from './fed.js';
+import { Client, example, has, need, peak, service } from './service.js';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const INSTALL = 'redis-tools';
 const MiB = 1 << 20;
 let port = 0;
-let pid = 0;
+let child: ChildProcess;
 
 beforeAll(async () => {
-  const server = await example('redis_server');
-  port = server.port;
-  pid = server.child.pid ?? 0;
+  ({ child, port } = await example('redis_server'));
 });
 
 /** A request as clients send it. */
@@ -76,7 +73,7 @@ describe('redis-cli', () => {
   it('sets a value of 64 MB and gets it back, in no more memory than that', (context) => {
     need(context, 'redis-cli', INSTALL);
     const value = randomBytes(64 * MiB);
-    const before = peak();
+    const before = peak(child);
     const set = spawnSync('redis-cli', ['-p', String(port), '-x', 'SET', 'large'], {
       input: value,
     });
@@ -86,7 +83,7 @@ describe('redis-cli', () => {
     });
     expect(get.stdout.length).toBe(value.length + 1);
     expect(sha(get.stdout.subarray(0, -1))).toBe(sha(value));
-    expect(peak() - before).toBeLessThan(64 * MiB + 64 * MiB);
+    expect(peak(child) - before).toBeLessThan(64 * MiB + 64 * MiB);
     expect(cli('DEL', 'large')).toBe('1');
   });
 
@@ -100,13 +97,6 @@ describe('redis-cli', () => {
     expect(cli('GET', 'key 19999')).toBe('value 19999');
   });
 });
-
-/** The most memory that the server has taken so far. */
-function peak(): number {
-  const file = `/proc/${pid}/status`;
-  if (!existsSync(file)) return 0;
-  return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(file, 'utf8'))?.[1]) * 1024;
-}
 
 function sha(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
@@ -254,28 +244,7 @@ it('answers 1,000 requests that come at once, in order', async () => {
   expect(text).toBe(numbers.map((number) => `$${number.length}\r\n${number}\r\n`).join(''));
 });
 
-/** A handler that is fed by hand. */
-class Fed extends RedisHandler {
-  answers = '';
-  override push(data: string | Uint8Array): boolean {
-    this.answers += Buffer.from(data as string, 'latin1').toString('latin1');
-    return true;
-  }
-  feed(chunk: string): void {
-    this.recv = () => Buffer.from(chunk, 'latin1');
-    read(this);
-  }
-}
-
-/** What is answered to `chunks`. */
-function answersTo(chunks: string[]): string {
-  const [ours, theirs] = socketpair();
-  const handler = new Fed(ours);
-  for (const chunk of chunks) handler.feed(chunk);
-  handler.close();
-  theirs.close();
-  return handler.answers;
-}
+const answers = (chunks: string[]) => answersTo((sock) => new RedisHandler(sock), chunks);
 
 describe('however requests are cut', () => {
   const requests = [
@@ -291,7 +260,7 @@ describe('however requests are cut', () => {
   ]
     .map((text) => text.toString('latin1'))
     .join('');
-  const whole = answersTo([requests]);
+  const whole = answers([requests]);
 
   it('whole', () => {
     expect(whole).toBe(
@@ -306,12 +275,12 @@ describe('however requests are cut', () => {
 
   it('in two, anywhere', () => {
     for (let at = 1; at < requests.length; at++) {
-      expect(answersTo([requests.slice(0, at), requests.slice(at)])).toBe(whole);
+      expect(answers([requests.slice(0, at), requests.slice(at)])).toBe(whole);
     }
   });
 
   it('byte by byte', () => {
-    expect(answersTo([...requests])).toBe(whole);
+    expect(answers([...requests])).toBe(whole);
   });
 
   it.each([65_534, 65_536, 65_537, 200_000])('a value of %i bytes', (length) => {
@@ -319,7 +288,7 @@ describe('however requests are cut', () => {
     const input = `${request('SET', 'k', value).toString('latin1')}${request('GET', 'k')}`;
     const chunks = (size: number) => input.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [];
     for (const size of [1000, 4096, 65_536, input.length]) {
-      expect(answersTo(chunks(size)) === `+OK\r\n$${length}\r\n${value}\r\n`).toBe(true);
+      expect(answers(chunks(size)) === `+OK\r\n$${length}\r\n${value}\r\n`).toBe(true);
     }
   });
 });

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -46,6 +47,13 @@ export function has(command: string, ...args: string[]): boolean {
 /** Skips the test, with a word on how to make it run, where a program is missing. */
 export function need(context: TestContext, command: string, packageName: string): void {
   context.skip(!has(command, '--version'), `needs ${command}: apt-get install ${packageName}`);
+}
+
+/** The most memory that a program has taken so far, in bytes; 0 where that cannot be told. */
+export function peak({ pid }: ChildProcess): number {
+  const file = `/proc/${pid}/status`;
+  if (!existsSync(file)) return 0;
+  return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(file, 'utf8'))?.[1]) * 1024;
 }
 
 /** A connection that keeps what comes. */
