@@ -10,6 +10,7 @@ import {
   settle_predicates,
   type socket_like,
 } from '@asyncore/core';
+import { encoded, encoding } from './encoding.js';
 import { producer_fifo } from './producer_fifo.js';
 import type { Producer } from './running_producer.js';
 import {
@@ -41,13 +42,13 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
   /** The most bytes to collect before a terminator (see `handle_overflow`); 0: no limit. */
   max_incoming = 0;
   /** Whether strings may be pushed; they are encoded as `encoding`. */
-  use_encoding: boolean | 0 | 1 = false;
-  encoding: BufferEncoding = 'latin1';
+  use_encoding: boolean | number = false;
+  /** Any encoding of Node's; Python's spelling will do, `'latin-1'`. */
+  encoding = 'latin1';
   /** What `_collect_incoming_data` has collected. */
   incoming: Buffer[] = [];
 
-  #consumer: terminator_consumer = new Consumer(this);
-  #matcher = new terminator_matcher(this.#consumer);
+  readonly #matcher = new terminator_matcher(new Consumer(this));
   /** What is still to be sent: bytes, and behind them, from the first producer on, the rest. */
   #queue = new output_queue();
   #fifo = new producer_fifo(() => outside(this, () => this.initiate_send()));
@@ -96,10 +97,10 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
    * @throws TypeError for anything else, RangeError for a number that is negative or not whole
    */
   set_terminator(term: Terminator | Text | readonly (Uint8Array | Text)[]): void {
-    const encoded = (item: Uint8Array | Text) =>
-      typeof item === 'string' ? Buffer.from(item, this.encoding) : item;
-    if (typeof term === 'string') this.#matcher.terminator = encoded(term);
-    else if (Array.isArray(term)) this.#matcher.terminator = term.map(encoded);
+    const asBytes = (item: Uint8Array | Text) =>
+      typeof item === 'string' ? encoded(item, this.encoding) : item;
+    if (typeof term === 'string') this.#matcher.terminator = asBytes(term);
+    else if (Array.isArray(term)) this.#matcher.terminator = term.map(asBytes);
     else this.#matcher.terminator = term as Terminator; // which it checks
   }
 
@@ -111,7 +112,7 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
   override handle_read(): void {
     const data: Buffer | Text = this.recv(this.ac_in_buffer_size);
     // A recv of the subclass's own may give a string, as in asynchat.
-    this.#matcher.feed(typeof data === 'string' ? Buffer.from(data, this.encoding) : data);
+    this.#matcher.feed(typeof data === 'string' ? encoded(data, this.encoding) : data);
   }
 
   /**
@@ -138,9 +139,9 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
     if (this.#refuses('push')) return false;
     const isWaiting = this.#isWaiting;
     if (this.#fifo.length > 0) {
-      this.#fifo.push(typeof chunk === 'string' ? Buffer.from(chunk, this.encoding) : chunk);
+      this.#fifo.push(typeof chunk === 'string' ? encoded(chunk, this.encoding) : chunk);
     } else if (typeof chunk === 'string') {
-      this.#queue.push_text(chunk, this.encoding);
+      this.#queue.push_text(chunk, encoding(this.encoding));
     } else {
       this.#queue.push(chunk);
     }
@@ -342,17 +343,9 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
 
   #close(): void {
     this.#forgetOutput();
+    this.#matcher.reset();
     this.#full = this.#ending = this.closing = false;
-    this.#startOver();
     super.close();
-  }
-
-  /** The matcher may be at work right now: it stops, and another takes over its terminator. */
-  #startOver(): void {
-    const { terminator } = this.#matcher;
-    this.#matcher.pause();
-    this.#matcher = new terminator_matcher(this.#consumer);
-    this.#matcher.terminator = terminator;
   }
 }
 

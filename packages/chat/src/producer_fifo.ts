@@ -49,7 +49,7 @@ export class producer_fifo {
    * @throws what a producer throws or rejects with, and TypeError when one gives no bytes; that
    * producer is at its end, and the next pull goes on behind it
    */
-  pull(encoding: BufferEncoding | null = null): Uint8Array | 'wait' | 'close' | null {
+  pull(encoding: string | null = null): Uint8Array | 'wait' | 'close' | null {
     while (this.length > 0) {
       const item = this.items[this.head];
       if (item === null) return 'close';

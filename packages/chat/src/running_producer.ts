@@ -1,3 +1,5 @@
+import { encoded } from './encoding.js';
+
 /** Bytes as a producer gives them, or a string where an encoding is known. */
 export type Piece = NodeJS.ArrayBufferView | string;
 
@@ -51,7 +53,7 @@ export class running_producer {
    * @throws what the producer throws or rejects with, and TypeError when it gives no bytes; it is
    * then at its end
    */
-  pull(encoding: BufferEncoding | null): Uint8Array | 'wait' | null {
+  pull(encoding: string | null): Uint8Array | 'wait' | null {
     if (this.ended) return null;
     // Asked from within its own `next` it cannot answer; the call that is under way will.
     if (this.waiting || this.running) return 'wait';
@@ -141,13 +143,13 @@ function classic(producer: { more(): Piece | null | undefined }): Pieces {
   };
 }
 
-function bytesOf(piece: Piece, encoding: BufferEncoding | null): Uint8Array {
+function bytesOf(piece: Piece, encoding: string | null): Uint8Array {
   if (piece instanceof Uint8Array) return piece;
   if (ArrayBuffer.isView(piece)) {
     return new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
   }
   if (typeof piece !== 'string') throw new TypeError(`a producer gave ${typeof piece}, not bytes`);
-  if (encoding !== null) return Buffer.from(piece, encoding);
+  if (encoding !== null) return encoded(piece, encoding);
   throw new TypeError('a producer gave a string: encode it, or set use_encoding');
 }
 

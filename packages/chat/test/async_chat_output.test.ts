@@ -571,6 +571,51 @@ describe('use_encoding', () => {
     expect(peer.text).toBe(bytes.repeat(3));
   });
 
+  it.each([
+    ['latin-1', 'é', 'é'],
+    ['ISO-8859-1', 'é', 'é'],
+    ['utf-8', 'é', '\xc3\xa9'],
+    ['UTF_8', 'é', '\xc3\xa9'],
+    ['ascii', 'e', 'e'],
+    ['us-ascii', 'e', 'e'],
+    ['utf-16-le', 'e', 'e\0'],
+  ])('takes encodings as Python calls them: %s', async (encoding, text, bytes) => {
+    class Ported extends Chat {
+      override use_encoding = 1;
+      override encoding = encoding;
+    }
+    const stage = new Stage();
+    const [chat, peer] = connected(stage, (sock) => new Ported(stage, null, sock));
+    chat.set_terminator([text]);
+    expect(chat.get_terminator()).toEqual([b(bytes)]);
+    chat.set_terminator(text);
+    expect(chat.get_terminator()).toEqual(b(bytes));
+    chat.push(text);
+    chat.push_with_producer([text]);
+    await stage.until(() => peer.text === bytes + bytes);
+    chat.recv = () => `${text}${text}` as never;
+    chat.handle_read();
+    expect(chat.contents).toEqual(['', '']);
+  });
+
+  it.each(['klingon', '', 'utf-16', 'constructor'])(
+    'says of %j that there is none',
+    async (encoding) => {
+      const stage = new Stage();
+      const [chat, peer] = connected(stage, make(stage));
+      chat.handle_error = (error) => chat.said.push(`error ${(error as Error).message}`);
+      chat.use_encoding = true;
+      chat.encoding = encoding;
+      const message = `encoding must be one of Node's, such as 'latin1' or 'utf8': got ${encoding}`;
+      expect(() => chat.push('text')).toThrow(new TypeError(message));
+      expect(() => chat.set_terminator('text')).toThrow(new TypeError(message));
+      chat.push_with_producer(['text']);
+      chat.push(b('bytes need none'));
+      await stage.until(() => peer.text === 'bytes need none');
+      expect(chat.said).toEqual([`error ${message}`]);
+    },
+  );
+
   it('holds for each push as it is at that time', async () => {
     const stage = new Stage();
     const [chat, peer] = connected(stage, make(stage, '\n'));
