@@ -9,3 +9,4 @@ export {
   SMTPHandler,
   SMTPServer,
 } from './smtp_sink.js';
+export { StoreHandler, StoreServer } from './store_server.js';

@@ -19,3 +19,15 @@ export function answersTo(make: (sock: Socket) => async_chat, chunks: string[]):
   theirs.close();
   return answers;
 }
+
+/** Whether a chat to which `input` comes again and again stops reading, when nobody takes its answers. */
+export function isHeldUp(make: (sock: Socket) => async_chat, input: string): boolean {
+  const [ours, theirs] = socketpair();
+  const chat = make(ours);
+  chat.recv = () => Buffer.from(input, 'latin1');
+  for (let i = 0; i < 1000 && chat.readable(); i++) read(chat);
+  const isReading = chat.readable();
+  theirs.close();
+  chat.close();
+  return !isReading;
+}

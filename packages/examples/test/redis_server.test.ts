@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RedisHandler } from '@asyncore/examples';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { answersTo } from './fed.js';
+import { answersTo, isHeldUp } from './fed.js';
 import { Client, example, has, need, peak, service } from './service.js';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -214,6 +214,11 @@ it('refuses more arguments than Redis took before version 7', async () => {
     '-ERR Protocol error: invalid multibulk length\r\n',
     true,
   ]);
+});
+
+it('a client that reads no answers is not read from', () => {
+  const input = request('ECHO', 'x'.repeat(10_000)).toString();
+  expect(isHeldUp((sock) => new RedisHandler(sock), input)).toBe(true);
 });
 
 it('forgets what has expired', async () => {
