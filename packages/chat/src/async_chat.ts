@@ -204,7 +204,6 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
   #drain(): void {
     if (!this.#isDrained || !this.connected) return;
     this.#full = false;
-    this._changed();
     settle(this, this.handle_drain());
     if (!this.#full) this.#matcher.resume();
   }

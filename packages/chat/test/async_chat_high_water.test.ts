@@ -86,6 +86,29 @@ onEveryPoller((use_poll) => {
     expect(chat.said.length).toBeGreaterThan(10);
   });
 
+  it('while handle_drain fills the queue again, nothing is read or parsed', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, (sock) => new Chat(stage, '\n', sock));
+    chat.ac_out_high_water = MiB;
+    peer.isReading = false;
+    const { found_terminator } = chat;
+    chat.found_terminator = () => {
+      found_terminator.call(chat);
+      chat.push(Buffer.alloc(20 * MiB));
+    };
+    chat.handle_drain = () => {
+      chat.said.push(`drain after ${chat.contents.length}`);
+      if (chat.said.length < 3) chat.push(Buffer.alloc(20 * MiB));
+    };
+    peer.say('one\ntwo\n');
+    await stage.until(() => chat.contents.length > 0);
+    peer.isReading = true;
+    await stage.until(() => peer.length === 80 * MiB);
+    const times = ['drain after 1', 'drain after 1', 'drain after 1', 'drain after 2'];
+    await stage.until(() => chat.said.length === times.length);
+    expect(chat.said).toEqual(times);
+  });
+
   it('one that pushes without end leaves others their turn', async () => {
     const stage = new Stage(use_poll);
     const [chat, peer, ours] = connected(stage, (sock) => new Chat(stage, '\n', sock));
@@ -146,6 +169,27 @@ onEveryPoller((use_poll) => {
     await stage.until(() => chat.contents.includes('hello'));
     theirs.close();
   });
+});
+
+it('a queue of the very mark is not too long, and one of half of it is drained', async () => {
+  const stage = new Stage();
+  const [chat] = connected(stage, (sock) => new Chat(stage, '\n', sock));
+  let room = 0;
+  chat.send = () => {
+    const taken = room;
+    room = 0;
+    return taken;
+  };
+  chat.ac_out_high_water = 10;
+  expect(chat.push(Buffer.alloc(10))).toBe(true);
+  expect(chat.push(b('!'))).toBe(false);
+  room = 5;
+  await stage.until(() => room === 0);
+  expect([chat.said, chat.readable()]).toEqual([[], false]);
+  room = 1;
+  await stage.until(() => room === 0);
+  await stage.until(() => chat.said.length > 0);
+  expect([chat.said, chat.readable()]).toEqual([['drain'], true]);
 });
 
 it('what goes out at once does not count', () => {

@@ -89,6 +89,25 @@ onEveryPoller((use_poll) => {
     expect(sizes).toEqual([3, 5]);
   });
 
+  it('so it does after a handler has pushed, from the next handler too', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer, ours] = connected(stage, make(stage, '\n'));
+    chat.found_terminator = () => chat.push(b('answer'));
+    peer.say('1\n');
+    await stage.until(() => peer.length === 6);
+    const sizes = sends(ours);
+    chat.push(b('one'));
+    expect(sizes).toEqual([3]);
+    const { handle_write } = chat;
+    chat.handle_write = () => {
+      chat.said.push('was woken to write');
+      handle_write.call(chat);
+    };
+    peer.say('2\n');
+    await stage.until(() => peer.length === 15);
+    expect([sizes, chat.said]).toEqual([[3, 6], []]);
+  });
+
   it('behind what the kernel had no room for, a push makes no system call', async () => {
     const stage = new Stage(use_poll);
     const [chat, peer, ours] = connected(stage, make(stage));

@@ -99,6 +99,47 @@ onEveryPoller((use_poll) => {
     },
   );
 
+  it('views of bytes are sent in their turn as well', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, make(stage));
+    chat.push_with_producer(pieces([], 1, 1));
+    chat.push_with_producer(new DataView(new Uint8Array(b('a view')).buffer, 1));
+    chat.push_with_producer(new Uint16Array(new Uint8Array(b('shorts')).buffer));
+    await stage.until(() => peer.text === '\0 viewshorts');
+  });
+
+  it('behind what the kernel had no room for, no producer is asked', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer, ours] = connected(stage, make(stage));
+    peer.isReading = false;
+    while (!chat.writable()) chat.push(Buffer.alloc(1 << 20));
+    const [said, sizes] = [[], sends(ours)];
+    chat.push_with_producer(pieces(said, 1, 1));
+    expect([said, sizes]).toEqual([[], []]);
+  });
+
+  it('answers that have to be waited for arrive in the order of the commands', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = connected(stage, make(stage));
+    const answers: ((text: string) => void)[] = [];
+    const lookUp = () => new Promise<string>((answer) => answers.push(answer));
+    chat.found_terminator = () => {
+      const answer = lookUp();
+      chat.push_with_producer(
+        (async function* () {
+          yield b(await answer);
+        })(),
+      );
+    };
+    peer.say('one\ntwo\nthree\n');
+    await stage.until(() => answers.length === 3);
+    for (const i of [2, 0, 1]) {
+      answers[i](`answer ${i} `);
+      await turn();
+    }
+    await stage.until(() => peer.text === 'answer 0 answer 1 answer 2 ');
+  });
+
   it('small pieces are sent together', async () => {
     const stage = new Stage(use_poll);
     const [chat, peer, ours] = connected(stage, make(stage));
