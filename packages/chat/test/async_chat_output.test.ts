@@ -151,6 +151,19 @@ onEveryPoller((use_poll) => {
       expect(chat.connected).toBe(false);
     });
 
+    it('discard_buffers lets a channel go on that waits for a producer, over the mark', async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = connected(stage, make(stage));
+      chat.ac_out_high_water = 1;
+      chat.push_with_producer({
+        [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
+      });
+      expect(chat.push(b('behind it'))).toBe(false);
+      chat.handle_drain = () => chat.push(b('!'));
+      await whileItWaits(stage, peer, 1, () => chat.discard_buffers());
+      expect(peer.text).toBe('!');
+    });
+
     it('a push that goes over the mark stops the reading', async () => {
       const stage = new Stage(use_poll);
       const [chat, peer] = connected(stage, make(stage));
