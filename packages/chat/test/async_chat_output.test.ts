@@ -554,6 +554,9 @@ onEveryPoller((use_poll) => {
     await stage.until(() => next.text === 'again');
     await stage.passes(5);
     expect([chat.said, chat.connected]).toEqual([[], true]);
+    chat.close_when_done();
+    await stage.until(() => next.ended);
+    expect(chat.said).toEqual(['close']);
   });
 });
 
