@@ -463,6 +463,23 @@ onEveryPoller((use_poll) => {
     });
   });
 
+  it('a quiet channel is not asked on every pass whether it has something to send', async () => {
+    const stage = new Stage(use_poll);
+    const [chat] = connected(stage, make(stage));
+    let asked = 0;
+    Object.defineProperty(chat, 'connected', {
+      get: () => {
+        asked += 1;
+        return true;
+      },
+      set: () => {},
+    });
+    await stage.passes(1);
+    const once = asked;
+    await stage.passes(50);
+    expect(asked - once).toBe(once);
+  });
+
   it('a send that takes everything leaves others their turn', async () => {
     const stage = new Stage(use_poll);
     const [chat, , ours] = connected(stage, make(stage));
