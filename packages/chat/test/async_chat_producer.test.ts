@@ -118,26 +118,24 @@ onEveryPoller((use_poll) => {
     expect([said, sizes]).toEqual([[], []]);
   });
 
-  it('answers that have to be waited for arrive in the order of the commands', async () => {
+  it('answers that have to be waited for follow in the order of the commands', async () => {
     const stage = new Stage(use_poll);
     const [chat, peer] = connected(stage, make(stage));
-    const answers: ((text: string) => void)[] = [];
-    const lookUp = () => new Promise<string>((answer) => answers.push(answer));
-    chat.found_terminator = () => {
-      const answer = lookUp();
-      chat.push_with_producer(
-        (async function* () {
-          yield b(await answer);
-        })(),
-      );
-    };
-    peer.say('one\ntwo\nthree\n');
-    await stage.until(() => answers.length === 3);
-    for (const i of [2, 0, 1]) {
-      answers[i](`answer ${i} `);
-      await turn();
+    chat.handle_error = (error) => chat.said.push(`error ${(error as Error).message}`);
+    async function* answer(line: string) {
+      for (let i = line.length; i < 6; i++) await turn();
+      if (line === 'two') throw new Error(line);
+      yield b(`${line} is answered. `);
     }
-    await stage.until(() => peer.text === 'answer 0 answer 1 answer 2 ');
+    const { found_terminator } = chat;
+    chat.found_terminator = () => {
+      found_terminator.call(chat);
+      chat.push_with_producer(answer(chat.contents.at(-1) ?? ''));
+    };
+    peer.say('one\ntwo\nthree\nfour\n');
+    await stage.until(() => peer.text.includes('four'));
+    expect(peer.text).toBe('one is answered. three is answered. four is answered. ');
+    expect(chat.said).toEqual(['error two']);
   });
 
   it('small pieces are sent together', async () => {
