@@ -300,12 +300,15 @@ onEveryPoller((use_poll) => {
     expect([sizes, chat.said]).toEqual([[], ['error mine']]);
   });
 
-  it('a producer that gives no bytes reaches handle_error', async () => {
+  it.each([
+    ['text', 'a producer gave a string: encode it, or set use_encoding'],
+    [5, 'a producer gave number, not bytes'],
+  ])('a producer that gives %j, no bytes, reaches handle_error', async (piece, message) => {
     const stage = new Stage(use_poll);
     const [chat, peer] = connected(stage, make(stage));
-    chat.push_with_producer(['text']);
+    chat.push_with_producer([piece as string]);
     await stage.until(() => peer.ended);
-    expect(chat.said).toEqual(['error a producer gave a string: encode it, or set use_encoding']);
+    expect(chat.said).toEqual([`error ${message}`]);
   });
 
   it('what handle_error lets escape, for an async producer, ends the loop', async () => {
