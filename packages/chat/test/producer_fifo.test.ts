@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { type Producer, simple_producer } from '@asyncore/chat';
 import { describe, expect, it, vi } from 'vitest';
 import { producer_fifo } from '../dist/producer_fifo.js';
@@ -78,6 +80,10 @@ describe('producer_fifo', () => {
     fifo.pull();
     fifo.pull();
     expect(fifo.byteLength).toBe(5);
+    fifo.pull();
+    expect(fifo.byteLength).toBe(0);
+    fifo.push(b('four'));
+    expect(fifo.byteLength).toBe(4);
     fifo.end();
     expect(fifo.byteLength).toBe(0);
   });
@@ -148,6 +154,23 @@ describe('producer_fifo', () => {
       expect(fifo.length).toBe(0);
     },
   );
+
+  it('lets go of what was pulled', async () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const { fifo } = filled();
+    const push = () => {
+      const bytes = Buffer.alloc(1 << 16);
+      fifo.push(bytes);
+      return new WeakRef(bytes);
+    };
+    const [first, second] = [push(), push()];
+    fifo.pull();
+    await turn();
+    gc();
+    expect(first.deref()).toBe(undefined);
+    expect(second.deref()).toBe(fifo.pull());
+  });
 
   it('takes many small items in a moment', () => {
     const { fifo } = filled();
