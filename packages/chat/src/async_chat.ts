@@ -188,7 +188,7 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
   }
 
   #heedHighWater(): void {
-    if (this.ac_out_high_water === 0 || this.#unsent <= this.ac_out_high_water) return;
+    if (!(this.ac_out_high_water > 0 && this.#unsent > this.ac_out_high_water)) return;
     this.#full = true;
     this.#matcher.pause(); // what was received already would bring more answers
     this._changed();

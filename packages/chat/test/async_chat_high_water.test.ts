@@ -199,9 +199,10 @@ it('what goes out at once does not count', () => {
   expect(chat.push(Buffer.alloc(1000))).toBe(true);
 });
 
-it('without a mark push always says yes', async () => {
+it.each([0, null, NaN, -1])('with %s for a mark push always says yes', async (mark) => {
   const stage = new Stage();
   const [chat, peer] = connected(stage, (sock) => new Chat(stage, '\n', sock));
+  chat.ac_out_high_water = mark as number; // what a program in JavaScript may say
   peer.isReading = false;
   for (let i = 0; i < 100; i++) expect(chat.push(Buffer.alloc(MiB))).toBe(true);
   expect(chat.readable()).toBe(true);
