@@ -1,0 +1,49 @@
+/**
+ * This repository's servers, from the checkout given:
+ *
+ *     asyncore.mjs ROOT stream|datagrams BUFFER_SIZE epoll|poll|select
+ *
+ * The handler is the echo example's own, which reads 8 KiB; another buffer size takes one like it.
+ */
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { listening } from './listening.mjs';
+
+const [root, protocol, bufferSize, poller] = process.argv.slice(2);
+const from = (path) => import(pathToFileURL(resolve(join(root, 'packages', path))));
+const { dispatcher, dispatcher_with_send, loop } = await from('core/dist/index.js');
+const { AF_INET, IPPROTO_TCP, SOCK_DGRAM, TCP_NODELAY } = await from('socket/dist/index.js');
+const { EchoHandler, EchoServer } = await from('examples/dist/echo_server.js');
+
+class LargeEchoHandler extends dispatcher_with_send {
+  handle_read() {
+    const data = this.recv(Number(bufferSize));
+    if (data.length > 0) this.send(data);
+  }
+}
+
+const Handler = bufferSize === '8192' ? EchoHandler : LargeEchoHandler;
+
+class Server extends EchoServer {
+  handle_accepted(sock) {
+    sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
+    new Handler(sock);
+  }
+}
+
+class DatagramServer extends dispatcher {
+  constructor() {
+    super();
+    this.create_socket(AF_INET, SOCK_DGRAM);
+    this.bind(['127.0.0.1', 0]);
+  }
+
+  handle_read() {
+    const [data, address] = this.recvfrom(Number(bufferSize));
+    this.sendto(data, address);
+  }
+}
+
+const server = protocol === 'stream' ? new Server('127.0.0.1', 0) : new DatagramServer();
+listening(server.getsockname()[1]);
+await loop({ use_poll: { epoll: null, poll: true, select: false }[poller] });
