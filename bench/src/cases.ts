@@ -1,4 +1,4 @@
-import type { Child } from './child.js';
+import { Child } from './child.js';
 import type { Limit, Load, Run } from './load.js';
 import type { Protocol, Server } from './servers.js';
 
@@ -16,10 +16,12 @@ export interface Running {
   server: Server;
   child: Child;
   load: Load;
+  port: string;
+  loadCore: number;
   /** Ends what is measured. */
   limit: Limit;
-  /** Ends what comes before, when a just-in-time compiler is at work. */
-  warmUp: Limit;
+  /** How much of the usual work the server is given where time does not end it. */
+  share: number;
 }
 
 export interface Case {
@@ -38,9 +40,17 @@ export interface Case {
 
 const PAGE = 8192;
 const LARGE = 65536;
-const MEGABYTE = 1e6;
 
-/** Processor time and units of a run. What the server still does when the last answer is there counts too. */
+function units(unit: string) {
+  return { cost: `µs/${unit}`, rate: `${unit}s/s` };
+}
+
+/** Long enough for a server to finish with what it was told last. */
+function settled() {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+/** The server's processor time for a run, and how many units were done in a second. */
 async function measured(child: Child, run: () => Promise<Run>, perUnit = 1): Promise<Sample> {
   const before = child.cpu();
   const { units, seconds } = await run();
@@ -49,84 +59,102 @@ async function measured(child: Child, run: () => Promise<Run>, perUnit = 1): Pro
   return { cost: (child.cpu() - before) / 1000 / done, rate: done / seconds };
 }
 
-/** Long enough for a server to finish with what it was told last. */
-function settled() {
-  return new Promise((resolve) => setTimeout(resolve, 20));
+interface Work {
+  /** Connections that talk, and others that only are there. */
+  active: number;
+  idle?: number;
+  /** Bytes of a message, and how many units it is worth. */
+  size?: number;
+  perMessage?: number;
+  /** Messages before the measurement, in which just-in-time compilers do their work. */
+  warmUp?: number;
 }
 
-function talk(name: string, title: string, active: number, idle: number): Case {
+/** The load's work, once to warm up and once to measure. */
+function repeated(kind: 'talk' | 'churn' | 'datagrams', work: Work) {
+  const { active, idle = 0, size = 64, perMessage = 1, warmUp = 30_000 } = work;
   return {
-    name,
-    title,
-    protocol: 'stream',
+    protocol: 'stream' as const,
     bufferSize: PAGE,
     connections: active + idle,
-    cost: 'µs/request',
-    rate: 'requests/s',
-    async measure({ child, load, limit, warmUp }) {
-      await load.open(active + idle);
-      await load.run('talk', active, 64, warmUp);
-      return measured(child, () => load.run('talk', active, 64, limit));
+    async measure({ child, load, limit, share }: Running) {
+      if (kind === 'talk') await load.open(active + idle);
+      await load.run(kind, active, size, { seconds: 5, requests: Math.ceil(warmUp * share) });
+      return measured(child, () => load.run(kind, active, size, limit), perMessage);
     },
   };
 }
 
 function pingPong(active: number): Case {
-  const connections = active === 1 ? '1 connection' : `${active} connections`;
-  return talk(`ping-pong-${active}`, `Ping-pong, 64 bytes, ${connections}`, active, 0);
+  return {
+    name: `ping-pong-${active}`,
+    title: `Ping-pong, 64 bytes, ${active} connection${active === 1 ? '' : 's'}`,
+    ...repeated('talk', { active }),
+    ...units('request'),
+  };
 }
 
 function idle(count: number): Case {
-  const title = `Ping-pong, 64 bytes, 10 connections beside ${count.toLocaleString('en')} idle`;
-  return talk(`idle-${count}`, title, 10, count);
+  return {
+    name: `idle-${count}`,
+    title: `Ping-pong, 64 bytes, 10 connections beside ${count.toLocaleString('en')} idle`,
+    ...repeated('talk', { active: 10, idle: count }),
+    ...units('request'),
+  };
 }
 
 function bulk(kibibytes: number): Case {
   const size = kibibytes * 1024;
-  const connections = 10;
   return {
     name: `bulk-${kibibytes}k`,
-    title: `Bulk echo, messages of ${kibibytes} KiB, ${connections} connections`,
-    protocol: 'stream',
+    title: `Bulk echo, messages of ${kibibytes} KiB, 10 connections`,
+    ...repeated('talk', { active: 10, size, perMessage: size / 1e6, warmUp: 2e8 / size }),
     bufferSize: LARGE,
-    connections,
     cost: 'µs/MB',
     rate: 'MB/s',
-    async measure({ child, load, limit, warmUp }) {
-      await load.open(connections);
-      await load.run('talk', connections, size, warmUp);
-      return measured(child, () => load.run('talk', connections, size, limit), size / MEGABYTE);
-    },
   };
 }
 
-const churn: Case = {
-  name: 'churn',
-  title: 'Connect, one ping-pong, close; 50 at a time',
-  protocol: 'stream',
-  bufferSize: PAGE,
-  connections: 50,
-  cost: 'µs/connection',
-  rate: 'connections/s',
-  async measure({ child, load, limit, warmUp }) {
-    await load.run('churn', 50, 64, warmUp);
-    return measured(child, () => load.run('churn', 50, 64, limit));
-  },
-};
+function lines(count: number): Case {
+  const together = count === 1 ? 'one' : `${count}`;
+  return {
+    name: `lines-${count}`,
+    title: `Lines of 64 bytes, ${together} at a time, 50 connections`,
+    ...repeated('talk', { active: 50, size: 64 * count, perMessage: count }),
+    protocol: 'lines',
+    ...units('line'),
+  };
+}
 
-const datagrams: Case = {
-  name: 'udp',
-  title: 'UDP echo, 64 bytes, 50 sockets',
-  protocol: 'datagrams',
-  bufferSize: PAGE,
-  connections: 50,
-  cost: 'µs/datagram',
-  rate: 'datagrams/s',
-  async measure({ child, load, limit, warmUp }) {
-    await load.run('datagrams', 50, 64, warmUp);
-    return measured(child, () => load.run('datagrams', 50, 64, limit));
-  },
-};
+/** Redis's own benchmark on servers of its protocol. */
+function redis(command: 'SET' | 'GET', pipeline: number): Case {
+  const connections = 50;
+  return {
+    name: `redis-${command.toLowerCase()}-${pipeline}`,
+    title: `Redis protocol, ${command}, -P ${pipeline}, ${connections} connections`,
+    protocol: 'redis',
+    bufferSize: PAGE,
+    connections,
+    ...units('request'),
+    async measure({ child, port, loadCore, limit, share }) {
+      // It has no limit of time; this many take about as long.
+      const usual = limit.seconds * (pipeline === 1 ? 50_000 : 400_000);
+      const requests = Math.round(Math.min(limit.requests, usual * share));
+      const run = async (test: string, units: number) => {
+        const sizes = ['-P', String(pipeline), '-c', String(connections), '-n', String(units)];
+        const where = ['redis-benchmark', '--csv', '-p', port, '-t', test];
+        const load = new Child('redis-benchmark', loadCore, [...where, ...sizes]);
+        const [, rate] = await load.heard(/^"[SG]ET","([\d.]+|inf)"/);
+        await load.stop();
+        return { units, seconds: units / Number(rate) };
+      };
+      // A SET comes first, so that every GET finds what it asks for.
+      await run('SET', Math.ceil(requests / 4));
+      await run(command, Math.ceil(requests / 4));
+      return measured(child, () => run(command, requests));
+    },
+  };
+}
 
 /** What each of many connections adds that have said nothing, or one thing. */
 function memory(name: string, title: string, talks: boolean): Case {
@@ -138,11 +166,11 @@ function memory(name: string, title: string, talks: boolean): Case {
     connections: 1000,
     cost: 'bytes/connection',
     rate: null,
-    async measure({ server, child, load }) {
-      const idle = Math.min(server.most, 9000);
+    async measure({ server, child, load, limit }) {
+      const idle = Math.min(server.most, 9000, limit.requests);
       const once = { seconds: 60, requests: idle };
       // What the first connections bring with them (code compiled, pools filled) is not counted.
-      await load.run('churn', 50, 64, { seconds: 60, requests: 2000 });
+      await load.run('churn', 10, 64, { seconds: 60, requests: 200 });
       const before = await remaining(server, child);
       await load.open(idle);
       if (talks) await load.run('talk', idle, 64, once);
@@ -156,7 +184,7 @@ function memory(name: string, title: string, talks: boolean): Case {
   };
 }
 
-/** Memory in use when the garbage is gone. */
+/** Bytes in use when the garbage is gone. */
 async function remaining({ collects }: Server, child: Child) {
   if (!collects) {
     await settled();
@@ -176,8 +204,25 @@ export const cases: Case[] = [
   idle(9000),
   bulk(64),
   bulk(1024),
-  churn,
+  {
+    name: 'churn',
+    title: 'Connect, one ping-pong, close; 50 at a time',
+    ...repeated('churn', { active: 50, warmUp: 10_000 }),
+    ...units('connection'),
+  },
   memory('memory', 'Memory of a connection that has said nothing', false),
   memory('memory-used', 'Memory of a connection that has sent 64 bytes once', true),
-  datagrams,
+  {
+    name: 'udp',
+    title: 'UDP echo, 64 bytes, 50 sockets',
+    ...repeated('datagrams', { active: 50 }),
+    protocol: 'datagrams',
+    ...units('datagram'),
+  },
+  lines(1),
+  lines(16),
+  redis('SET', 1),
+  redis('GET', 1),
+  redis('SET', 16),
+  redis('GET', 16),
 ];

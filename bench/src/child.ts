@@ -23,7 +23,9 @@ export class Child {
     this.#child.stderr?.on('data', (text) => {
       this.#complaint = `${this.#complaint}${text}`.slice(-2000);
     });
-    const lines: Interface = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream });
+    const lines: Interface = createInterface({
+      input: this.#child.stdout as NodeJS.ReadableStream,
+    });
     this.#lines = lines[Symbol.asyncIterator]();
   }
 
@@ -62,7 +64,8 @@ export class Child {
 
   /** Resident memory, in bytes. */
   rss(): number {
-    const [, kilobytes] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8')) ?? [];
+    const [, kilobytes] =
+      /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8')) ?? [];
     return Number(kilobytes) * 1024;
   }
 }

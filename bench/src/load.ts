@@ -16,8 +16,8 @@ export interface Limit {
 export class Load {
   readonly #child: Child;
 
-  constructor(program: string, core: number, port: number) {
-    this.#child = new Child('the load', core, [program, String(port)]);
+  constructor(program: string, core: number, port: string) {
+    this.#child = new Child('the load', core, [program, port]);
   }
 
   open(count: number): Promise<Run> {

@@ -4,8 +4,6 @@ import type { Sample } from './cases.js';
 export interface Results {
   /** What the figures depend on, by name: processor, kernel, versions. */
   machine: Record<string, string>;
-  command: string;
-  rounds: number;
   cases: CaseResult[];
 }
 
@@ -14,12 +12,15 @@ export interface CaseResult {
   title: string;
   cost: string;
   rate: string | null;
+  /** What measured it. */
+  command: string;
   servers: ServerResult[];
 }
 
 export interface ServerResult {
   name: string;
   label: string;
+  isOurs: boolean;
   /** One for each round; null where it failed. */
   samples: (Sample | null)[];
 }

@@ -8,15 +8,19 @@ import {
 } from './results.js';
 
 /** The results in Markdown, a table for each case: medians, with the least and the most. */
-export function report({ machine, command, rounds, cases }: Results): string {
+export function report({ machine, cases }: Results): string {
   const facts = Object.entries(machine).map(([name, value]) => `- ${name}: ${value}`);
   return [
     '# Results',
-    `\`${command}\`, ${rounds} rounds. Medians (least–most); ratios are of the same round.`,
+    'Medians (least–most) of the rounds; a ratio is taken within each round.',
     facts.join('\n'),
-    ...cases.map(table),
+    ...cases.map((one) => `${table(one)}\n\n\`${one.command}\`, ${rounds(one)} rounds`),
     '',
   ].join('\n\n');
+}
+
+function rounds({ servers }: CaseResult): number {
+  return Math.max(...servers.map(({ samples }) => samples.length));
 }
 
 export function table(result: CaseResult): string {

@@ -1,19 +1,17 @@
 /**
  * This repository's servers, from the checkout given:
  *
- *     asyncore.mjs ROOT stream|datagrams BUFFER_SIZE epoll|poll|select
+ *     asyncore_echo.mjs ROOT stream|datagrams BUFFER_SIZE epoll|poll|select
  *
  * The handler is the echo example's own, which reads 8 KiB; another buffer size takes one like it.
  */
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { checkout } from './checkout.mjs';
 import { listening } from './listening.mjs';
 
 const [root, protocol, bufferSize, poller] = process.argv.slice(2);
-const from = (path) => import(pathToFileURL(resolve(join(root, 'packages', path))));
-const { dispatcher, dispatcher_with_send, loop } = await from('core/dist/index.js');
-const { AF_INET, IPPROTO_TCP, SOCK_DGRAM, TCP_NODELAY } = await from('socket/dist/index.js');
-const { EchoHandler, EchoServer } = await from('examples/dist/echo_server.js');
+const library = await checkout(root);
+const { dispatcher, dispatcher_with_send, EchoHandler, EchoServer, loop } = library;
+const { AF_INET, IPPROTO_TCP, SOCK_DGRAM, TCP_NODELAY } = library;
 
 class LargeEchoHandler extends dispatcher_with_send {
   handle_read() {

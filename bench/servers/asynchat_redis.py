@@ -2,7 +2,6 @@
 import asynchat
 import asyncore
 import socket
-import sys
 
 values = {}
 
@@ -45,16 +44,15 @@ class client(asynchat.async_chat):
 
 
 class server(asyncore.dispatcher):
-    def __init__(self, port):
+    def __init__(self):
         super().__init__()
         self.create_socket()
-        self.set_reuse_addr()
-        self.bind(("127.0.0.1", port))
-        self.listen(128)
+        self.bind(("127.0.0.1", 0))
+        self.listen(4096)
 
     def handle_accepted(self, sock, addr):
         client(sock)
 
 
-server(int(sys.argv[1]))
+print("listening on", server().socket.getsockname()[1], flush=True)
 asyncore.loop(use_poll=True)

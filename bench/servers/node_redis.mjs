@@ -3,6 +3,7 @@
  * answers to one chunk of input are written at once.
  */
 import { createServer } from 'node:net';
+import { listening } from './listening.mjs';
 
 const [CR, LF, STAR, DOLLAR] = Buffer.from('\r\n*$');
 const values = new Map();
@@ -108,4 +109,5 @@ function bulk(value) {
   return value === undefined ? '$-1\r\n' : `$${value.length}\r\n${value}\r\n`;
 }
 
-createServer((socket) => new Client(socket)).listen(Number(process.argv[2]), '127.0.0.1');
+const server = createServer((socket) => new Client(socket));
+server.listen(0, '127.0.0.1', 4096, () => listening(server.address().port));

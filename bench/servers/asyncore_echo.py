@@ -39,6 +39,6 @@ class datagram_server(asyncore.dispatcher):
         self.socket.sendto(data, address)
 
 
-server = echo_server() if protocol == "stream" else datagram_server()
-print("listening on", server.socket.getsockname()[1], flush=True)
+channel = echo_server() if protocol == "stream" else datagram_server()
+print("listening on", channel.socket.getsockname()[1], flush=True)
 asyncore.loop(use_poll=True)
