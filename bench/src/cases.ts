@@ -95,9 +95,10 @@ function pingPong(active: number): Case {
 }
 
 function idle(count: number): Case {
+  const beside = count === 0 ? 'none' : count.toLocaleString('en');
   return {
     name: `idle-${count}`,
-    title: `Ping-pong, 64 bytes, 10 connections beside ${count.toLocaleString('en')} idle`,
+    title: `Ping-pong, 64 bytes, 10 connections beside ${beside} idle`,
     ...repeated('talk', { active: 10, idle: count }),
     ...units('request'),
   };

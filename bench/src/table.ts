@@ -14,7 +14,7 @@ export function report({ machine, cases }: Results): string {
     '# Results',
     'Medians (least–most) of the rounds; a ratio is taken within each round.',
     facts.join('\n'),
-    ...cases.map((one) => `${table(one)}\n\n\`${one.command}\`, ${rounds(one)} rounds`),
+    ...cases.map((one) => `${table(one)}\n\n\`${one.command}\`, rounds: ${rounds(one)}`),
     '',
   ].join('\n\n');
 }
