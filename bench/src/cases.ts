@@ -95,10 +95,10 @@ function pingPong(active: number): Case {
 }
 
 function idle(count: number): Case {
-  const beside = count === 0 ? 'none' : count.toLocaleString('en');
+  const beside = count === 0 ? '' : ` beside ${count.toLocaleString('en')} idle`;
   return {
     name: `idle-${count}`,
-    title: `Ping-pong, 64 bytes, 10 connections beside ${beside} idle`,
+    title: `Ping-pong, 64 bytes, 10 connections${beside}`,
     ...repeated('talk', { active: 10, idle: count }),
     ...units('request'),
   };

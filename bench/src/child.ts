@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { createInterface, type Interface } from 'node:readline';
+import { createInterface } from 'node:readline';
 
 const running = new Set<ChildProcess>();
 
@@ -23,7 +23,7 @@ export class Child {
     this.#child.stderr?.on('data', (text) => {
       this.#complaint = `${this.#complaint}${text}`.slice(-2000);
     });
-    const lines: Interface = createInterface({
+    const lines = createInterface({
       input: this.#child.stdout as NodeJS.ReadableStream,
     });
     this.#lines = lines[Symbol.asyncIterator]();

@@ -73,12 +73,10 @@ async function compare(one: Case, servers: Server[], settings: Settings): Promis
     }
   }
   const { name, title, cost, rate } = one;
-  const results = able.map((server) => ({
-    name: server.name,
-    label: server.label,
-    isOurs: server.isOurs,
-    samples: samples.get(server) ?? [],
-  }));
+  const results = able.map((server) => {
+    const { name, label, isOurs, isYardstick } = server;
+    return { name, label, isOurs, isYardstick, samples: samples.get(server) ?? [] };
+  });
   return { name, title, cost, rate, command, servers: results };
 }
 

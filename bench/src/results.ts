@@ -21,6 +21,7 @@ export interface ServerResult {
   name: string;
   label: string;
   isOurs: boolean;
+  isYardstick: boolean;
   /** One for each round; null where it failed. */
   samples: (Sample | null)[];
 }
@@ -60,9 +61,8 @@ export function ratios(
   );
 }
 
-/** The yardsticks of a case: C (or redis-server) and node:net. */
+/** What a case's servers are compared to: C, redis-server and node:net, then other checkouts. */
 export function yardsticks({ servers }: CaseResult): ServerResult[] {
-  return ['c', 'redis-server', 'net'].flatMap(
-    (name) => servers.find((server) => server.name === name) ?? [],
-  );
+  const all = servers.filter((server) => server.isYardstick);
+  return [...all.filter((server) => !server.isOurs), ...all.filter((server) => server.isOurs)];
 }

@@ -17,6 +17,8 @@ export interface Server {
   /** Share of the requests that it is given where time does not end a run: slow ones need not take minutes. */
   share: number;
   isOurs: boolean;
+  /** Whether the others are compared to it. */
+  isYardstick: boolean;
   /** A name that it shares with the same server from other checkouts. */
   family?: string;
   /** What results depend on: a version, a commit. */
@@ -78,6 +80,7 @@ export function ours(label: string, root: string): Server[] {
     collects: true,
     share: 1,
     isOurs: true,
+    isYardstick: poller === 'epoll' && label !== 'ours',
     version: () => commit(root),
     command(protocol, bufferSize) {
       if (protocol === 'stream' || protocol === 'datagrams') {
@@ -96,6 +99,7 @@ export function others(echo: string): Server[] {
     {
       ...ordinary,
       name: 'c',
+      isYardstick: true,
       label: 'C, epoll',
       version: () => told('gcc', '--version'),
       command: (protocol, bufferSize) => echoes(protocol) && [echo, protocol, String(bufferSize)],
@@ -103,6 +107,7 @@ export function others(echo: string): Server[] {
     {
       ...ordinary,
       name: 'net',
+      isYardstick: true,
       label: 'node:net',
       version: () => process.version,
       collects: true,
@@ -164,6 +169,7 @@ export function others(echo: string): Server[] {
     servers.push({
       ...ordinary,
       name: 'redis-server',
+      isYardstick: true,
       label: 'redis-server',
       version: () => told('redis-server', '--version'),
       ready: /Ready to accept connections()/,
@@ -176,7 +182,7 @@ export function others(echo: string): Server[] {
   return servers;
 }
 
-const ordinary = { most: Infinity, collects: false, share: 1, isOurs: false };
+const ordinary = { most: Infinity, collects: false, share: 1, isOurs: false, isYardstick: false };
 
 function echoes(protocol: Protocol): null | true {
   return protocol === 'stream' || protocol === 'datagrams' ? true : null;

@@ -5,8 +5,14 @@ import { table } from '../dist/table.js';
 
 const samples = (...costs: (number | null)[]) =>
   costs.map((cost) => (cost === null ? null : { cost, rate: 1 / cost }));
-const c = { name: 'c', label: 'C', isOurs: false, samples: samples(1, 2, 4) };
-const mine = { name: 'ours', label: 'a & b', isOurs: true, samples: samples(3, null, 4) };
+const c = { name: 'c', label: 'C', isOurs: false, isYardstick: true, samples: samples(1, 2, 4) };
+const mine = {
+  name: 'ours',
+  label: 'a & b',
+  isOurs: true,
+  isYardstick: false,
+  samples: samples(3, null, 4),
+};
 const result: CaseResult = {
   name: 'one',
   title: 'One',
