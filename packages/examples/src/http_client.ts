@@ -1,16 +1,30 @@
 /**
- * An HTTP client: asks a server for a page and prints the answer as it comes.
+ * An HTTP client: asks a server for a page and prints the answer as it comes, or saves a file.
  *
- *     http_client [--port 80] HOST [PATH]
- *     http_client --host HOST [--port 80] [PATH]
+ *     http_client [--port 80] [--output FILE] HOST [PATH]
+ *     http_client --host HOST [--port 80] [--output FILE] [PATH]
  *
- * A dispatcher that connects: it waits for room to write while there is something left to send,
- * and reads no faster than what it has read can be printed.
+ * To print, a dispatcher that connects: it waits for room to write while there is something left to
+ * send, and reads no faster than what it has read can be printed. To save, an async_chat, for the
+ * answer has to be understood: a head up to '\r\n\r\n', then so many bytes, or chunks that each say
+ * how many, or all until the connection ends. A terminal shows how far it is; a pipe gets one line.
  */
+import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
+import { async_chat } from '@asyncore/chat';
 import { dispatcher, loop } from '@asyncore/core';
 import { AF_INET, AF_INET6 } from '@asyncore/socket';
+
+function nameOf(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function familyOf(host: string): number {
+  return host.includes(':') ? AF_INET6 : AF_INET;
+}
+
+// ---- to print ----
 
 export class HTTPClient extends dispatcher {
   /** What went wrong, if something did. */
@@ -23,11 +37,10 @@ export class HTTPClient extends dispatcher {
 
   constructor(host: string, path: string, port = 80, output: Writable = process.stdout) {
     super();
-    const isV6 = host.includes(':');
-    this.server = `${isV6 ? `[${host}]` : host}:${port}`;
+    this.server = nameOf(host, port);
     this.buffer = Buffer.from(`GET ${path} HTTP/1.0\r\nHost: ${this.server}\r\n\r\n`);
     this.output = output;
-    this.create_socket(isV6 ? AF_INET6 : AF_INET);
+    this.create_socket(familyOf(host));
     this.connect([host, port]);
   }
 
@@ -70,18 +83,220 @@ export class HTTPClient extends dispatcher {
   }
 }
 
+// ---- to save ----
+
+/** In bytes. */
+const LONGEST_HEAD = 64 * 1024;
+
+export class HTTPDownload extends async_chat {
+  /** What went wrong, if something did. */
+  error: Error | null = null;
+  /** In bytes; null as long as it is not known, which may be to the end. */
+  length: number | null = null;
+  received = 0;
+  #server: string;
+  #file: string;
+  #fd: number | null = null;
+  /** What comes belongs into the file. */
+  #isBody = false;
+  #endsWithConnection = false;
+  /** What to do at the terminator. */
+  #next: (text: string) => void = () => {};
+
+  constructor(host: string, path: string, port: number, file: string) {
+    super();
+    this.#server = nameOf(host, port);
+    this.#file = file;
+    this.use_encoding = true;
+    this.#expectText('\r\n\r\n', (head) => this.#begin(head));
+    this.create_socket(familyOf(host));
+    this.connect([host, port]);
+    this.push(`GET ${path} HTTP/1.1\r\nHost: ${this.#server}\r\nConnection: close\r\n\r\n`);
+  }
+
+  // ---- what is expected ----
+
+  #expectText(terminator: string, next: (text: string) => void): void {
+    this.#isBody = false;
+    this.#next = next;
+    this.max_incoming = LONGEST_HEAD;
+    this.set_terminator(terminator);
+  }
+
+  #expectBody(length: number | null, next: () => void): void {
+    this.#isBody = true;
+    this.#next = next;
+    this.max_incoming = 0;
+    this.set_terminator(length);
+    if (length === 0) next(); // for 0 is no terminator
+  }
+
+  #expectChunk(): void {
+    this.#expectText('\r\n', (line) => {
+      const [, digits] = /^([0-9a-f]{1,12})[ \t]*(;.*)?$/i.exec(line) ?? [];
+      if (digits === undefined) throw new Error(`${this.#server} sent a chunk of no length`);
+      const length = Number.parseInt(digits, 16);
+      if (length === 0) this.#expectTrailer();
+      else this.#expectBody(length, () => this.#expectText('\r\n', (rest) => this.#endChunk(rest)));
+    });
+  }
+
+  #endChunk(rest: string): void {
+    if (rest !== '') throw new Error(`${this.#server} sent a chunk of another length`);
+    this.#expectChunk();
+  }
+
+  #expectTrailer(): void {
+    this.#expectText('\r\n', (line) => {
+      if (line === '') this.#finish();
+    });
+  }
+
+  // ---- what comes ----
+
+  collect_incoming_data(data: Buffer) {
+    if (this.#isBody) this.#save(data);
+    else this._collect_incoming_data(data);
+  }
+
+  found_terminator() {
+    this.#next(this._get_data().toString('latin1'));
+  }
+
+  handle_overflow() {
+    throw new Error(`${this.#server} does not come to the point`);
+  }
+
+  #begin(head: string): void {
+    const [, status, reason = ''] = /^HTTP\/1\.\d (\d{3})(?: (.*))?/.exec(head) ?? [];
+    if (status === undefined) throw new Error(`${this.#server} does not speak HTTP`);
+    if (status.startsWith('1')) return; // a word before the answer
+    // A terminal is not to obey what a server says.
+    const answer = `${this.#server} answered ${status} ${reason.replaceAll(/[^ -~]/g, '')}`;
+    if (status !== '200') throw new Error(answer.trimEnd());
+    const coding = fieldOf(head, 'transfer-encoding');
+    const length = fieldOf(head, 'content-length');
+    const isChunked = coding?.toLowerCase() === 'chunked';
+    if (coding !== null && !isChunked) throw new Error(`${answer} in a coding of its own`);
+    if (!/^\d{1,15}$/.test(length ?? '0')) throw new Error(`${answer} of no clear length`);
+
+    this.#fd = openSync(this.#file, 'w');
+    if (isChunked) {
+      this.#expectChunk();
+    } else if (length !== null) {
+      this.length = Number(length);
+      this.#expectBody(this.length, () => this.#finish());
+    } else {
+      this.#endsWithConnection = true;
+      this.#expectBody(null, () => {});
+    }
+  }
+
+  #save(data: Buffer): void {
+    for (let rest = data; rest.length > 0; ) {
+      rest = rest.subarray(writeSync(this.#fd as number, rest));
+    }
+    this.received += data.length;
+  }
+
+  // ---- how it ends ----
+
+  #finish(): void {
+    this.error = null;
+    this.close();
+  }
+
+  handle_connect_error(error: Error) {
+    this.handle_error(error);
+  }
+
+  handle_error(error: Error) {
+    this.error = error;
+    this.close();
+  }
+
+  handle_eof() {
+    if (this.#endsWithConnection) this.#finish();
+    else this.handle_error(new Error(`${this.#server} closed ${this.#progress}`));
+  }
+
+  handle_close() {
+    this.handle_error(new Error(`${this.#server} reset the connection ${this.#progress}`));
+  }
+
+  get #progress(): string {
+    if (this.#fd === null) return 'without an answer';
+    return `after ${this.received} of ${this.length ?? 'some more'} bytes`;
+  }
+
+  close() {
+    if (this.#fd !== null) closeSync(this.#fd);
+    this.#fd = null;
+    super.close();
+  }
+}
+
+/** A field of a head by its lower-case name, or null; several of a name are joined by commas. */
+function fieldOf(head: string, name: string): string | null {
+  const lines = head.split('\r\n').filter((line) => line.toLowerCase().startsWith(`${name}:`));
+  return lines.length > 0 ? lines.map((line) => line.slice(name.length + 1).trim()).join() : null;
+}
+
+/** How far a download is, in one line. */
+function progress({ received, length }: HTTPDownload, seconds: number, columns: number): string {
+  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
+  const rate = `${megabytes(received / seconds)} MB/s`;
+  if (length === null) return `${megabytes(received)} MB, ${rate}`;
+  const share = length === 0 ? 1 : received / length;
+  const percent = `${Math.floor(share * 100)}%`.padStart(4);
+  const text = `${megabytes(received)} of ${megabytes(length)} MB, ${rate}`;
+  const width = columns - percent.length - text.length - 5; // of the bar
+  if (width < 1) return percent;
+  const done = '#'.repeat(Math.floor(share * width));
+  return `${percent} [${done.padEnd(width, '.')}] ${text}`;
+}
+
+async function save(host: string, path: string, port: number, file: string): Promise<void> {
+  const download = new HTTPDownload(host, path, port, file);
+  const started = performance.now();
+  const { stdout } = process;
+  let end = '';
+  const show = () => {
+    if (download.received === 0) return;
+    const seconds = (performance.now() - started) / 1000;
+    stdout.write(`\r${progress(download, seconds, stdout.columns || 80)}\x1b[K`);
+    end = '\n';
+  };
+  const timer = stdout.isTTY ? setInterval(show, 100) : undefined;
+  await loop();
+  clearInterval(timer);
+  if (stdout.isTTY) show();
+  stdout.write(end);
+  if (download.error) throw download.error;
+  if (!stdout.isTTY) console.log(`${file}: ${download.received} bytes`);
+}
+
 export async function main(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: { host: { type: 'string' }, port: { type: 'string', default: '80' } },
+    options: {
+      host: { type: 'string' },
+      port: { type: 'string', default: '80' },
+      output: { type: 'string' },
+    },
   });
   const host = values.host ?? positionals.shift();
   const path = positionals.shift() ?? '/';
+  const port = Number(values.port);
   if (!host || positionals.length > 0) {
-    throw new Error('usage: http_client [--port 80] HOST [PATH]');
+    throw new Error('usage: http_client [--port 80] [--output FILE] HOST [PATH]');
   }
-  const client = new HTTPClient(host, path, Number(values.port));
+  if (values.output !== undefined) {
+    await save(host, path, port, values.output);
+    return;
+  }
+  const client = new HTTPClient(host, path, port);
   await loop();
   if (client.error) throw client.error;
 }

@@ -1,5 +1,6 @@
 export { EchoHandler, EchoServer } from './echo_server.js';
-export { HTTPClient } from './http_client.js';
+export { HTTPClient, HTTPDownload } from './http_client.js';
+export { HTTPHandler, HTTPServer } from './http_server.js';
 export { type HandlerClass, LoggingEchoHandler, LoggingEchoServer } from './logging_echo_server.js';
 export { RedisHandler, RedisServer } from './redis_server.js';
 export {
