@@ -148,7 +148,7 @@ export class HTTPDownload extends async_chat {
 
   #expectTrailer(): void {
     this.#expectText('\r\n', (line) => {
-      if (line === '') this.#finish();
+      if (line === '') this.close();
     });
   }
 
@@ -185,7 +185,7 @@ export class HTTPDownload extends async_chat {
       this.#expectChunk();
     } else if (length !== null) {
       this.length = Number(length);
-      this.#expectBody(this.length, () => this.#finish());
+      this.#expectBody(this.length, () => this.close());
     } else {
       this.#endsWithConnection = true;
       this.#expectBody(null, () => {});
@@ -201,11 +201,6 @@ export class HTTPDownload extends async_chat {
 
   // ---- how it ends ----
 
-  #finish(): void {
-    this.error = null;
-    this.close();
-  }
-
   handle_connect_error(error: Error) {
     this.handle_error(error);
   }
@@ -216,7 +211,7 @@ export class HTTPDownload extends async_chat {
   }
 
   handle_eof() {
-    if (this.#endsWithConnection) this.#finish();
+    if (this.#endsWithConnection) this.close();
     else this.handle_error(new Error(`${this.#server} closed ${this.#progress}`));
   }
 
@@ -226,7 +221,8 @@ export class HTTPDownload extends async_chat {
 
   get #progress(): string {
     if (this.#fd === null) return 'without an answer';
-    return `after ${this.received} of ${this.length ?? 'some more'} bytes`;
+    if (this.length === null) return `after ${this.received} bytes, before the end`;
+    return `after ${this.received} of ${this.length} bytes`;
   }
 
   close() {
@@ -247,7 +243,7 @@ function progress({ received, length }: HTTPDownload, seconds: number, columns: 
   const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
   const rate = `${megabytes(received / seconds)} MB/s`;
   if (length === null) return `${megabytes(received)} MB, ${rate}`;
-  const share = length === 0 ? 1 : received / length;
+  const share = received / length;
   const percent = `${Math.floor(share * 100)}%`.padStart(4);
   const text = `${megabytes(received)} of ${megabytes(length)} MB, ${rate}`;
   const width = columns - percent.length - text.length - 5; // of the bar

@@ -309,7 +309,7 @@ function requestOf(head: string): Request {
     .toLowerCase()
     .split(',')
     .map((option) => option.trim());
-  const keepAlive = isOld ? options.includes('keep-alive') : !options.includes('close');
+  const keepAlive = !options.includes('close') && (!isOld || options.includes('keep-alive'));
   return { method, target, fields, length: Number(length ?? 0), keepAlive };
 }
 

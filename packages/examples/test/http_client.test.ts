@@ -241,8 +241,11 @@ describe('--output', () => {
 
   it.each([
     ['Content-Length: 6\r\n\r\nhello', ' closed after 5 of 6 bytes'],
-    ['Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n', ' closed after 5 of some more bytes'],
-    ['Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n', ' closed after 5 of some more bytes'],
+    ['Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n', ' closed after 5 bytes, before the end'],
+    [
+      'Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n',
+      ' closed after 5 bytes, before the end',
+    ],
     ['Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nx\r\n', ' sent a chunk of no length'],
     ['Transfer-Encoding: chunked\r\n\r\n5\r\nhello, world\r\n', ' sent a chunk of another length'],
   ])('says what is missing after %j', async (answer, message) => {
@@ -264,7 +267,7 @@ describe('--output', () => {
     });
     const { code, stderr } = await save(port, path);
     expect(stderr).toBe(
-      `http_client: 127.0.0.1:${port} reset the connection after 5 of some more bytes\n`,
+      `http_client: 127.0.0.1:${port} reset the connection after 5 bytes, before the end\n`,
     );
     expect(code).toBe(1);
   });

@@ -18,9 +18,16 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { close_all, loop, socket_map } from '@asyncore/core';
+import { close_all, dispatcher, loop, socket_map } from '@asyncore/core';
 import { HTTPHandler, HTTPServer } from '@asyncore/examples';
-import { type InetAddress, IPPROTO_TCP, TCP_NODELAY } from '@asyncore/socket';
+import {
+  type InetAddress,
+  IPPROTO_TCP,
+  SO_RCVBUF,
+  SO_SNDBUF,
+  SOL_SOCKET,
+  TCP_NODELAY,
+} from '@asyncore/socket';
 import {
   afterAll,
   beforeAll,
@@ -31,7 +38,7 @@ import {
   type TestContext,
   vi,
 } from 'vitest';
-import { connected, run, start } from './example.js';
+import { run, start } from './example.js';
 import { printing } from './printing.js';
 import { Client, example, has, need } from './service.js';
 
@@ -53,6 +60,7 @@ beforeAll(async () => {
     ['hello.txt', 'hello, world\n'],
     ['empty.html', ''],
     ['big', big],
+    ['medium', Buffer.alloc(60_000)],
     ['.hidden', 'secret'],
     ['sub/<b>&"\'.txt', 'odd'],
     ['sub/Grüße?#%41', 'greetings'],
@@ -484,7 +492,7 @@ describe('a connection', () => {
     for (const end of [
       '1.1\r\nHost: a\r\nConnection: x, Close',
       '1.0',
-      '1.0\r\nConnection: close',
+      '1.0\r\nConnection: keep-alive, close',
     ]) {
       const text = await answered(`GET /hello.txt HTTP/${end}\r\n\r\n${LAST}`);
       expect(statuses(text)).toEqual(['200']);
@@ -492,12 +500,34 @@ describe('a connection', () => {
     }
   });
 
-  it('brings all of a file before it ends, though the client takes its time', async () => {
+  it('ends when a file is sent that took many pieces', async () => {
     const socket = await untaken(port, request('GET /big', 'Connection: close'));
-    await connected(port); // so that the server has had time to fill the buffers
     socket.resume();
     await once(socket, 'end');
     expect(socket.bytesRead).toBeGreaterThan(big.length);
+  });
+
+  it('ends when all of an answer is sent, not before', async () => {
+    let received = 0;
+    class Narrow extends dispatcher {
+      handle_connect() {
+        this.send(Buffer.from(request('GET /medium', 'Connection: close')));
+      }
+      handle_read() {
+        received += this.recv(65536).length;
+      }
+      handle_close() {
+        close_all();
+      }
+    }
+    const server = new HTTPServer('127.0.0.1', 0, folder, 1000, true);
+    server.setsockopt(SOL_SOCKET, SO_SNDBUF, 1); // its connections take it over
+    const client = new Narrow();
+    client.create_socket();
+    client.setsockopt(SOL_SOCKET, SO_RCVBUF, 1);
+    client.connect(server.getsockname());
+    await loop();
+    expect(received).toBeGreaterThan(60_000);
   });
 
   it('has no longer head after a body than before', async () => {
