@@ -663,6 +663,23 @@ describe('time', () => {
   });
 });
 
+it('says that it is out of descriptors, and goes on when it has some', async (context) => {
+  needProc(context);
+  need(context, 'prlimit', 'util-linux');
+  const { port, child } = await example('http_server', '--quiet', folder);
+  const asked = new Client(port);
+  asked.say(request('GET /hello.txt'));
+  await asked.until(/world\n$/);
+  const limit = (count: number) =>
+    spawnSync('prlimit', ['--pid', String(child.pid), `--nofile=${count}:`]);
+  limit(0);
+  asked.say(request('GET /hello.txt'));
+  await asked.until(/503 Service Unavailable\n$/);
+  limit(1000);
+  asked.say(LAST);
+  expect(statuses(await asked.until(/never/))).toEqual(['200', '503', '200']);
+});
+
 describe('the log', () => {
   it('has a line for each request, in which nobody can write more', async () => {
     const child = start('http_server', '--port', '0', folder);
