@@ -9,7 +9,7 @@
  * answer has to be understood: a head up to '\r\n\r\n', then so many bytes, or chunks that each say
  * how many, or all until the connection ends. A terminal shows how far it is; a pipe gets one line.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { async_chat } from '@asyncore/chat';
@@ -193,9 +193,7 @@ export class HTTPDownload extends async_chat {
   }
 
   #save(data: Buffer): void {
-    for (let rest = data; rest.length > 0; ) {
-      rest = rest.subarray(writeSync(this.#fd as number, rest));
-    }
+    writeFileSync(this.#fd as number, data); // which goes on where the last one ended
     this.received += data.length;
   }
 

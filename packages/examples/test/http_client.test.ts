@@ -1,13 +1,23 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { loop } from '@asyncore/core';
+import { HTTPDownload } from '@asyncore/examples';
 import { describe, expect, it, onTestFinished, type TestContext } from 'vitest';
 import { ended, needIPv6, run, serverFor, start, unusedPort } from './example.js';
 import { printing } from './printing.js';
@@ -212,6 +222,19 @@ describe('--output', () => {
     expect(await save(port, file('a longer file'))).toMatchObject({ code: 0, saved: 'hello' });
   });
 
+  it('closes the file', async (context) => {
+    context.skip(!existsSync('/proc/self/fd'), 'needs Linux: /proc/self/fd');
+    const port = await answering((socket) => socket.end(`${OK}\r\nhello`));
+    const path = file();
+    const download = new HTTPDownload('127.0.0.1', '/', port, path);
+    await loop();
+    expect([download.error, download.received]).toEqual([null, 5]);
+    const open = readdirSync('/proc/self/fd').filter((fd) => {
+      return existsSync(`/proc/self/fd/${fd}`) && readlinkSync(`/proc/self/fd/${fd}`) === path;
+    });
+    expect(open).toEqual([]);
+  });
+
   it('asks for the path, in HTTP/1.1', async () => {
     let asked = '';
     const port = await answering((socket, request) => {
@@ -244,6 +267,10 @@ describe('--output', () => {
     ['Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n', ' closed after 5 bytes, before the end'],
     [
       'Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n',
+      ' closed after 5 bytes, before the end',
+    ],
+    [
+      'Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA: b\r\n',
       ' closed after 5 bytes, before the end',
     ],
     ['Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nx\r\n', ' sent a chunk of no length'],
