@@ -38,7 +38,7 @@ import {
   type TestContext,
   vi,
 } from 'vitest';
-import { run, start } from './example.js';
+import { needIPv6, run, start } from './example.js';
 import { printing } from './printing.js';
 import { Client, example, has, need } from './service.js';
 
@@ -661,6 +661,13 @@ describe('time', () => {
     await once(socket, 'close');
     expect(socket.bytesRead).toBeLessThan(10 * big.length);
   });
+});
+
+it('listens on IPv6 too', async (context) => {
+  await needIPv6(context);
+  const { port } = await example('http_server', '--host', '::1', folder);
+  const response = await fetch(`http://[::1]:${port}/hello.txt`);
+  expect(await response.text()).toBe('hello, world\n');
 });
 
 it('says that it is out of descriptors, and goes on when it has some', async (context) => {
