@@ -21,6 +21,31 @@ export function unpack(address: PackedAddress): Address | null {
   return binding.address_unpack(address);
 }
 
+// The sender of the last datagram, packed and unpacked: the next is mostly of the same one, and the
+// answer mostly goes there.
+const senderBytes = newPackedAddress();
+let sender: Address | null = null;
+
+/** As `unpack`, of who sent a datagram. */
+export function unpackSender(address: PackedAddress): Address | null {
+  if (sender === null || Buffer.compare(address, senderBytes) !== 0) {
+    sender = unpack(address);
+    senderBytes.set(address);
+  }
+  return Array.isArray(sender) ? [...sender] : sender; // which is then the caller's to change
+}
+
+/** As `pack`, for a datagram. The bytes are good until the next one is received. */
+export function packReceiver(call: string, family: number, address: Address): PackedAddress {
+  return isSender(family, address) ? senderBytes : pack(call, family, address);
+}
+
+function isSender(family: number, address: Address): boolean {
+  if (!Array.isArray(sender) || !Array.isArray(address)) return false;
+  if (family !== (sender.length === 2 ? AF_INET : AF_INET6)) return false;
+  return address.length === sender.length && sender.every((part, i) => part === address[i]);
+}
+
 /** Hosts that mean an address without a look-up: '' is every interface, as in Python. */
 function wellKnown(family: number, host: string): string {
   const v6 = family === AF_INET6;

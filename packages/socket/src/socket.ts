@@ -1,4 +1,11 @@
-import { type Address, newPackedAddress, pack, unpack } from './address.js';
+import {
+  type Address,
+  newPackedAddress,
+  pack,
+  packReceiver,
+  unpack,
+  unpackSender,
+} from './address.js';
 import { binding } from './binding.js';
 import {
   AF_INET,
@@ -128,7 +135,7 @@ export class Socket extends Descriptor {
   /** One datagram, and where it comes from (null on a connected stream). recvfrom(2). */
   recvfrom(bufsize: number, flags = 0): [data: Buffer, address: Address | null] {
     const data = received('recvfrom', this.fileno(), bufsize, receiveFrom, flags);
-    return [data, unpack(name)];
+    return [data, unpackSender(name)];
   }
 
   /** Gives the number of bytes that the kernel took, which may be fewer than given. send(2). */
@@ -141,7 +148,7 @@ export class Socket extends Descriptor {
   sendto(data: ArrayBufferView, flags: number, address: Address): number;
   sendto(data: ArrayBufferView, ...rest: [Address] | [number, Address]): number {
     const [flags, address] = rest.length === 1 ? [0, rest[0]] : rest;
-    const to = pack('sendto', this.family, address);
+    const to = packReceiver('sendto', this.family, address);
     const sent = binding.sendto(this.fileno(), data, flags, to);
     return checked('sendto', sent, address);
   }

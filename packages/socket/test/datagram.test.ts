@@ -43,6 +43,38 @@ onEveryFamily((family) => {
     expect(a.recv(100).toString()).toBe('you too');
   });
 
+  it('of several senders each gets its own answer', () => {
+    const [a, b] = both(family);
+    const server = bound(family, SOCK_DGRAM);
+    const turns = [a, b, b, a, a];
+    const froms = turns.map((client) => {
+      client.sendto(Buffer.from('question'), server.getsockname());
+      until(server, POLLIN);
+      const [, from] = server.recvfrom(100);
+      server.sendto(Buffer.from('answer'), from ?? '');
+      until(client, POLLIN);
+      expect(client.recv(100).toString()).toBe('answer');
+      return from;
+    });
+    expect(froms).toEqual(turns.map((client) => client.getsockname()));
+    server.sendto(Buffer.from('later'), froms[1] ?? ''); // not the last one's
+    until(b, POLLIN);
+    expect(b.recv(100).toString()).toBe('later');
+  });
+
+  it("an address is the receiver's to change", () => {
+    const [a, b] = both(family);
+    const addresses = [1, 2].map(() => {
+      a.sendto(Buffer.from('x'), b.getsockname());
+      until(b, POLLIN);
+      const [, from] = b.recvfrom(100);
+      const copy = structuredClone(from);
+      if (Array.isArray(from)) from[1] = 1;
+      return copy;
+    });
+    expect(addresses).toEqual([a.getsockname(), a.getsockname()]);
+  });
+
   it('connect makes send do without an address', () => {
     const [a, b] = both(family);
     expect(a.connect_ex(b.getsockname())).toBe(0);
