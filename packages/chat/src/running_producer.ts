@@ -9,7 +9,10 @@ export type Piece = NodeJS.ArrayBufferView | string;
  * stream, the body of a response. A piece must not change once it was given.
  */
 export type Producer =
-  | { more(): Piece | null | undefined }
+  | {
+      /** The next piece; nothing when there are no more. */
+      more(): Piece | null | undefined;
+    }
   | Iterable<Piece>
   | AsyncIterable<Piece>;
 

@@ -1,13 +1,13 @@
 /**
  * A producer of one string or byte array, in pieces of `buffer_size`: asynchat's own example of one.
- * `more()` gives the next piece, and an empty one when there are no more.
- *
- * @throws RangeError when `buffer_size` is not a whole number above 0
  */
 export class simple_producer<T extends string | Uint8Array = string | Uint8Array> {
+  /** What is left. */
   data: T;
+  /** The most bytes, or characters of a string, in a piece. */
   buffer_size: number;
 
+  /** @throws TypeError when `data` is neither, RangeError when `buffer_size` is not a whole number above 0 */
   constructor(data: T, buffer_size = 512) {
     if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
       throw new TypeError(`data must be bytes or a string: got ${typeof data}`);
@@ -19,6 +19,7 @@ export class simple_producer<T extends string | Uint8Array = string | Uint8Array
     this.buffer_size = buffer_size;
   }
 
+  /** The next piece; an empty one when there are no more. */
   more(): T {
     const piece = cut(this.data, 0, this.buffer_size);
     this.data = cut(this.data, this.buffer_size);

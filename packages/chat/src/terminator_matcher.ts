@@ -77,20 +77,22 @@ export class terminator_matcher {
   /** Any of these, coming next, is the rest of the terminator that was passed. */
   private endings = NO_ENDINGS;
 
+  /** With no terminator set: all that is fed goes to `consumer`. */
   constructor(consumer: terminator_consumer) {
     this.consumer = consumer;
   }
 
-  /**
-   * The terminator in force; of a number, what is left of it: 0 once it was reached.
-   *
-   * @throws TypeError when it is set to anything but bytes, a list of them, a number or null
-   * @throws RangeError when it is set to a number that is negative or not whole
-   */
+  /** The terminator in force; of a number, what is left of it: 0 once it was reached. */
   get terminator(): Terminator {
     return typeof this.given === 'number' ? (this.wanted as number) : this.given;
   }
 
+  /**
+   * Takes another one.
+   *
+   * @throws TypeError when it is anything but bytes, a list of them, a number or null
+   * @throws RangeError when it is a number that is negative or not whole
+   */
   set terminator(term: Terminator) {
     this.wanted = searched(term);
     this.given = term;

@@ -7,10 +7,15 @@ export interface channel {
   readable(): unknown;
   /** Whether the loop should wait for room to write. Asked on every pass. */
   writable(): unknown;
+  /** Something can be read, or a connection accepted. */
   handle_read_event(): void;
+  /** There is room to write. */
   handle_write_event(): void;
+  /** Urgent data has come. */
   handle_expt_event(): void;
+  /** The connection is over. */
   handle_close(): void;
+  /** One of the other methods threw `error`. What this one throws leaves the loop. */
   handle_error(error: unknown): void;
   /** For close_all. */
   close?(): void;

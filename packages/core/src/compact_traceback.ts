@@ -1,3 +1,4 @@
+/** A place in a program, as `compact_traceback` gives it. */
 export type frame = [file: string, function_name: string, line: string];
 
 // "    at Socket.recv (file:///x/socket.js:67:16)", "    at file:///x/a.js:8:9", "    at async f (…)"

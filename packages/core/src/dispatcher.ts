@@ -72,14 +72,23 @@ let newcomer: Newcomer | null = null;
 
 /** What a dispatcher needs of what it wraps, and uses where there is more. */
 export interface socket_like {
+  /** SOCK_STREAM and so on; taken for a stream where it is not given. */
   readonly type?: number;
+  /** Called with false at the start. */
   setblocking?(blocking: boolean): void;
+  /** Throws ENOTCONN when there is no connection yet. */
   getpeername?(): Address;
+  /** Sends several buffers and gives the number of bytes taken; `send` is used where it is missing. */
   sendmsg?(buffers: Iterable<ArrayBufferView>): number;
+  /** At most `bufsize` bytes, none at the end. Throws an error with code EAGAIN when there is nothing. */
   recv(bufsize: number): Buffer;
+  /** Gives the number of bytes taken. Throws an error with code EAGAIN when there is no room. */
   send(data: ArrayBufferView): number;
+  /** Asked for SO_ERROR. */
   getsockopt(level: number, option: number): number;
+  /** What the loop waits on. */
   fileno(): number;
+  /** Closes the descriptor. */
   close(): void;
 }
 
@@ -98,14 +107,19 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   accepting = false;
   /** Whether it tries to connect. */
   connecting = false;
+  /** For a program's own use, as in asyncore, which never sets it. */
   closing = false;
   /** The peer's address, or for a listener its own. */
   addr: Address | null = null;
   /** Kinds of message that `log_info` leaves out. */
   ignore_log_types: Iterable<string> = WARNING;
+  /** What `create_socket` was given. */
   family_and_type: [family: number, type: number] | null = null;
+  /** What it wraps; null before `create_socket`. */
   socket: S | null = null;
+  /** The map it goes into: that of the constructor, or `socket_map`. */
   _map: channel_map;
+  /** The descriptor under which it is in the map; null when it is in none. */
   _fileno: number | null = null;
   /** @internal */
   [registered]: Registration | null = null;
@@ -298,7 +312,11 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     );
   }
 
-  /** The look-up is done: connect, or fail as a connection attempt fails. */
+  /**
+   * The look-up is done: connect, or fail as a connection attempt fails.
+   *
+   * @hidden
+   */
   [due](): void {
     if (!this.#lookedUp) return; // a handler of this pass began another attempt, or called poll
     const { address, error } = this.#lookup ?? {};
@@ -463,6 +481,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     this.#socket.setblocking(blocking);
   }
 
+  /** Whether the socket's calls wait. */
   getblocking(): boolean {
     return this.#socket.getblocking();
   }
@@ -474,33 +493,41 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     return socket.detach();
   }
 
+  /** Receives into memory of the caller's: {@link Socket.recv_into}. */
   recv_into(...args: Parameters<Socket['recv_into']>): number {
     return this.#socket.recv_into(...args);
   }
 
+  /** One datagram and its sender: {@link Socket.recvfrom}. Its end of stream calls no handler. */
   recvfrom(...args: Parameters<Socket['recvfrom']>): ReturnType<Socket['recvfrom']> {
     return this.#socket.recvfrom(...args);
   }
 
+  /** Data with control messages: {@link Socket.recvmsg}. */
   recvmsg(...args: Parameters<Socket['recvmsg']>): ReturnType<Socket['recvmsg']> {
     return this.#socket.recvmsg(...args);
   }
 
+  /** Data with descriptors, which are the caller's to close: {@link Socket.recv_fds}. */
   recv_fds(...args: Parameters<Socket['recv_fds']>): ReturnType<Socket['recv_fds']> {
     return this.#socket.recv_fds(...args);
   }
 
+  /** One datagram to an address; gives the number of bytes. Throws when there is no room: {@link Socket.sendto}. */
   sendto(data: ArrayBufferView, address: Address): number;
+  /** The same with MSG_ flags. */
   sendto(data: ArrayBufferView, flags: number, address: Address): number;
   sendto(...args: [ArrayBufferView, Address] | [ArrayBufferView, number, Address]): number {
     // The overloads above are the socket's own.
     return this.#socket.sendto(...(args as [ArrayBufferView, number, Address]));
   }
 
+  /** Several buffers, control messages, an address, in one call: {@link Socket.sendmsg}. */
   sendmsg(...args: Parameters<Socket['sendmsg']>): number {
     return this.#socket.sendmsg(...args);
   }
 
+  /** Data with descriptors, over a Unix socket: {@link Socket.send_fds}. */
   send_fds(...args: Parameters<Socket['send_fds']>): number {
     return this.#socket.send_fds(...args);
   }
@@ -510,19 +537,24 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     this.#socket.shutdown(how);
   }
 
+  /** Its own address: {@link Socket.getsockname}. */
   getsockname(): Address {
     return this.#socket.getsockname();
   }
 
+  /** The peer's address. Throws ENOTCONN when there is none: {@link Socket.getpeername}. */
   getpeername(): Address {
     return this.#socket.getpeername();
   }
 
+  /** Who is at the other end of a Unix socket: {@link Socket.getpeercred}. */
   getpeercred(): ReturnType<Socket['getpeercred']> {
     return this.#socket.getpeercred();
   }
 
+  /** An option's value as a number: {@link Socket.getsockopt}. */
   getsockopt(level: number, option: number): number;
+  /** At most `buflen` raw bytes of it. */
   getsockopt(level: number, option: number, buflen: number): Buffer;
   getsockopt(level: number, option: number, buflen?: number): number | Buffer {
     return buflen === undefined
@@ -530,6 +562,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
       : this.#socket.getsockopt(level, option, buflen);
   }
 
+  /** Sets an option to a number or to raw bytes: {@link Socket.setsockopt}. */
   setsockopt(...args: Parameters<Socket['setsockopt']>): void {
     this.#socket.setsockopt(...args);
   }
@@ -547,6 +580,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     process.stdout.write(`${type}: ${message}\n`);
   }
 
+  /** As Python's repr, with the descriptor for the object's address: `<echo connected 127.0.0.1:7 fd=20>`. */
   toString(): string {
     const status: string[] = [this.constructor.name];
     if (this.accepting && this.addr !== null) status.push('listening');
@@ -557,12 +591,14 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     return `<${status.join(' ')}>`;
   }
 
+  /** @hidden */
   [inspect.custom](): string {
     return this.toString();
   }
 
   // ---- plumbing: from what happened to the handler for it ----
 
+  /** `handle_accept` of a listener, else `handle_read`; before it, the end of a connection attempt. */
   handle_read_event(): void {
     if (this.accepting) {
       settle(this, this.handle_accept());
@@ -571,6 +607,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     }
   }
 
+  /** `handle_write`; before it, the end of a connection attempt. */
   handle_write_event(): void {
     // A listening socket should not get one: pretend it did not happen.
     if (!this.accepting && this.#ready()) settle(this, this.handle_write());
@@ -585,6 +622,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     return this.connected || this.#gone || !this.#isStream;
   }
 
+  /** A connection attempt has ended: `handle_connect`, or `handle_connect_error` with what SO_ERROR says. */
   handle_connect_event(): void {
     const error = this.#socket.getsockopt(SOL_SOCKET, SO_ERROR); // once: reading clears it
     if (error !== 0) {
@@ -597,6 +635,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     settle(this, this.handle_connect());
   }
 
+  /** `handle_expt`, or `handle_close` when it is an error that the poller reports so. */
   handle_expt_event(): void {
     if (this.#socket.getsockopt(SOL_SOCKET, SO_ERROR) !== 0) this.handle_close_event();
     else settle(this, this.handle_expt());
@@ -618,7 +657,11 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     }
   }
 
-  /** Poll says that it is over, and nothing has noticed so far: nobody was reading. */
+  /**
+   * Poll says that it is over, and nothing has noticed so far: nobody was reading.
+   *
+   * @hidden
+   */
   [hung_up](state: number): boolean {
     // So poll calls a stream without a connection; a handler may have begun a new attempt just now.
     if (this.connecting || this.#idle) return false;
@@ -633,10 +676,12 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     return true;
   }
 
+  /** @hidden */
   get [over](): boolean {
     return this.#over;
   }
 
+  /** @hidden */
   [interest](): number {
     const readable = this.readable();
     const writable = this.writable() && !this.accepting && !this.#gone;

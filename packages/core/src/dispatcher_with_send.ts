@@ -18,11 +18,12 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
   /** The peer will send no more; the channel closes when everything is sent. */
   #ending = false;
 
-  /** What is still to be sent. Reading it joins the chunks; assigning replaces them. */
+  /** What is still to be sent. Reading it joins the chunks. */
   get out_buffer(): Buffer {
     return Buffer.concat(this.#queue.next(Infinity, Infinity));
   }
 
+  /** Assigning replaces it; a TypeError for what is not bytes. */
   set out_buffer(data: Uint8Array) {
     this.#queue.clear();
     this.#queue.push(bytes(data));

@@ -2,9 +2,11 @@ import { BlockingIOError } from '@asyncore/socket';
 import type { channel } from './channel.js';
 import { is_disconnected } from './disconnected.js';
 import { ExitNow } from './exit_now.js';
+import type { Changing } from './plumbing.js';
 
 /** A channel whose output waits for the handler to return. */
 export interface sender extends Pick<channel, 'handle_close' | 'handle_error'> {
+  /** Sends what is queued, as far as the kernel takes it. */
   initiate_send(): void;
 }
 
@@ -134,7 +136,7 @@ export function tellClosed(channel: Erring & { handle_close_event?(): void }): v
  * A handler's result. If it is a promise, a rejection is treated as a thrown error is, and at its
  * end the loop asks the channel again, as after a handler that returns.
  */
-export function settle<C extends Erring & { _changed?(): void }>(
+export function settle<C extends Erring & Partial<Changing>>(
   channel: C,
   result: unknown,
   onError: (channel: C, error: unknown) => void = failed,

@@ -28,6 +28,7 @@ export class output_queue {
     return this.#length;
   }
 
+  /** Puts bytes behind the others; none at all are left out. */
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
     this.#encode();
@@ -84,6 +85,7 @@ export class output_queue {
     }
   }
 
+  /** Forgets all of it. */
   clear(): void {
     this.#chunks = NONE;
     this.#text = '';

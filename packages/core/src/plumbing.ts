@@ -31,7 +31,7 @@ export function is_settled(predicate: (...args: never[]) => unknown): boolean {
   return settled.has(predicate);
 }
 
-interface Changing {
+export interface Changing {
   _changed(): void;
 }
 

@@ -4,7 +4,17 @@ import type { Stream } from 'node:stream';
  * What has a descriptor: its number, an object with `fileno()` (a Socket, a file_wrapper) or with
  * `fd` (a FileHandle), or one of Node's streams that has a descriptor of the system behind it.
  */
-export type file_like = number | { fileno(): number } | { readonly fd: number } | Stream;
+export type file_like =
+  | number
+  | {
+      /** Its descriptor. */
+      fileno(): number;
+    }
+  | {
+      /** Its descriptor. */
+      readonly fd: number;
+    }
+  | Stream;
 
 /** A stream's inside: net.Socket shows its descriptor nowhere else. */
 interface Inner {

@@ -9,6 +9,7 @@ import { checked, errno, failure } from './os_error.js';
  * a path for AF_UNIX (a leading NUL is Linux's abstract namespace, '' no name at all).
  */
 export type Address = InetAddress | string;
+/** An address of AF_INET or AF_INET6: a numeric host or a name, and a port in the host's byte order. */
 export type InetAddress =
   | [host: string, port: number]
   | [host: string, port: number, flowinfo: number, scope_id: number];

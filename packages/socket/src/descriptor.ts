@@ -35,6 +35,7 @@ export function get_blocking(fd: number): boolean {
   return checked('fcntl', binding.get_blocking(fd)) === 1;
 }
 
+/** Makes calls on the descriptor wait, or not; for all its duplicates (O_NONBLOCK, fcntl(2)). */
 export function set_blocking(fd: number, blocking: boolean): void {
   checked('fcntl', binding.set_blocking(fd, blocking ? 1 : 0));
 }
@@ -104,10 +105,12 @@ export class Descriptor {
     if (this.#fd >= 0) checked('close', binding.close(this.detach()));
   }
 
+  /** `using`: closes it at the end of the block. */
   [Symbol.dispose](): void {
     this.close();
   }
 
+  /** @hidden */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return `<${this.constructor.name} ${this.#fd < 0 ? 'closed' : `fd=${this.#fd}`}>`;
   }

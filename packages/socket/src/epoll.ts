@@ -11,6 +11,7 @@ const { EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL } = binding.constants;
  * waiting costs time in proportion to those that are ready. It refuses regular files (EPERM).
  */
 export class epoll extends Descriptor implements Poller {
+  /** epoll_create1(2). Throws ENOSYS where there is no epoll: everywhere but on Linux. */
   constructor() {
     super(checked('epoll_create', binding.epoll_create?.() ?? -errno.ENOSYS));
   }

@@ -9,6 +9,7 @@ import { BATCH, pairsOf, waiting } from './waiting.js';
  * the kernel, and waiting costs time in proportion to those that are ready.
  */
 export class kqueue extends Descriptor implements Poller {
+  /** kqueue(2). Throws ENOSYS where there is no kqueue: on Linux. */
   constructor() {
     super(checked('kqueue', binding.kqueue_create?.() ?? -errno.ENOSYS));
   }

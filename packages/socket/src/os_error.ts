@@ -16,10 +16,15 @@ type Destination = readonly [string, number, ...number[]] | string;
  * ('ECONNREFUSED'), `errno` (negative), `syscall`, and `address` and `port` where there is one.
  */
 export class OSError extends Error {
+  /** The error's name: 'ECONNREFUSED'. */
   readonly code: string;
+  /** Its number, negative as in Node's own errors. */
   readonly errno: number;
+  /** The system call that failed: 'connect'. */
   readonly syscall: string;
+  /** Where the call was going: the host or the path (NULs shown as `@`), where there is one. */
   declare readonly address?: string;
+  /** The port it was going to, where there is one. */
   declare readonly port?: number;
 
   /** `number` is the errno, positive or negative. */

@@ -31,8 +31,11 @@ export type ReceivedAncillaryData = [level: number, type: number, data: Buffer];
 
 /** The process at the other end of a Unix socket when it connected; `pid` 0 where unknown. */
 export interface PeerCredentials {
+  /** Process id. */
   pid: number;
+  /** Effective user id. */
   uid: number;
+  /** Effective group id. */
   gid: number;
 }
 
@@ -48,8 +51,11 @@ const intBytes = new Uint8Array(int.buffer);
  * argument a TypeError or RangeError before any call. Methods of a closed socket throw EBADF.
  */
 export class Socket extends Descriptor {
+  /** AF_INET, AF_INET6 or AF_UNIX. */
   readonly family: number;
+  /** SOCK_STREAM, SOCK_DGRAM and so on, without flags. */
   readonly type: number;
+  /** The protocol: IPPROTO_TCP and so on, 0 for the default of its family and type. */
   readonly proto: number;
 
   /** socket(2). */
@@ -285,6 +291,7 @@ export class Socket extends Descriptor {
     checked('fcntl', binding.set_blocking(this.fileno(), blocking ? 1 : 0));
   }
 
+  /** Whether its calls wait: false, unless `setblocking` said otherwise. */
   getblocking(): boolean {
     return checked('fcntl', binding.get_blocking(this.fileno())) === 1;
   }

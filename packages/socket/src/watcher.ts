@@ -1,9 +1,13 @@
 import { binding } from './binding.js';
 import { checked } from './os_error.js';
 
-/** What there is to prepare, as watcher.c reads it. */
+// What there is to prepare, as watcher.c reads it.
+
+/** `prepare` is not called. */
 export const NOTHING = 0;
+/** `prepare` is called on the next turn. */
 export const NEXT_TURN = 1;
+/** `prepare` is called once more in this turn too. */
 export const BEFORE_WAITING = 2;
 
 /**
@@ -15,6 +19,7 @@ export class Watcher {
   #pending = new Int32Array(1);
   #id: number;
 
+  /** Starts to watch `queue`, a descriptor. It stays the caller's to close, after this is. */
   constructor(queue: number, ready: () => void, prepare: () => void) {
     this.#id = checked('poll', binding.watcher_start(queue, this.#pending, ready, prepare));
   }
@@ -27,6 +32,7 @@ export class Watcher {
     this.#pending[0] = when;
   }
 
+  /** Stops watching: neither function is called any more. */
   close(): void {
     binding.watcher_stop(this.#id);
   }
