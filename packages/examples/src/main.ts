@@ -1,28 +1,22 @@
+#!/usr/bin/env node
 /**
- * Runs an example: `main.js NAME ARGS…`. Without a name it is the echo server; `--list` tells which
- * there are, and an example's `--help` is the comment that opens its file.
+ * Runs an example: `main.js run NAME ARGS…`, where `run` may be left out. An example's `--help` is
+ * the comment that opens its file. Without arguments, or with `--list`, it tells which there are;
+ * `copy NAME FOLDER` makes a project of one.
  */
-import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { getSystemErrorMap, inspect } from 'node:util';
+import { copy } from './runner/copy.js';
+import { examples, existing, header } from './runner/examples.js';
 
 /** What every example exports. */
 interface Example {
   main(args: string[]): void | Promise<void>;
 }
 
-// The sources lie beside the compiled files in the published package too.
-const sources = new URL('../src/', import.meta.url);
-const examples = readdirSync(sources)
-  .filter((file) => !['index.ts', 'main.ts'].includes(file))
-  .map((file) => file.replace(/\.ts$/, ''));
-
-/** The comment that opens an example's file. */
-function header(name: string): string {
-  const source = readFileSync(new URL(`${name}.ts`, sources), 'utf8');
-  const [, comment = ''] = /^\/\*\*(.*?)\*\//s.exec(source) ?? [];
-  return comment.replaceAll(/^ \* ?/gm, '').trim();
-}
+const USAGE = `
+run NAME [ARGUMENTS]  runs one; run NAME --help tells its arguments
+copy NAME FOLDER      makes a project of one in a new folder`;
 
 function list(): void {
   const width = Math.max(...examples.map((name) => name.length));
@@ -33,15 +27,20 @@ function list(): void {
 }
 
 async function run(name: string, args: string[]): Promise<void> {
-  if (!examples.includes(name)) {
-    throw new Error('there is no such example; --list tells which there are');
-  }
+  existing(name);
   if (args.includes('--help')) {
     console.log(`${header(name)}\n\nThe other examples: --list`);
     return;
   }
   const { main }: Example = await import(`./${name}.js`);
   await main(args);
+}
+
+function makeProject(args: string[]): void {
+  const [name, folder] = args;
+  if (args.length !== 2) throw new Error('usage: copy NAME FOLDER');
+  copy(name, folder);
+  console.log(`${name} is in ${folder}. Now: cd ${folder} && npm install && npm start`);
 }
 
 /** The errors that a user is most likely to meet. */
@@ -67,13 +66,28 @@ function reason(error: NodeJS.ErrnoException & { address?: string; port?: number
 // Whoever reads what we print may stop at any time: `… | head -1`. Then this ends as others do.
 process.stdout.on('error', () => process.exit(128 + constants.signals.SIGPIPE));
 
-const args = process.argv.slice(2);
-if (args[0] === '--list') {
-  list();
-} else {
-  const name = !args[0] || args[0].startsWith('-') ? 'echo_server' : (args.shift() as string);
-  await run(name, args).catch((error) => {
-    console.error(`${name}: ${reason(error)}`);
+async function start(name: string, work: () => void | Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    console.error(`${name}: ${reason(error as Error)}`);
     process.exitCode = 1;
-  });
+  }
+}
+
+const args = process.argv.slice(2);
+const [first] = args;
+if (first === undefined || first === '--help') {
+  list();
+  console.log(USAGE);
+} else if (first === 'copy') {
+  await start(first, () => makeProject(args.slice(1)));
+} else {
+  if (first === 'run') args.shift();
+  if (args[0] === '--list') {
+    list();
+  } else {
+    const name = !args[0] || args[0].startsWith('-') ? 'echo_server' : (args.shift() as string);
+    await start(name, () => run(name, args));
+  }
 }

@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished, type TestContext, vi } from 'vitest';
@@ -8,6 +9,11 @@ import { onTestFinished, type TestContext, vi } from 'vitest';
 vi.setConfig({ testTimeout: 60_000 });
 
 const runner = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
+/** Every example. */
+export const names = readdirSync(new URL('../src', import.meta.url))
+  .filter((file) => /^(?!index|main).*\.ts$/.test(file))
+  .map((file) => file.replace('.ts', ''));
 
 /** How a program ended, and everything it printed. */
 export interface Ended {

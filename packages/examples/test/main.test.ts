@@ -1,10 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { run } from './example.js';
-
-const names = readdirSync(new URL('../src', import.meta.url))
-  .map((file) => file.replace('.ts', ''))
-  .filter((name) => name !== 'main' && name !== 'index');
+import { names, run } from './example.js';
 
 it('lists every example with a line on what it is', async () => {
   const { code, stdout } = await run('--list');
@@ -20,18 +16,25 @@ it('has a row for every example in its README', () => {
   expect(rows.map(([, name]) => name)).toEqual(names.sort());
 });
 
+it('lists them without arguments too, and says what else it does', async () => {
+  const { code, stdout } = await run();
+  const list = (await run('--list')).stdout.toString();
+  expect(stdout.toString()).toMatch(`${list}\nrun NAME`);
+  expect(code).toBe(0);
+});
+
 it.each(names)('has help for %s', async (name) => {
   const { code, stdout, stderr } = await run(name, '--help');
   expect(stdout.toString()).toMatch(/^[A-Z]/);
   expect([code, stderr]).toEqual([0, '']);
 });
 
-it('is the echo server without a name', async () => {
-  const { stdout } = await run('--help');
+it.each(['run', 'run echo_server', 'echo_server'])('is the echo server with %s', async (args) => {
+  const { stdout } = await run(...args.split(' '), '--help');
   expect(stdout.toString()).toContain('echo_server [--host 127.0.0.1] [--port 8080]');
 });
 
-it.each(['nope', 'main', 'index', '../src/main', '__proto__'])(
+it.each(['nope', 'main', 'index', 'runner', '../src/main', '__proto__'])(
   'has no example %s',
   async (name) => {
     const { code, stdout, stderr } = await run(name);

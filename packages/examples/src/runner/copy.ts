@@ -1,0 +1,185 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { existing, header, source } from './examples.js';
+
+const IMPORT = /^(?:import|export)\b[^;]*?from '([^']+)';/gms;
+
+/** Writes an example as a project of its own. Throws when there is something in `folder` already. */
+export function copy(name: string, folder: string): void {
+  if (existsSync(folder) && readdirSync(folder).length > 0) {
+    throw new Error(`${folder} is not empty: name a folder that is, or a new one`);
+  }
+  const files = project(existing(name), basename(resolve(folder)));
+  for (const [path, text] of Object.entries(files)) {
+    const file = join(folder, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text, { flag: 'wx' });
+  }
+}
+
+/** The files of the project, by their paths. */
+function project(name: string, title: string): Record<string, string> {
+  const sources = withImports(name);
+  const imports = Object.values(sources).flatMap(imported);
+  const files: Record<string, string> = {
+    'package.json': json(manifest(name, title, imports)),
+    'tsconfig.json': json(tsconfig),
+    '.gitignore': 'node_modules/\ndist/\n',
+    'README.md': readme(name, title),
+    'src/main.ts': mainFile(name),
+    [`test/${name}.test.js`]: isServer(name) ? serverTest(name) : importTest(name),
+  };
+  for (const [file, text] of Object.entries(sources)) files[`src/${file}.ts`] = text;
+  return files;
+}
+
+function mainFile(name: string): string {
+  const args = source(name).includes('function main()') ? '' : 'process.argv.slice(2)';
+  return `import { main } from './${name}.js';\n\nawait main(${args});\n`;
+}
+
+/** What a source imports or exports from. */
+function imported(text: string): string[] {
+  return Array.from(text.matchAll(IMPORT), ([, from]) => from);
+}
+
+/** An example's source, and those that it imports. */
+function withImports(name: string, found: Record<string, string> = {}): Record<string, string> {
+  found[name] = source(name);
+  for (const from of imported(found[name])) {
+    const [, other] = /^\.\/(.+)\.js$/.exec(from) ?? [];
+    if (other !== undefined && !(other in found)) withImports(other, found);
+  }
+  return found;
+}
+
+const tsconfig = {
+  compilerOptions: {
+    target: 'ES2023',
+    lib: ['ES2023', 'ESNext.Disposable'],
+    module: 'NodeNext',
+    types: ['node'],
+    strict: true,
+    skipLibCheck: true,
+    sourceMap: true,
+    rootDir: 'src',
+    outDir: 'dist',
+  },
+  include: ['src'],
+};
+
+interface Manifest {
+  version: string;
+  engines: Record<string, string>;
+  dependencies: Record<string, string>;
+  devDependencies: Record<string, string>;
+}
+
+function parsed(url: URL | string): Manifest {
+  return JSON.parse(readFileSync(new URL(url), 'utf8'));
+}
+
+function manifest(name: string, title: string, imports: string[]) {
+  const { engines, dependencies, devDependencies } = parsed(
+    new URL('../../package.json', import.meta.url),
+  );
+  const needed = Object.entries(dependencies).filter(([dependency]) =>
+    imports.includes(dependency),
+  );
+  return {
+    // npm's names have no capitals and no spaces.
+    name:
+      title
+        .toLowerCase()
+        .replace(/[^a-z0-9-]+/g, '-')
+        .replace(/^-+|-+$/g, '') || name,
+    version: '0.0.0',
+    private: true,
+    description: header(name).split('\n')[0],
+    type: 'module',
+    engines,
+    scripts: { build: 'tsc', start: 'tsc && node dist/main.js', test: 'tsc && node --test test/' },
+    dependencies: Object.fromEntries(needed.map(published)),
+    devDependencies: {
+      '@types/node': devDependencies['@types/node'],
+      typescript: devDependencies.typescript,
+    },
+  };
+}
+
+/** In a checkout the packages need no particular version of each other; a project does. */
+function published([name, range]: [name: string, range: string]): [string, string] {
+  if (!range.startsWith('workspace:')) return [name, range];
+  return [name, `^${parsed(import.meta.resolve(`${name}/package.json`)).version}`];
+}
+
+function readme(name: string, title: string): string {
+  const [line, ...rest] = header(name).split('\n');
+  const usage = rest
+    .join('\n')
+    .replaceAll(new RegExp(`^( {4}.*?)\\b${name}\\b`, 'gm'), '$1npm start --');
+  return `# ${title}
+
+${line}
+${usage}
+
+\`\`\`sh
+npm install
+npm start     # what may follow: npm start -- ARGUMENTS
+npm test
+\`\`\`
+
+The program is [src/${name}.ts](src/${name}.ts), an example of
+[asyncore](https://github.com/asyncore-node/asyncore) for Node.js.
+`;
+}
+
+/** Whether it listens on a port that it prints, with no argument that has to be given. */
+function isServer(name: string): boolean {
+  const [, usage = ''] = new RegExp(`^ {4}${name}(.*)$`, 'm').exec(header(name)) ?? [];
+  const required = usage.replaceAll(/\[[^\]]*\]/g, '').trim();
+  return usage.includes('[--port ') && required === '' && source(name).includes('.listen(');
+}
+
+function serverTest(name: string): string {
+  return `import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const program = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
+test('${name} takes connections until it is told to end', async () => {
+  const child = spawn(process.execPath, [program, '--port', '0']);
+  try {
+    const [line] = await once(createInterface(child.stdout), 'line');
+    const [, port] = /:(\\d+)$/.exec(line) ?? assert.fail(\`no port in: \${line}\`);
+    const socket = connect(Number(port), '127.0.0.1');
+    await once(socket, 'connect');
+    socket.destroy();
+  } finally {
+    const closed = once(child, 'close');
+    child.kill();
+    await closed;
+  }
+});
+`;
+}
+
+function importTest(name: string): string {
+  return `import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+test('${name} starts nothing when it is imported', async () => {
+  const { main } = await import('../dist/${name}.js');
+  assert.equal(typeof main, 'function');
+});
+`;
+}
+
+function json(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

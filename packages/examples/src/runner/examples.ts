@@ -1,0 +1,27 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+// The sources lie beside the compiled files in the published package too.
+const sources = new URL('../../src/', import.meta.url);
+
+/** The names of the examples: each is a file in src. */
+export const examples = readdirSync(sources)
+  .filter((file) => file.endsWith('.ts') && file !== 'index.ts' && file !== 'main.ts')
+  .map((file) => file.slice(0, -'.ts'.length))
+  .sort();
+
+/** An example's name, unless there is no such example. */
+export function existing(name: string): string {
+  if (examples.includes(name)) return name;
+  throw new Error('there is no such example; --list tells which there are');
+}
+
+/** The text of a file in src. */
+export function source(name: string): string {
+  return readFileSync(new URL(`${name}.ts`, sources), 'utf8');
+}
+
+/** The comment that opens an example's file. */
+export function header(name: string): string {
+  const [, comment = ''] = /^\/\*\*(.*?)\*\//s.exec(source(name)) ?? [];
+  return comment.replaceAll(/^ \* ?/gm, '').trim();
+}

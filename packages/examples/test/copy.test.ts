@@ -1,0 +1,68 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it, onTestFinished } from 'vitest';
+import { names, run } from './example.js';
+
+const modules = fileURLToPath(new URL('../node_modules', import.meta.url));
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'asyncore-copy-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+function read(folder: string, file: string): string {
+  return readFileSync(join(folder, file), 'utf8');
+}
+
+it.each(names)('makes a project of %s whose tests pass', async (name) => {
+  const folder = join(newFolder(), 'project');
+  const { code, stderr } = await run('copy', name, folder);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(read(folder, `src/${name}.ts`)).toBe(
+    readFileSync(new URL(`../src/${name}.ts`, import.meta.url), 'utf8'),
+  );
+  symlinkSync(modules, join(folder, 'node_modules'));
+  const test = spawnSync('npm', ['test'], { cwd: folder, encoding: 'utf8' });
+  expect(test.stdout + test.stderr).toContain('# fail 0\n');
+  expect(test.status).toBe(0);
+});
+
+it('asks for the packages that the program imports, and no others', async () => {
+  const folder = join(newFolder(), 'My Server');
+  await run('copy', 'echo_server', folder);
+  const { name, dependencies, devDependencies } = JSON.parse(read(folder, 'package.json'));
+  expect(name).toBe('my-server');
+  expect(Object.keys(dependencies)).toEqual(['@asyncore/core', '@asyncore/socket']);
+  for (const range of Object.values(dependencies)) expect(range).toMatch(/^\^\d+\.\d+\.\d+$/);
+  expect(Object.keys(devDependencies)).toEqual(['@types/node', 'typescript']);
+  expect(read(folder, 'README.md')).toContain(
+    '    npm start -- [--host 127.0.0.1] [--port 8080]\n',
+  );
+});
+
+it('copies into a folder that is there and empty', async () => {
+  const folder = newFolder();
+  const { code } = await run('copy', 'bare_sockets', folder);
+  expect([code, existsSync(join(folder, 'package.json'))]).toEqual([0, true]);
+});
+
+it('writes nothing where there is something', async () => {
+  const folder = newFolder();
+  mkdirSync(join(folder, 'src'));
+  const { code, stderr } = await run('copy', 'echo_server', folder);
+  expect(stderr).toBe(`copy: ${folder} is not empty: name a folder that is, or a new one\n`);
+  expect([code, existsSync(join(folder, 'package.json'))]).toEqual([1, false]);
+});
+
+it.each(['', 'echo_server', 'nope there', 'runner there', 'echo_server there more'])(
+  'says in one line what is wrong with copy %s',
+  async (args) => {
+    const { code, stdout, stderr } = await run('copy', ...args.split(' ').filter(Boolean));
+    expect(stderr).toMatch(/^copy: (usage: copy NAME FOLDER|there is no such example.*)\n$/);
+    expect([code, stdout.length]).toEqual([1, 0]);
+  },
+);
