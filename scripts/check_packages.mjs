@@ -1,0 +1,256 @@
+/**
+ * Packs the packages, installs the tarballs in empty projects outside the workspace, each alone and
+ * all together, and uses them there: imported, required, in TypeScript, copied from the examples. And
+ * has changesets raise the versions in a copy of the repository. Prints a line for each check.
+ */
+import { execFile } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+
+const root = dirname(import.meta.dirname);
+const consumers = join(root, 'scripts/consumer');
+const temp = mkdtempSync(join(tmpdir(), 'asyncore-packages-'));
+const names = ['socket', 'core', 'chat', 'file', 'examples'];
+let passed = 0;
+const failed = [];
+
+/** One check: what `body` throws is its failure. */
+async function check(title, body) {
+  try {
+    await body();
+    passed += 1;
+    console.log(`ok      ${title}`);
+  } catch (error) {
+    failed.push(title);
+    console.log(`FAILED  ${title}\n${String(error.message).replaceAll(/^/gm, '        ')}`);
+  }
+}
+
+function hold(condition, message) {
+  if (!condition) throw new Error(message);
+}
+
+/** Runs a program to its end and gives what it prints; throws all of that if it fails. */
+async function run(cwd, command, ...args) {
+  const { npm_config_user_agent, INIT_CWD, ...env } = process.env;
+  try {
+    const { stdout } = await promisify(execFile)(command, args, {
+      cwd,
+      timeout: 90_000,
+      maxBuffer: 1e8,
+      env: { ...env, NO_COLOR: '1', NO_UPDATE_NOTIFIER: '1' },
+    });
+    return stdout;
+  } catch ({ code, signal, stdout, stderr, message }) {
+    const how = signal ?? (typeof code === 'number' ? `exit code ${code}` : message);
+    throw new Error(`${command} ${args.join(' ')}: ${how}\n${stdout}${stderr}`);
+  }
+}
+
+const bin = (name) => join(root, 'node_modules/.bin', name);
+const parsed = (...path) => JSON.parse(readFileSync(join(...path), 'utf8'));
+const write = (file, value) => writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`);
+const needed = ({ dependencies }) =>
+  Object.keys(dependencies ?? {}).filter((name) => name.startsWith('@asyncore/'));
+
+/** A package and those of this workspace that it needs. */
+function withDependencies(name) {
+  const own = needed(parsed(root, 'packages', name, 'package.json'));
+  return [...new Set([name, ...own.flatMap((other) => withDependencies(other.split('/')[1]))])];
+}
+
+const tarballs = {};
+async function pack(name) {
+  const folder = join(temp, 'packed', name);
+  mkdirSync(folder, { recursive: true });
+  await run(join(root, 'packages', name), 'pnpm', 'pack', '--pack-destination', folder);
+  const [file] = readdirSync(folder);
+  tarballs[name] = join(folder, file);
+  await run(folder, 'tar', 'xzf', file);
+}
+
+function contents(name) {
+  const folder = join(temp, 'packed', name, 'package');
+  const manifest = parsed(folder, 'package.json');
+  const { scripts = {}, repository, publishConfig, keywords = [] } = manifest;
+  const wanted = ['LICENSE', 'README.md', 'dist/index.js', 'dist/index.d.ts', 'src/index.ts'];
+  if (name === 'socket') {
+    wanted.push('binding.gyp', 'native/binding.c', 'native/binding.h', prebuild);
+  }
+  const absent = wanted.filter((file) => !existsSync(join(folder, file)));
+  hold(absent.length === 0, `not in the tarball: ${absent}`);
+  const hooks = Object.keys(scripts).filter((script) =>
+    /^(pre|post)?(install|prepare)$/.test(script),
+  );
+  hold(hooks.length === 0, `runs when it is installed: ${hooks}`);
+  // A binding.gyp has npm compile unless this says no.
+  hold(name !== 'socket' || manifest.gypfile === false, 'gypfile must be false');
+  hold(!JSON.stringify(manifest.dependencies ?? {}).includes('workspace:'), 'workspace: is left');
+  hold(manifest.sideEffects === false, 'sideEffects must be false');
+  hold(manifest.type === 'module', 'type must be module');
+  hold(manifest.license === 'MIT', 'license must be MIT');
+  hold(
+    manifest.engines?.node === parsed(root, 'package.json').engines.node,
+    'engines as the root has',
+  );
+  hold(manifest.description && keywords.length >= 4, 'a description, and four keywords');
+  hold(repository?.directory === `packages/${name}`, 'repository.directory must be its folder');
+  hold(repository.url === 'git+https://github.com/asyncore-node/asyncore.git', 'repository.url');
+  hold(publishConfig?.provenance === true && publishConfig.access === 'public', 'publishConfig');
+  const { types, default: main } = manifest.exports['.'];
+  hold(types === './dist/index.d.ts' && main === './dist/index.js', 'exports must name dist/index');
+}
+
+function install(folder, ...specs) {
+  return run(folder, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', ...specs);
+}
+
+/** An empty project in which the packages are installed. */
+async function consumer(folder, packed) {
+  mkdirSync(folder, { recursive: true });
+  write(join(folder, 'package.json'), { name: 'consumer', private: true });
+  const types = `@types/node@${parsed(root, 'package.json').devDependencies['@types/node']}`;
+  await install(folder, types, ...packed.map((name) => tarballs[name]));
+}
+
+/** Type-checks and runs small programs: as modules, and as CommonJS, which requires. */
+async function use(folder, used) {
+  const files = (extension) => used.map((name) => `use_${name}.${extension}`);
+  for (const name of used) {
+    for (const extension of ['mts', 'cts']) {
+      cpSync(join(consumers, `${name}.ts`), join(folder, `use_${name}.${extension}`));
+    }
+  }
+  const tsc = (module, extension, ...args) =>
+    run(folder, bin('tsc'), ...options, '--module', module, ...args, ...files(extension));
+  const options = ['--strict', '--target', 'ES2023', '--types', 'node'];
+  await tsc('node16', 'mts', '--moduleResolution', 'node16');
+  await tsc('preserve', 'mts', '--moduleResolution', 'bundler', '--noEmit');
+  // As node16, TypeScript does not know yet that Node lets CommonJS require a module.
+  await tsc('nodenext', 'cts');
+  for (const file of files('cjs')) {
+    hold(readFileSync(join(folder, file), 'utf8').includes('require('), `${file} does not require`);
+  }
+  for (const file of [...files('mjs'), ...files('cjs')]) await run(folder, process.execPath, file);
+}
+
+async function alone(name) {
+  const folder = join(temp, 'alone', name);
+  await consumer(folder, withDependencies(name));
+  await use(folder, [name]);
+}
+
+async function together() {
+  const folder = join(temp, 'together');
+  await consumer(folder, names);
+  await use(folder, names);
+}
+
+/** As a new user does: npx lists, copies, and the copy installs, builds and passes its test. */
+async function copied(name) {
+  const folder = join(temp, 'copied', name);
+  const command = join(temp, 'together/node_modules/.bin/asyncore-examples');
+  hold(/^echo_server +An echo server/m.test(await run(temp, command)), 'it lists no echo server');
+  await run(temp, command, 'copy', name, folder);
+  // These versions are in no registry yet.
+  await install(
+    folder,
+    '--no-save',
+    ...withDependencies('examples').map((other) => tarballs[other]),
+  );
+  await run(folder, 'npm', 'test');
+}
+
+/** Versions are independent: a patch of one package changes that package alone. */
+async function changesets() {
+  const folder = join(temp, 'versions');
+  await run(root, 'git', 'clone', '--quiet', '--no-hardlinks', root, folder);
+  const versions = () =>
+    Object.fromEntries(
+      names.map((name) => [name, parsed(folder, 'packages', name, 'package.json').version]),
+    );
+  for (const file of (await run(root, 'git', 'ls-files')).split('\n').filter(Boolean)) {
+    if (existsSync(join(root, file))) cpSync(join(root, file), join(folder, file));
+  }
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const commit = async () => {
+    const who = ['-c', 'user.name=check', '-c', 'user.email=check@localhost'];
+    await run(folder, 'git', 'add', '--all');
+    await run(folder, 'git', ...who, 'commit', '--quiet', '--allow-empty', '--message=check');
+  };
+  await commit();
+  if (readdirSync(join(folder, '.changeset')).some((file) => /^(?!README).*\.md$/.test(file))) {
+    await run(folder, bin('changeset'), 'version');
+    await commit();
+  }
+  const before = versions();
+  hold(!Object.values(before).includes('0.0.0'), `not raised: ${JSON.stringify(before)}`);
+  const note = 'Only a check.';
+  writeFileSync(
+    join(folder, '.changeset/check.md'),
+    `---\n'@asyncore/chat': patch\n---\n\n${note}\n`,
+  );
+  await commit();
+  await run(folder, bin('changeset'), 'version');
+  const [, start, patch] = /^(.*\.)(\d+)$/.exec(before.chat);
+  const wanted = JSON.stringify({ ...before, chat: `${start}${Number(patch) + 1}` });
+  hold(JSON.stringify(versions()) === wanted, `${JSON.stringify(versions())} is not ${wanted}`);
+  const changelog = readFileSync(join(folder, 'packages/chat/CHANGELOG.md'), 'utf8');
+  hold(changelog.includes(note), 'the note is not in CHANGELOG.md');
+}
+
+/** The checks of one tarball, and of a project with it. */
+async function checkPackage(name) {
+  await check(`${name}: what the tarball holds, package.json`, () => contents(name));
+  await check(`${name}: publint`, () =>
+    run(temp, bin('publint'), 'run', '--strict', tarballs[name]),
+  );
+  // What it would warn of, CommonJS that requires a module, Node does from 20.19 on.
+  const rules = ['--profile', 'node16', '--ignore-rules', 'cjs-resolves-to-esm'];
+  await check(`${name}: are the types wrong`, () =>
+    run(temp, bin('attw'), tarballs[name], ...rules),
+  );
+  await check(`${name}: alone, import and require, node16 and bundler`, () => alone(name));
+}
+
+async function checkTogether() {
+  await check('all together, import and require, node16 and bundler', together);
+  for (const name of ['echo_server', 'redis_server']) {
+    await check(`${name}: npx, copy, install, test`, () => copied(name));
+  }
+}
+
+let prebuild;
+try {
+  await check('the binary of this machine', async () => {
+    const script = join(root, 'packages/socket/native/prebuild.mjs');
+    const file = (await run(root, process.execPath, script)).trim();
+    prebuild = file.slice(file.indexOf('prebuilds/'));
+  });
+  await Promise.all(names.map((name) => check(`${name}: pnpm pack`, () => pack(name))));
+  // Two processes at a time or so: more make nothing faster.
+  const work = [checkTogether, ...names.map((name) => () => checkPackage(name))];
+  work.push(() => check('changeset version, one package alone', changesets));
+  const workers = Array.from({ length: Math.max(2, availableParallelism()) }, async () => {
+    for (let next = work.shift(); next; next = work.shift()) await next();
+  });
+  await Promise.all(workers);
+} finally {
+  rmSync(temp, { recursive: true, force: true });
+}
+console.log(
+  `${passed} passed, ${failed.length} failed${failed.map((title) => `\n  ${title}`).join('')}`,
+);
+process.exitCode = failed.length === 0 ? 0 : 1;
