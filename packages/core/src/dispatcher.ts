@@ -107,7 +107,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   accepting = false;
   /** Whether it tries to connect. */
   connecting = false;
-  /** For a program's own use, as in asyncore, which never sets it. */
+  /** Whether it closes once everything is sent; only an `async_chat` sets it. */
   closing = false;
   /** The peer's address, or for a listener its own. */
   addr: Address | null = null;
