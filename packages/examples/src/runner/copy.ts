@@ -153,15 +153,17 @@ import { fileURLToPath } from 'node:url';
 const program = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
 test('${name} takes connections until it is told to end', async () => {
-  const child = spawn(process.execPath, [program, '--port', '0']);
+  const stdio = ['ignore', 'pipe', 'inherit'];
+  const child = spawn(process.execPath, [program, '--port', '0'], { stdio });
+  const closed = once(child, 'close');
   try {
-    const [line] = await once(createInterface(child.stdout), 'line');
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    const { value: line = 'nothing, for it has ended' } = await lines.next();
     const [, port] = /:(\\d+)$/.exec(line) ?? assert.fail(\`no port in: \${line}\`);
     const socket = connect(Number(port), '127.0.0.1');
     await once(socket, 'connect');
     socket.destroy();
   } finally {
-    const closed = once(child, 'close');
     child.kill();
     await closed;
   }
