@@ -76,18 +76,17 @@ async function start(name: string, work: () => void | Promise<void>): Promise<vo
 }
 
 const args = process.argv.slice(2);
+// `npm start` says run: then no name means the echo server.
+const mayBeNameless = args[0] === 'run' && args.shift() !== undefined;
 const [first] = args;
-if (first === undefined || first === '--help') {
+if (first === '--list') {
   list();
-  console.log(USAGE);
 } else if (first === 'copy') {
   await start(first, () => makeProject(args.slice(1)));
+} else if (!mayBeNameless && (first === undefined || first === '--help')) {
+  list();
+  console.log(USAGE);
 } else {
-  if (first === 'run') args.shift();
-  if (args[0] === '--list') {
-    list();
-  } else {
-    const name = !args[0] || args[0].startsWith('-') ? 'echo_server' : (args.shift() as string);
-    await start(name, () => run(name, args));
-  }
+  const name = !first || first.startsWith('-') ? 'echo_server' : (args.shift() as string);
+  await start(name, () => run(name, args));
 }

@@ -44,9 +44,9 @@ it('asks for the packages that the program imports, and no others', async () => 
   );
 });
 
-it('copies into a folder that is there and empty', async () => {
+it('copies into a folder that is there and empty, with npm start too', async () => {
   const folder = newFolder();
-  const { code } = await run('copy', 'bare_sockets', folder);
+  const { code } = await run('run', 'copy', 'bare_sockets', folder);
   expect([code, existsSync(join(folder, 'package.json'))]).toEqual([0, true]);
 });
 
