@@ -54,6 +54,7 @@ const plainly: Record<string, string> = {
 function reason(error: NodeJS.ErrnoException & { address?: string; port?: number }): string {
   const { code, syscall, errno = 0, address = '', port, message } = error;
   const plain = plainly[`${syscall} ${code}`];
+  if (plain && port === undefined) return `${address} ${plain}`; // the path of a Unix socket
   if (plain) return `${address.includes(':') ? `[${address}]` : address}:${port} ${plain}`;
   if (code === undefined && ![Error, RangeError].includes(error.constructor as ErrorConstructor)) {
     return inspect(error);
