@@ -1,7 +1,10 @@
+export { ChatServer } from './chat_room.js';
 export { EchoHandler, EchoServer } from './echo_server.js';
+export { JobServer } from './graceful_shutdown.js';
 export { HTTPClient, HTTPDownload } from './http_client.js';
 export { HTTPHandler, HTTPServer } from './http_server.js';
 export { type HandlerClass, LoggingEchoHandler, LoggingEchoServer } from './logging_echo_server.js';
+export { PortForward } from './port_forward.js';
 export { RedisHandler, RedisServer } from './redis_server.js';
 export {
   type Deliver,
@@ -12,3 +15,5 @@ export {
   SMTPServer,
 } from './smtp_sink.js';
 export { StoreHandler, StoreServer } from './store_server.js';
+export { UDPEcho } from './udp_echo.js';
+export { UnixEchoHandler, UnixEchoServer } from './unix_echo.js';
