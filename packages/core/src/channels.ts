@@ -2,6 +2,7 @@ import type { channel, channel_map } from './channel.js';
 import type { Escape } from './handling.js';
 import { registered } from './plumbing.js';
 import { Registration } from './registration.js';
+import { Timeouts } from './timeouts.js';
 
 /** What a loop wants to know of changes to its map. */
 export interface Listener extends Escape {
@@ -20,6 +21,7 @@ export class Channels {
   listener: Listener | null = null;
   /** Counts waits, to tell events of a registration from those of its descriptor's past. */
   waits = 0;
+  readonly timeouts = new Timeouts(() => this.listener);
   #registrations = new Map<number, Registration>();
   #made = 0;
   /** The loop and passes that watch the map, and how to stop. */
@@ -64,6 +66,7 @@ export class Channels {
     this.#registrations.delete(fd);
     known.gone = true;
     if (known.channel[registered] === known) known.channel[registered] = null;
+    this.timeouts.drop(known);
     this.listener?.removed(known);
   }
 

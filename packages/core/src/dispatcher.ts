@@ -33,8 +33,10 @@ import {
   DUE,
   due,
   hung_up,
+  impatient,
   interest,
   over,
+  patience,
   registered,
   settle_predicates,
 } from './plumbing.js';
@@ -113,6 +115,8 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   addr: Address | null = null;
   /** Kinds of message that `log_info` leaves out. */
   ignore_log_types: Iterable<string> = WARNING;
+  /** So many seconds without progress, and `handle_timeout` is called; 0: never. */
+  timeout = 0;
   /** What `create_socket` was given. */
   family_and_type: [family: number, type: number] | null = null;
   /** What it wraps; null before `create_socket`. */
@@ -138,6 +142,9 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   #rest: { until: number; timer: NodeJS.Timeout } | null = null;
   /** That was logged, and nothing accepted since. */
   #exhausted = false;
+  /** Something was received, sent, accepted or connected since the time was last read, which was then. */
+  #moved = true;
+  #since = 0;
   /** The name being looked up, and what came of it. */
   #lookup: { address?: Address; error?: unknown } | null = null;
 
@@ -210,6 +217,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   #begin(): void {
     this.#ended = this.#over = this.#deaf = this.#gone = false;
     this.#lookup = null;
+    this.#moved = true;
   }
 
   /** Lets a port be bound again at once after a restart (SO_REUSEADDR), if the system can. */
@@ -343,7 +351,10 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   accept(): [sock: Socket, address: Address] | null {
     try {
       const pair = nextOf(this.#socket);
-      if (pair !== null) this.#exhausted = false;
+      if (pair !== null) {
+        this.#exhausted = false;
+        this.#moved = true;
+      }
       return pair;
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
@@ -382,8 +393,10 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   _send_chunks(chunks: readonly Uint8Array[]): number {
     const socket: socket_like = this.socket ?? this.#socket;
     try {
-      if (chunks.length === 1 || !socket.sendmsg) return socket.send(chunks[0]);
-      return socket.sendmsg(chunks);
+      const sent =
+        chunks.length === 1 || !socket.sendmsg ? socket.send(chunks[0]) : socket.sendmsg(chunks);
+      if (sent > 0) this.#moved = true;
+      return sent;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EAGAIN' || code === 'EWOULDBLOCK') return 0;
@@ -408,7 +421,8 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
       this.handle_close_event();
       return Buffer.alloc(0);
     }
-    if (data.length === 0 && buffer_size > 0 && this.#isStream) this.#end();
+    if (data.length > 0) this.#moved = true;
+    else if (buffer_size > 0 && this.#isStream) this.#end();
     return data;
   }
 
@@ -493,24 +507,29 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     return socket.detach();
   }
 
+  #progress<T>(result: T): T {
+    this.#moved = true;
+    return result;
+  }
+
   /** Receives into memory of the caller's: {@link Socket.recv_into}. */
   recv_into(...args: Parameters<Socket['recv_into']>): number {
-    return this.#socket.recv_into(...args);
+    return this.#progress(this.#socket.recv_into(...args));
   }
 
   /** One datagram and its sender: {@link Socket.recvfrom}. Its end of stream calls no handler. */
   recvfrom(...args: Parameters<Socket['recvfrom']>): ReturnType<Socket['recvfrom']> {
-    return this.#socket.recvfrom(...args);
+    return this.#progress(this.#socket.recvfrom(...args));
   }
 
   /** Data with control messages: {@link Socket.recvmsg}. */
   recvmsg(...args: Parameters<Socket['recvmsg']>): ReturnType<Socket['recvmsg']> {
-    return this.#socket.recvmsg(...args);
+    return this.#progress(this.#socket.recvmsg(...args));
   }
 
   /** Data with descriptors, which are the caller's to close: {@link Socket.recv_fds}. */
   recv_fds(...args: Parameters<Socket['recv_fds']>): ReturnType<Socket['recv_fds']> {
-    return this.#socket.recv_fds(...args);
+    return this.#progress(this.#socket.recv_fds(...args));
   }
 
   /** One datagram to an address; gives the number of bytes. Throws when there is no room: {@link Socket.sendto}. */
@@ -519,17 +538,17 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   sendto(data: ArrayBufferView, flags: number, address: Address): number;
   sendto(...args: [ArrayBufferView, Address] | [ArrayBufferView, number, Address]): number {
     // The overloads above are the socket's own.
-    return this.#socket.sendto(...(args as [ArrayBufferView, number, Address]));
+    return this.#progress(this.#socket.sendto(...(args as [ArrayBufferView, number, Address])));
   }
 
   /** Several buffers, control messages, an address, in one call: {@link Socket.sendmsg}. */
   sendmsg(...args: Parameters<Socket['sendmsg']>): number {
-    return this.#socket.sendmsg(...args);
+    return this.#progress(this.#socket.sendmsg(...args));
   }
 
   /** Data with descriptors, over a Unix socket: {@link Socket.send_fds}. */
   send_fds(...args: Parameters<Socket['send_fds']>): number {
-    return this.#socket.send_fds(...args);
+    return this.#progress(this.#socket.send_fds(...args));
   }
 
   /** SHUT_WR: the peer sees the end of our data, and may go on sending. shutdown(2). */
@@ -629,6 +648,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
       this.#connectFailed(new OSError('connect', error, this.addr));
       return;
     }
+    this.#moved = true;
     this.connected = true; // before the handler, so that what it pushes is sent
     this.connecting = false;
     this._changed();
@@ -674,6 +694,19 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
       this.handle_close_event();
     }
     return true;
+  }
+
+  [patience](now: number): number {
+    if (this.#moved || this.#over || this.#idle) {
+      this.#moved = false;
+      this.#since = now;
+    }
+    return this.#since + this.timeout * 1000 - now;
+  }
+
+  [impatient](): void {
+    this.#moved = true;
+    settle(this, this.handle_timeout());
   }
 
   /** @hidden */
@@ -802,6 +835,21 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   handle_accepted(sock: Socket, _address: Address): void {
     sock.close();
     this.log_info('unhandled accepted event', 'warning');
+  }
+
+  /**
+   * Nothing was received, sent, accepted or connected for `timeout` seconds (and up to a tenth more). By
+   * default an attempt to connect fails with ETIMEDOUT, and anything else is closed as by its peer. A
+   * channel that stays open is told again after as long.
+   */
+  handle_timeout(): void {
+    if (this.connecting) {
+      this.#lookup = null;
+      this.#connectFailed(new OSError('connect', errno.ETIMEDOUT, this.addr));
+    } else {
+      this.log_info(`no progress for ${this.timeout} seconds: ${describe(this)}`, 'warning');
+      this.handle_close_event();
+    }
   }
 
   /** The peer will send no more. Override it to go on writing; the default is `handle_close`. */

@@ -18,6 +18,12 @@ export const due = Symbol('asyncore.due');
 /** Among the events of `interest`: call `due` at once. No flag of poll(2) has this bit. */
 export const DUE = 1 << 30;
 
+/** `channel[patience](now)`: the milliseconds until it will have made no progress for `timeout` seconds. */
+export const patience = Symbol('asyncore.patience');
+
+/** `channel[impatient]()`: it has made none. */
+export const impatient = Symbol('asyncore.impatient');
+
 /** `channel[over]`: whether it was told of the end, so that it gets nothing more. */
 export const over = Symbol('asyncore.over');
 

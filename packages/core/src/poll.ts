@@ -36,7 +36,8 @@ function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: n
   try {
     const asked = channels.all().filter((registration) => ask(registration, poller));
     const notices = asked.some(({ wanted }) => wanted & DUE);
-    const events = new Map(poller.poll(notices ? 0 : timeout));
+    const patience = channels.timeouts.next / 1000;
+    const events = new Map(poller.poll(notices ? 0 : Math.min(timeout ?? Infinity, patience)));
     channels.waits += 1;
     const batch = asked.map((registration): [Registration, number] => {
       return [registration, registration.steps(events.get(registration.fd) ?? 0)];
@@ -46,6 +47,7 @@ function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: n
         if (steps & kind) registration.deliver(steps & kind);
       }
     }
+    channels.timeouts.check();
   } finally {
     channels.unwatch();
   }

@@ -13,7 +13,17 @@ import {
 import type { channel, channel_map } from './channel.js';
 import type { Channels } from './channels.js';
 import { handling, settle } from './handling.js';
-import { DUE, due, hung_up, interest, is_settled, over, registered } from './plumbing.js';
+import {
+  DUE,
+  due,
+  hung_up,
+  impatient,
+  interest,
+  is_settled,
+  over,
+  patience,
+  registered,
+} from './plumbing.js';
 
 const RDHUP = POLLRDHUP ?? 0;
 const ENDED = POLLERR | POLLHUP | POLLNVAL | RDHUP;
@@ -32,6 +42,9 @@ type Channel = channel & {
   [hung_up]?(state: number): boolean;
   [due]?(): void;
   readonly [over]?: boolean;
+  [patience]?(now: number): number;
+  [impatient]?(): void;
+  readonly timeout?: number;
   readonly _map?: channel_map;
   [registered]?: Registration | null;
 };
@@ -52,6 +65,8 @@ export class Registration {
   watched = 0;
   /** The kernel's queue refuses it because it is always ready: a regular file. */
   alwaysReady = false;
+  /** The channel's, if it has to be looked after. */
+  timeout = 0;
 
   readonly channel: Channel;
   /** Not waited for, although wanted: telling it again would only make the loop spin. */
@@ -108,6 +123,7 @@ export class Registration {
     this.#asked = 0;
     handling(this.channel, Registration.#ask, this);
     if (this.gone) return 0;
+    this.channels.timeouts.watch(this);
     const events = this.#asked;
     if (events !== this.#restedAt) this.#restedAt = -1;
     this.wanted = this.#restedAt < 0 ? events & ~this.#muted : 0;
@@ -153,6 +169,11 @@ export class Registration {
     if (steps & URGENT && told.alive) settle(channel, channel.handle_expt_event());
     if (told.alive && (steps & URGENT || told.#muted)) told.#muteUrgent();
     if (steps & END && told.alive) told.#end();
+  }
+
+  /** It has made no progress for as long as it may. */
+  tellTimeout(): void {
+    handling(this.channel, (channel) => channel[impatient]?.());
   }
 
   /** The urgent byte may have been left unread: then wait for nothing urgent until it is gone. */

@@ -1,0 +1,92 @@
+import { type Escape, escapingTo } from './handling.js';
+import { patience } from './plumbing.js';
+import type { Registration } from './registration.js';
+
+/** A tenth of the shortest timeout passes at least between two looks. */
+const PRECISION = 0.1;
+const LONGEST_TIMER = 0x7fffffff;
+
+/**
+ * The channels of a map that have a `timeout`. A channel only notes that something moved; the time is
+ * read here, for all of them at once, by one timer that goes off when the first may have to be told.
+ */
+export class Timeouts {
+  #timed = new Set<Registration>();
+  #timer: NodeJS.Timeout | undefined;
+  /** When to look next. */
+  #at = Infinity;
+  readonly #loop: () => Escape | null;
+
+  /** `loop` gives the loop that runs on the map, if one does. */
+  constructor(loop: () => Escape | null) {
+    this.#loop = loop;
+  }
+
+  /** Called whenever the channel is asked; costs a comparison unless its timeout is another one now. */
+  watch(registration: Registration): void {
+    const { timeout = 0 } = registration.channel;
+    if (timeout === registration.timeout) return;
+    this.drop(registration);
+    const left = registration.channel[patience]?.(performance.now());
+    if (left === undefined || !(timeout > 0)) return;
+    registration.timeout = timeout;
+    this.#timed.add(registration);
+    this.#lookIn(left);
+  }
+
+  drop(registration: Registration): void {
+    registration.timeout = 0;
+    this.#timed.delete(registration);
+  }
+
+  /** The milliseconds until the first may have to be told. */
+  get next(): number {
+    const now = performance.now();
+    let next = Infinity;
+    for (const { channel } of this.#timed) next = Math.min(next, channel[patience]?.(now) ?? next);
+    return Math.max(0, next);
+  }
+
+  /** Tells those that have made no progress for too long. */
+  check(): void {
+    if (this.#timed.size === 0) return;
+    const now = performance.now();
+    let next = Infinity;
+    let shortest = Infinity;
+    try {
+      for (const registration of this.#timed) {
+        const limit = registration.timeout * 1000;
+        const left = registration.channel[patience]?.(now) ?? Infinity;
+        shortest = Math.min(shortest, limit);
+        next = Math.min(next, left > 0 ? left : limit);
+        if (left <= 0) registration.tellTimeout();
+      }
+    } finally {
+      this.#lookIn(Math.max(next, shortest * PRECISION));
+    }
+  }
+
+  #lookIn(milliseconds: number): void {
+    const at = performance.now() + milliseconds;
+    if (at >= this.#at) return;
+    this.#at = at;
+    clearTimeout(this.#timer);
+    // What came while the thread was held up is read before anybody is told that nothing came.
+    const soon = () => setImmediate(this.#look);
+    this.#timer = setTimeout(soon, Math.min(Math.ceil(milliseconds), LONGEST_TIMER)).unref();
+  }
+
+  #look = () => {
+    this.#at = Infinity;
+    const loop = this.#loop();
+    if (loop === null) {
+      for (const registration of this.#timed) this.drop(registration); // the next loop asks all
+      return;
+    }
+    try {
+      escapingTo(loop, () => this.check());
+    } catch (error) {
+      loop.fail(error);
+    }
+  };
+}

@@ -1,0 +1,223 @@
+/** A channel that makes no progress for `timeout` seconds is told so, and closed unless it minds. */
+import { dispatcher, dispatcher_with_send, ExitNow, poll, poll2 } from '@asyncore/core';
+import { AF_INET, SOCK_DGRAM, Socket } from '@asyncore/socket';
+import { describe, expect, it } from 'vitest';
+import {
+  connection,
+  countPasses,
+  free,
+  listener,
+  listening,
+  onEveryFamily,
+  onEveryPoller,
+  own,
+  Recorder,
+  Stage,
+} from './support.js';
+
+const hello = Buffer.from('hello');
+/** In milliseconds. */
+const PATIENCE = 50;
+
+class Impatient extends Recorder {
+  override timeout = PATIENCE / 1000;
+  /** When it was told. */
+  told = Infinity;
+
+  override handle_timeout(): void {
+    this.told = performance.now();
+    this.stage.say('timeout');
+    super.handle_timeout();
+  }
+}
+
+onEveryFamily((family) => {
+  onEveryPoller((use_poll) => {
+    it('closes a connection on which nothing happens', async () => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection(family);
+      const start = performance.now();
+      const channel = new Impatient(stage, ours);
+      await stage.loop();
+      expect(channel.told - start).toBeGreaterThanOrEqual(PATIENCE);
+      expect(stage.trace).toEqual([
+        'timeout',
+        expect.stringMatching(/^warning: no progress for 0.05 seconds: <Impatient connected/),
+        'close',
+      ]);
+      expect(theirs.recv(1).length).toBe(0);
+    });
+  });
+});
+
+onEveryPoller((use_poll) => {
+  describe('the time runs anew with', () => {
+    /** Progress every 10 ms for longer than its patience, and then none. */
+    async function keepsOn(channel: Impatient, stage: Stage, progress: () => void): Promise<void> {
+      const end = performance.now() + 3 * PATIENCE;
+      let last = 0;
+      while (performance.now() < end && channel.told === Infinity) {
+        last = performance.now();
+        progress();
+        await stage.loop({ timeout: 0.01, count: 1 });
+      }
+      while (channel.told === Infinity) await stage.loop({ count: 1 });
+      expect(channel.told - last).toBeGreaterThanOrEqual(PATIENCE);
+    }
+
+    it('bytes that come', async () => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection();
+      await keepsOn(new Impatient(stage, ours), stage, () => theirs.send(hello));
+    });
+
+    it('bytes that go', async () => {
+      const stage = new Stage(use_poll);
+      const channel = new Impatient(stage, connection()[0]);
+      await keepsOn(channel, stage, () => channel.send(hello));
+    });
+
+    it('datagrams', async () => {
+      const stage = new Stage(use_poll);
+      const channel = new Impatient(stage);
+      channel.create_socket(AF_INET, SOCK_DGRAM);
+      channel.bind(free(AF_INET));
+      channel.handle_read = () => channel.recvfrom(10);
+      const peer = own(new Socket(AF_INET, SOCK_DGRAM));
+      await keepsOn(channel, stage, () => peer.sendto(hello, channel.getsockname()));
+    });
+
+    it('connections that a listener accepts', async () => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Impatient(stage));
+      await keepsOn(server, stage, () => {
+        own(new Socket()).connect_ex(server.getsockname());
+      });
+    });
+  });
+
+  it('tells a channel that stays open again, and not before its time', async () => {
+    const stage = new Stage(use_poll);
+    const channel = new Impatient(stage, connection()[0]);
+    const times: number[] = [];
+    channel.handle_timeout = () => {
+      times.push(performance.now());
+      stage.say('timeout');
+    };
+    await stage.until(() => times.length === 3);
+    expect(times[2] - times[0]).toBeGreaterThanOrEqual(2 * PATIENCE);
+    expect(channel.connected).toBe(true);
+  });
+
+  it('is told of what the peer does not read', async () => {
+    const stage = new Stage(use_poll);
+    class Sender extends dispatcher_with_send {
+      override timeout = PATIENCE / 1000;
+    }
+    const channel = new Sender(connection()[0], stage.map);
+    channel.send(Buffer.alloc(1 << 26));
+    await stage.loop();
+    expect(channel.out_buffer.length).toBeGreaterThan(0);
+  });
+
+  it('ends an attempt to connect as one that failed', async (context) => {
+    context.skip(process.platform !== 'linux', 'needs Linux, where a full listener is silent');
+    const stage = new Stage(use_poll);
+    const channel = new Impatient(stage);
+    channel.create_socket();
+    channel.handle_connect_error = (error) => {
+      stage.say(`failed ${(error as Error).message}`);
+      channel.close();
+    };
+    // Linux answers nobody while a listener's queue is full.
+    const door = listener(AF_INET, 0);
+    for (let i = 0; i < 3; i++) own(new Socket()).connect_ex(door.getsockname());
+    channel.connect(door.getsockname());
+    await stage.loop();
+    const [, port] = door.getsockname();
+    expect(stage.trace).toEqual(['timeout', `failed connect ETIMEDOUT 127.0.0.1:${port}`]);
+  });
+
+  it('may be set, changed and taken back at any time', async () => {
+    const stage = new Stage(use_poll);
+    const [ours, theirs] = connection();
+    const channel = new Impatient(stage, ours);
+    channel.timeout = 0;
+    expect(await stage.isIdle()).toBe(true);
+    channel.timeout = 60;
+    theirs.send(hello);
+    await stage.until('read 5');
+    channel.timeout = PATIENCE / 1000;
+    theirs.send(hello);
+    await stage.until('timeout');
+  });
+
+  it('what handle_timeout throws goes to handle_error, ExitNow leaves the loop', async () => {
+    const stage = new Stage(use_poll);
+    const channel = new Impatient(stage, connection()[0]);
+    const errors: unknown[] = [new Error('spam'), new ExitNow()];
+    channel.handle_timeout = () => {
+      throw errors.shift();
+    };
+    channel.handle_error = (error) => stage.say(`error ${(error as Error).message}`);
+    await expect(stage.loop()).rejects.toThrow(ExitNow);
+    expect(stage.trace).toEqual(['error spam']);
+  });
+
+  it('reads first what came while the thread was held up', async () => {
+    const stage = new Stage(use_poll);
+    const [ours, theirs] = connection();
+    const channel = new Impatient(stage, ours);
+    const running = stage.loop();
+    await new Promise((resolve) => setImmediate(resolve));
+    theirs.send(hello);
+    for (const end = performance.now() + 2 * PATIENCE; performance.now() < end; );
+    channel.handle_read = () => {
+      channel.recv(10);
+      stage.say(`read, ${channel.told}`);
+      channel.close();
+    };
+    await running;
+    expect(stage.trace).toEqual(['read, Infinity']);
+  });
+
+  it('does not wake the loop up for 100 that have time', async () => {
+    const stage = new Stage(use_poll);
+    const pairs = Array.from({ length: 100 }, () => connection());
+    for (const [ours] of pairs) new Impatient(stage, ours).timeout = 60;
+    await stage.passes(3);
+    const passes = countPasses();
+    expect(await stage.isIdle()).toBe(true);
+    expect(passes()).toBe(1);
+  });
+});
+
+describe.each([
+  ['poll', poll],
+  ['poll2', poll2],
+])('%s', (_, pass) => {
+  it('waits no longer than until the next is to be told', () => {
+    const stage = new Stage();
+    const channel = new Impatient(stage, connection()[0]);
+    const start = performance.now();
+    while (stage.map.size > 0) pass(null, stage.map);
+    expect(channel.told - start).toBeGreaterThanOrEqual(PATIENCE);
+    expect(stage.trace.at(-1)).toBe('close');
+  });
+
+  it('reads first what came since the last pass', () => {
+    const stage = new Stage();
+    const [ours, theirs] = connection();
+    const channel = new Impatient(stage, ours);
+    pass(0, stage.map);
+    for (const end = performance.now() + 2 * PATIENCE; performance.now() < end; );
+    theirs.send(hello);
+    pass(0, stage.map);
+    expect(channel.told).toBe(Infinity);
+    expect(stage.trace).toEqual(['read 5']);
+  });
+});
+
+it('a dispatcher has no timeout', () => {
+  expect(new dispatcher().timeout).toBe(0);
+});
