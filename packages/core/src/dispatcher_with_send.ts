@@ -17,6 +17,8 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
   #sending = false;
   /** The peer will send no more; the channel closes when everything is sent. */
   #ending = false;
+  /** So it does after close_when_done, and takes no more. */
+  #done = false;
 
   /** What is still to be sent. Reading it joins the chunks. */
   get out_buffer(): Buffer {
@@ -34,7 +36,12 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
   initiate_send(): void {
     this.#gathered = false;
     // What a wrapped socket's send lets be sent meanwhile comes after.
-    if (this.#sending || !this.connected || this.#queue.length === 0) return;
+    if (this.#sending || !this.connected) return;
+    if (this.#queue.length > 0) this.#sendOnce();
+    if ((this.#ending || this.#done) && this.#queue.length === 0) this.handle_close_event();
+  }
+
+  #sendOnce(): void {
     this.#sending = true;
     try {
       this.#queue.consume(this._send_chunks(this.#queue.next()));
@@ -42,7 +49,6 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
       this.#sending = false;
     }
     this._changed();
-    if (this.#ending && this.#queue.length === 0) this.handle_close_event();
   }
 
   /** As much as the kernel takes. */
@@ -59,7 +65,7 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
   }
 
   override writable(): boolean {
-    return !this.connected || this.#queue.length > 0;
+    return !this.connected || this.#queue.length > 0 || this.#done;
   }
 
   /**
@@ -68,6 +74,10 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
    */
   override send(data: Uint8Array): number {
     if (this.debug) this.log_info(`sending ${data}`);
+    if (this.#done) {
+      this.log_info(`send after close_when_done is refused: ${this}`, 'error');
+      return 0;
+    }
     const waiting = this.#queue.length > 0;
     const chunk = bytes(data);
     this.#queue.push(chunk);
@@ -79,6 +89,12 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
     return chunk.length;
   }
 
+  /** Closes the channel once everything is sent. What is sent after this is refused, and logged. */
+  close_when_done(): void {
+    this.closing = this.#done = true;
+    this._changed();
+  }
+
   /** The peer may have ended its half only (`nc -N`): the default closes once everything is sent. */
   override handle_eof(): void {
     this.#ending = this.#queue.length > 0;
@@ -87,6 +103,7 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
 
   override _send_last(): void {
     this.#ending = false;
+    if (this.#done) this.closing = this.#done = false;
     this.#sendAll();
   }
 }
