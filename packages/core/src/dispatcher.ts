@@ -28,6 +28,7 @@ import { compact_traceback } from './compact_traceback.js';
 import { is_disconnected } from './disconnected.js';
 import { ExitNow } from './exit_now.js';
 import { failed, report, settle } from './handling.js';
+import { keep_alive, type keep_alive_options } from './keep_alive.js';
 import {
   announce_assignment,
   DUE,
@@ -227,6 +228,14 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     } catch (error) {
       if (!(error instanceof OSError)) throw error;
     }
+  }
+
+  /**
+   * Lets the system find out whether the peer is still there (SO_KEEPALIVE): a connection whose peer does
+   * not answer ends with ETIMEDOUT. On Linux and macOS what a listener accepts inherits it. tcp(7).
+   */
+  set_keep_alive(options: keep_alive_options = {}): void {
+    keep_alive(this.#socket, options);
   }
 
   /**

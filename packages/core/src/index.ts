@@ -7,6 +7,7 @@ export { dispatcher_with_send } from './dispatcher_with_send.js';
 export { ExitNow } from './exit_now.js';
 // For classes with handlers and output of their own, as @asyncore/chat has one.
 export { gather, handling, type sender, settle } from './handling.js';
+export type { keep_alive_options } from './keep_alive.js';
 export { loop, type loop_options } from './loop.js';
 export { bytes, output_queue } from './output_queue.js';
 export { outside } from './outside.js';

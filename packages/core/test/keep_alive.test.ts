@@ -1,0 +1,56 @@
+import { dispatcher } from '@asyncore/core';
+import {
+  AF_UNIX,
+  IPPROTO_TCP,
+  SO_KEEPALIVE,
+  SOL_SOCKET,
+  TCP_KEEPALIVE,
+  TCP_KEEPCNT,
+  TCP_KEEPIDLE,
+  TCP_KEEPINTVL,
+  TCP_USER_TIMEOUT,
+} from '@asyncore/socket';
+import { expect, it } from 'vitest';
+import { connection, own } from './support.js';
+
+function channelOf(family?: number): dispatcher {
+  return own(new dispatcher(connection(family)[0], new Map()));
+}
+
+function optionsOf(channel: dispatcher): number[] {
+  const options = [TCP_KEEPIDLE ?? TCP_KEEPALIVE, TCP_KEEPINTVL, TCP_KEEPCNT];
+  if (TCP_USER_TIMEOUT !== undefined) options.push(TCP_USER_TIMEOUT);
+  return options.map((option) => channel.getsockopt(IPPROTO_TCP, option));
+}
+
+it('set_keep_alive sets what it is given, in seconds', () => {
+  const channel = channelOf();
+  expect(channel.getsockopt(SOL_SOCKET, SO_KEEPALIVE)).toBe(0);
+  channel.set_keep_alive({ idle: 60, interval: 10, count: 3, user_timeout: 1.5 });
+  expect(channel.getsockopt(SOL_SOCKET, SO_KEEPALIVE)).not.toBe(0);
+  expect(optionsOf(channel)).toEqual([60, 10, 3, 1500].slice(0, optionsOf(channel).length));
+});
+
+it('set_keep_alive leaves the rest as the system has it', () => {
+  const channel = channelOf();
+  const before = optionsOf(channel);
+  channel.set_keep_alive();
+  expect(optionsOf(channel)).toEqual(before);
+  channel.set_keep_alive({ interval: 7 });
+  expect(optionsOf(channel)).toEqual(before.with(1, 7));
+});
+
+it.each([
+  [{ idle: 0 }, 'idle must be a number of seconds to 32767'],
+  [{ interval: 1.5 }, 'interval must be a number of seconds to 32767'],
+  [{ count: 128 }, 'count must be a number of probes to 127'],
+  [{ user_timeout: Number.NaN }, 'user_timeout must be a number of seconds to 2147483'],
+])('set_keep_alive(%o) is refused before anything is set', (options, message) => {
+  const channel = channelOf();
+  expect(() => channel.set_keep_alive(options)).toThrow(`set_keep_alive: ${message}`);
+  expect(channel.getsockopt(SOL_SOCKET, SO_KEEPALIVE)).toBe(0);
+});
+
+it('what is no TCP connection has no such options', () => {
+  expect(() => channelOf(AF_UNIX).set_keep_alive({ idle: 60 })).toThrow(/^setsockopt E/);
+});
