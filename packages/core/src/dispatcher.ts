@@ -118,6 +118,11 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   ignore_log_types: Iterable<string> = WARNING;
   /** So many seconds without progress, and `handle_timeout` is called; 0: never. */
   timeout = 0;
+  /**
+   * A listener accepts no more while so many of those that it has accepted are open: they wait in the
+   * backlog. Set before any is accepted; 0: no limit.
+   */
+  max_connections = 0;
   /** What `create_socket` was given. */
   family_and_type: [family: number, type: number] | null = null;
   /** What it wraps; null before `create_socket`. */
@@ -146,6 +151,8 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   /** Something was received, sent, accepted or connected since the time was last read, which was then. */
   #moved = true;
   #since = 0;
+  /** How many of those it has accepted, and counted, are open. */
+  #connections = 0;
   /** The name being looked up, and what came of it. */
   #lookup: { address?: Address; error?: unknown } | null = null;
 
@@ -358,11 +365,13 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** The next waiting connection, or null when there is none (any more). accept(2). */
   accept(): [sock: Socket, address: Address] | null {
+    if (this.#isFull) return null;
     try {
       const pair = nextOf(this.#socket);
       if (pair !== null) {
         this.#exhausted = false;
         this.#moved = true;
+        if (this.max_connections > 0) this.#count(pair[0]);
       }
       return pair;
     } catch (error) {
@@ -371,6 +380,18 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
       else if (!GONE.has(code)) throw error;
       return null;
     }
+  }
+
+  #count(connection: Socket): void {
+    this.#connections += 1;
+    connection.on_release(() => {
+      this.#connections -= 1;
+      this._changed();
+    });
+  }
+
+  get #isFull(): boolean {
+    return this.max_connections > 0 && this.#connections >= this.max_connections;
   }
 
   /** The connections wait in the backlog meanwhile; trying again at once would spin. */
@@ -706,7 +727,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   }
 
   [patience](now: number): number {
-    if (this.#moved || this.#over || this.#idle) {
+    if (this.#moved || this.#over || this.#idle || this.#isFull) {
       this.#moved = false;
       this.#since = now;
     }
@@ -728,7 +749,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     const readable = this.readable();
     const writable = this.writable() && !this.accepting && !this.#gone;
     if (this.#lookup !== null) return this.#lookedUp ? DUE : 0;
-    if (this.#over || this.#isResting || this.#idle) return 0;
+    if (this.#over || this.#isResting || this.#isFull || this.#idle) return 0;
     let events = 0;
     if (readable && !this.#ended) events |= this.#isDeaf ? HANG_UP : POLLIN;
     if (writable && (this.connecting || this.#writes)) events |= POLLOUT;

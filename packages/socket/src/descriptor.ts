@@ -63,6 +63,8 @@ function registryOf(kind: { readonly name: string }, release?: Release) {
   return registry;
 }
 
+const releases = new FinalizationRegistry<() => void>((callback) => callback());
+
 /**
  * An object that owns a descriptor made here. One that is collected without having been closed closes
  * itself and says so in a ResourceWarning; so does the end of a worker thread, in silence.
@@ -70,6 +72,7 @@ function registryOf(kind: { readonly name: string }, release?: Release) {
 export class Descriptor {
   #fd: number;
   #unclosed: FinalizationRegistry<number>;
+  #released: (() => void) | null = null;
 
   /**
    * `release`, the same for all of a class, is called with the descriptor of one that was
@@ -96,8 +99,23 @@ export class Descriptor {
       this.#fd = -1;
       this.#unclosed.unregister(this);
       binding.disown(fd);
+      if (this.#released !== null) releases.unregister(this);
+      this.#released?.();
     }
     return fd;
+  }
+
+  /**
+   * Calls `callback` when the descriptor is this object's no longer: closed, detached or collected. A
+   * callback that holds on to the object keeps it from being collected.
+   */
+  on_release(callback: () => void): void {
+    if (typeof callback !== 'function') {
+      throw new TypeError('on_release: callback must be a function');
+    }
+    releases.unregister(this);
+    this.#released = callback;
+    releases.register(this, callback, this);
   }
 
   /** Closes it: close(2). A second time does nothing. */

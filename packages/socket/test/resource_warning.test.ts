@@ -1,3 +1,4 @@
+import { close, Socket } from '@asyncore/socket';
 import { expect, it } from 'vitest';
 import { run } from './support.js';
 
@@ -55,4 +56,23 @@ it('one that is still in use is left alone', () => {
     globalThis.kept = new socket.Socket();
     return kept.fileno();`);
   expect([warnings, open]).toEqual([[], true]);
+});
+
+it('on_release tells of one that is collected, and is let go with it', () => {
+  const { warnings, open } = collected(`
+    const one = new socket.Socket();
+    one.on_release(() => warnings.push('released'));
+    return one.fileno();`);
+  expect([warnings[0], open]).toEqual(['released', false]);
+});
+
+it.each(['close', 'detach'] as const)('on_release tells of %s, once', (method) => {
+  const socket = new Socket();
+  let told = 0;
+  socket.on_release(() => (told += 1));
+  const fd = socket.fileno();
+  for (let i = 0; i < 2; i++) socket[method]();
+  if (method === 'detach') close(fd);
+  expect(told).toBe(1);
+  expect(() => socket.on_release(null as never)).toThrow('on_release: callback must be a function');
 });
