@@ -5,6 +5,7 @@ export { HTTPClient, HTTPDownload } from './http_client.js';
 export { HTTPHandler, HTTPServer } from './http_server.js';
 export { type HandlerClass, LoggingEchoHandler, LoggingEchoServer } from './logging_echo_server.js';
 export { PortForward } from './port_forward.js';
+export { PublicHandler, PublicServer } from './public_server.js';
 export { RedisHandler, RedisServer } from './redis_server.js';
 export {
   type Deliver,

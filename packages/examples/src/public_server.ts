@@ -1,0 +1,74 @@
+/**
+ * A server for a public port: it sends lines back, with every protection on.
+ *
+ *     public_server [--host 127.0.0.1] [--port 8080] [--timeout 30] [--connections 1000]
+ *
+ * Say "bye" and it answers and closes. Whoever says nothing for so many seconds, sends a line without
+ * end, reads too slowly or vanishes is let go, and whoever is one too many waits for a place.
+ */
+import { parseArgs } from 'node:util';
+import { async_chat } from '@asyncore/chat';
+import { dispatcher, loop } from '@asyncore/core';
+import { AF_INET, AF_INET6, type InetAddress, type Socket } from '@asyncore/socket';
+
+export class PublicHandler extends async_chat {
+  override max_incoming = 1000;
+  override ac_out_high_water = 65536;
+
+  constructor(sock: Socket, timeout: number) {
+    super(sock);
+    this.timeout = timeout;
+    this.set_terminator('\n');
+  }
+
+  override collect_incoming_data(data: Buffer) {
+    this._collect_incoming_data(data);
+  }
+
+  override found_terminator() {
+    const line = this._get_data();
+    this.push(Buffer.concat([line, Buffer.from('\n')]));
+    if (/^bye\r?$/.test(line.toString('latin1'))) this.close_when_done();
+  }
+
+  override handle_error() {
+    this.close();
+  }
+}
+
+export class PublicServer extends dispatcher {
+  constructor(
+    host: string,
+    port: number,
+    readonly patience = 30,
+    override max_connections = 1000,
+  ) {
+    super();
+    this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
+    this.set_reuse_addr();
+    this.set_keep_alive({ idle: 60, interval: 10, count: 6, user_timeout: 120 });
+    this.bind([host, port]);
+    this.listen();
+  }
+
+  override handle_accepted(sock: Socket) {
+    new PublicHandler(sock, this.patience);
+  }
+}
+
+export async function main(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      host: { type: 'string', default: '127.0.0.1' },
+      port: { type: 'string', default: '8080' },
+      timeout: { type: 'string', default: '30' },
+      connections: { type: 'string', default: '1000' },
+    },
+  });
+  const { host, port, timeout, connections } = values;
+  const server = new PublicServer(host, Number(port), Number(timeout), Number(connections));
+  const [address, free] = server.getsockname() as InetAddress;
+  console.log(`echoing lines on ${host.includes(':') ? `[${address}]` : address}:${free}`);
+  await loop();
+}
