@@ -1,3 +1,5 @@
+import { wrong } from '@asyncore/core';
+
 /** What Python calls encodings that Node.js has under other names: lower case, no punctuation. */
 const PYTHON = new Map<string, BufferEncoding>([
   ['ascii', 'ascii'],
@@ -20,7 +22,7 @@ export function encoding(name: string): BufferEncoding {
   if (name === 'latin1' || Buffer.isEncoding(name)) return name;
   const known = PYTHON.get(String(name).toLowerCase().replaceAll(/[-_ ]/g, ''));
   if (known !== undefined) return known;
-  throw new TypeError(`encoding must be one of Node's, such as 'latin1' or 'utf8': got ${name}`);
+  throw wrong.type(`encoding must be one of Node's, such as 'latin1' or 'utf8': got ${name}`);
 }
 
 /** @throws TypeError as `encoding` does */

@@ -1,3 +1,4 @@
+import { wrong } from '@asyncore/core';
 import { encoded } from './encoding.js';
 
 /** Bytes as a producer gives them, or a string where an encoding is known. */
@@ -133,7 +134,7 @@ function piecesOf(producer: Producer): Pieces {
     if (Symbol.asyncIterator in producer) return producer[Symbol.asyncIterator]();
     if (Symbol.iterator in producer) return producer[Symbol.iterator]();
   }
-  throw new TypeError('producer must have a method more() or be an iterable of bytes');
+  throw wrong.type('producer must have a method more() or be an iterable of bytes');
 }
 
 function classic(producer: { more(): Piece | null | undefined }): Pieces {
@@ -151,9 +152,9 @@ function bytesOf(piece: Piece, encoding: string | null): Uint8Array {
   if (ArrayBuffer.isView(piece)) {
     return new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
   }
-  if (typeof piece !== 'string') throw new TypeError(`a producer gave ${typeof piece}, not bytes`);
+  if (typeof piece !== 'string') throw wrong.type(`a producer gave ${typeof piece}, not bytes`);
   if (encoding !== null) return encoded(piece, encoding);
-  throw new TypeError('a producer gave a string: encode it, or set use_encoding');
+  throw wrong.type('a producer gave a string: encode it, or set use_encoding');
 }
 
 function sizeOf(piece: Piece): number {

@@ -1,3 +1,5 @@
+import { wrong } from '@asyncore/core';
+
 /**
  * A producer of one string or byte array, in pieces of `buffer_size`: asynchat's own example of one.
  */
@@ -10,10 +12,10 @@ export class simple_producer<T extends string | Uint8Array = string | Uint8Array
   /** @throws TypeError when `data` is neither, RangeError when `buffer_size` is not a whole number above 0 */
   constructor(data: T, buffer_size = 512) {
     if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
-      throw new TypeError(`data must be bytes or a string: got ${typeof data}`);
+      throw wrong.type(`data must be bytes or a string: got ${typeof data}`);
     }
     if (!Number.isInteger(buffer_size) || buffer_size < 1) {
-      throw new RangeError(`buffer_size must be a whole number above 0: got ${buffer_size}`);
+      throw wrong.range(`buffer_size must be a whole number above 0: got ${buffer_size}`);
     }
     this.data = data;
     this.buffer_size = buffer_size;

@@ -1,3 +1,4 @@
+import { wrong } from '@asyncore/core';
 import { find_prefix_at_end } from './find_prefix_at_end.js';
 import { endingsAfter, equalBytes, needle_list } from './needle_list.js';
 
@@ -278,16 +279,16 @@ export class terminator_matcher {
 function searched(term: Terminator): Searched {
   if (typeof term === 'number') {
     if (Number.isInteger(term) && term >= 0) return term;
-    throw new RangeError(`term must be a whole number of bytes, 0 or more: got ${term}`);
+    throw wrong.range(`term must be a whole number of bytes, 0 or more: got ${term}`);
   }
   if (term === null) return 0;
   if (term instanceof Uint8Array) return term.length === 0 ? 0 : term;
   if (!Array.isArray(term)) {
-    throw new TypeError(`term must be bytes, a list of them, a number or null: got ${typeof term}`);
+    throw wrong.type(`term must be bytes, a list of them, a number or null: got ${typeof term}`);
   }
   for (const each of term as readonly unknown[]) {
     if (!(each instanceof Uint8Array) || each.length === 0) {
-      throw new TypeError('term, when it is a list, must hold bytes, and none of them empty');
+      throw wrong.type('term, when it is a list, must hold bytes, and none of them empty');
     }
   }
   return term.length === 0 ? 0 : new needle_list(term);

@@ -20,6 +20,7 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
   Socket,
+  wrong,
 } from '@asyncore/socket';
 import { type channel, type channel_map, socket_map } from './channel.js';
 import { Channels } from './channels.js';
@@ -168,7 +169,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   #adopt(sock: S): void {
     if (typeof sock.fileno !== 'function' || typeof sock.recv !== 'function') {
-      throw new TypeError(
+      throw wrong.type(
         'dispatcher: sock must be a Socket of @asyncore/socket, or have its fileno, recv, send, getsockopt and close',
       );
     }
@@ -268,11 +269,11 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   // ---- the socket's methods ----
 
-  /** Waits for connections; `num` of them may queue up. listen(2). */
-  listen(num?: number): void {
+  /** Waits for connections; `backlog` of them may queue up. listen(2). */
+  listen(backlog?: number): void {
     this.accepting = true;
     this._changed();
-    this.#socket.listen(num);
+    this.#socket.listen(backlog);
   }
 
   /** bind(2). Host names other than localhost are not looked up; '' is every interface. */
@@ -437,22 +438,22 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   }
 
   /**
-   * At most `buffer_size` bytes. At the end of the peer's data it calls `handle_eof` and gives an
+   * At most `bufsize` bytes. At the end of the peer's data it calls `handle_eof` and gives an
    * empty buffer; so too, after `handle_close`, when the peer is gone. Throws BlockingIOError when
    * there is nothing to read, which a handler need not catch. recv(2).
    */
-  recv(buffer_size: number): Buffer {
+  recv(bufsize: number): Buffer {
     const socket = this.socket ?? this.#socket;
     let data: Buffer;
     try {
-      data = socket.recv(buffer_size);
+      data = socket.recv(bufsize);
     } catch (error) {
       if (!is_disconnected(error, this.#established)) throw error;
       this.handle_close_event();
       return Buffer.alloc(0);
     }
     if (data.length > 0) this.#moved = true;
-    else if (buffer_size > 0 && this.#isStream) this.#end();
+    else if (bufsize > 0 && this.#isStream) this.#end();
     return data;
   }
 

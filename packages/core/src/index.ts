@@ -1,4 +1,4 @@
-export type { Address, Socket } from '@asyncore/socket';
+export { type Address, type Socket, wrong } from '@asyncore/socket';
 export { type channel, type channel_map, socket_map } from './channel.js';
 export { close_all } from './close_all.js';
 export { compact_traceback, type frame } from './compact_traceback.js';

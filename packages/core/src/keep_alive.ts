@@ -8,6 +8,7 @@ import {
   TCP_KEEPIDLE,
   TCP_KEEPINTVL,
   TCP_USER_TIMEOUT,
+  wrong,
 } from '@asyncore/socket';
 
 /** `set_keep_alive`'s arguments; what is left out stays as the system has it. */
@@ -38,7 +39,7 @@ export function keep_alive(socket: Pick<Socket, 'setsockopt'>, options: keep_ali
     const value = options[name] ?? 1;
     if (!(Number.isInteger(value * scale) && value > 0 && value <= MOST[name])) {
       const what = name === 'count' ? 'probes' : 'seconds';
-      throw new RangeError(`set_keep_alive: ${name} must be a number of ${what} to ${MOST[name]}`);
+      throw wrong.range(`set_keep_alive: ${name} must be a number of ${what} to ${MOST[name]}`);
     }
   }
   socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1);

@@ -14,6 +14,7 @@ import {
   poll,
   select,
   Watcher,
+  wrong,
 } from '@asyncore/socket';
 import { type channel_map, socket_map } from './channel.js';
 import { Channels } from './channels.js';
@@ -80,14 +81,14 @@ function checkedOptions(options: loop_options): Settings {
   const { timeout = 30, use_poll = null, map, count = null, signal = null } = options;
   checkTimeout('loop', timeout);
   if (use_poll !== null && typeof use_poll !== 'boolean') {
-    throw new TypeError('loop: use_poll must be true, false or left out');
+    throw wrong.type('loop: use_poll must be true, false or left out');
   }
   checkMap('loop', map);
   if (count !== null && !(Number.isInteger(count) && count >= 0)) {
-    throw new RangeError('loop: count must be an integer from 0, or null');
+    throw wrong.range('loop: count must be an integer from 0, or null');
   }
   if (signal !== null && !(signal instanceof AbortSignal)) {
-    throw new TypeError('loop: signal must be an AbortSignal');
+    throw wrong.type('loop: signal must be an AbortSignal');
   }
   return { timeout, use_poll, map: map ?? socket_map, count, signal };
 }

@@ -1,3 +1,5 @@
+import { wrong } from '@asyncore/socket';
+
 /** What one sendmsg(2) is given at most. */
 const MOST_CHUNKS = 64;
 const MOST_BYTES = 1 << 20;
@@ -125,5 +127,5 @@ export function bytes(data: ArrayBufferView): Uint8Array {
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
   const hint = typeof data === 'string' ? ': turn a string into bytes with Buffer.from(text)' : '';
-  throw new TypeError(`data must be a Uint8Array or other view of bytes${hint}`);
+  throw wrong.type(`data must be a Uint8Array or other view of bytes${hint}`);
 }

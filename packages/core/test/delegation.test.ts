@@ -228,6 +228,18 @@ it('detach takes the channel out of its map and leaves the descriptor open', () 
   expect([map.size, channel.fileno(), `${theirs.recv(10)}`]).toEqual([0, -1, 'hello']);
 });
 
+it.each([
+  ['send', ['text'], 'send: data must be bytes: make them of a string with Buffer.from(text)'],
+  ['recv', ['ten'], 'recv: bufsize must be a number of bytes'],
+  ['listen', ['ten'], 'listen: backlog must be an integer'],
+  ['setsockopt', ['ten', 1, 1], 'setsockopt: level must be an integer'],
+] as const)('a wrong argument of %s is named as in its signature', (method, args, message) => {
+  const channel = own(new dispatcher(connection()[0], new Map()));
+  const call = channel[method] as (...args: unknown[]) => void;
+  const expected = expect.objectContaining({ message, code: 'ERR_INVALID_ARG_TYPE' });
+  expect(() => call.apply(channel, [...args])).toThrow(expected);
+});
+
 it('connect_ex gives the errno', () => {
   const channel = own(new dispatcher(null, new Map()));
   channel.create_socket(AF_UNIX);

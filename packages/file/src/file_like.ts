@@ -1,4 +1,5 @@
 import type { Stream } from 'node:stream';
+import { wrong } from '@asyncore/socket';
 
 /**
  * What has a descriptor: its number, an object with `fileno()` (a Socket, a file_wrapper) or with
@@ -30,7 +31,7 @@ export function descriptorOf(file: file_like): number {
   if (typeof file === 'number') fd = file;
   else if ('fileno' in inner && typeof inner.fileno === 'function') fd = inner.fileno();
   if (Number.isInteger(fd)) return fd as number;
-  throw new TypeError(
+  throw wrong.type(
     'file_dispatcher: fd must be a descriptor (an integer), an object with fileno() or fd, ' +
       'or a stream that has a descriptor at this time',
   );

@@ -10,6 +10,7 @@ import {
   SOL_SOCKET,
   set_blocking,
   write,
+  wrong,
 } from '@asyncore/socket';
 import { keepFromBlocking, letBlock } from './blocking_mode.js';
 
@@ -23,7 +24,7 @@ import { keepFromBlocking, letBlock } from './blocking_mode.js';
 export class file_wrapper extends Descriptor {
   /** Throws EBADF for what is no open descriptor: dup(2). */
   constructor(fd: number) {
-    if (!Number.isInteger(fd)) throw new TypeError('file_wrapper: fd must be an integer');
+    if (!Number.isInteger(fd)) throw wrong.type('file_wrapper: fd must be an integer');
     super(dup(fd), letBlock);
   }
 

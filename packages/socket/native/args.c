@@ -110,6 +110,10 @@ bool bytes_of(napi_env env, napi_value value, struct bytes* out) {
 
 bool call_bytes(struct call* call, int i, const char* what, struct bytes* out) {
   if (bytes_of(call->env, call->argv[i], out)) return true;
+  napi_valuetype type;
+  if (napi_typeof(call->env, call->argv[i], &type) == napi_ok && type == napi_string) {
+    return throw_type(call, what, "bytes: make them of a string with Buffer.from(text)");
+  }
   return throw_type(call, what, "a Uint8Array or other view of bytes that is not detached");
 }
 

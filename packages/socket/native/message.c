@@ -28,7 +28,8 @@ static bool call_buffers(struct call* call, int i, struct iovec* list, uint32_t*
   for (uint32_t k = 0; k < *count; k++) {
     struct bytes bytes;
     if (!bytes_of(call->env, items[k], &bytes)) {
-      return throw_type(call, "buffers", "an array of Uint8Arrays that are not detached");
+      return throw_type(call, "buffers",
+                        "an array of Uint8Arrays that are not detached (of strings: Buffer.from)");
     }
     list[k].iov_base = bytes.data;
     list[k].iov_len = bytes.length;

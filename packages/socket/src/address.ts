@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { binding, type PackedAddress } from './binding.js';
 import { AF_INET, AF_INET6, AF_UNIX } from './constants.js';
 import { checked, errno, failure } from './os_error.js';
+import { wrong } from './wrong.js';
 
 /**
  * Where a socket is or goes: `[host, port]`, for IPv6 also `[host, port, flowinfo, scope_id]`, or
@@ -60,11 +61,11 @@ function wellKnown(family: number, host: string): string {
 
 function hostAndPort(call: string, address: unknown): InetAddress {
   if (!Array.isArray(address) || (address.length !== 2 && address.length !== 4)) {
-    throw new TypeError(`${call}: address must be [host, port]`);
+    throw wrong.type(`${call}: address must be [host, port]`);
   }
   const [host, port, flowinfo = 0, scope_id = 0]: unknown[] = address;
   if (typeof host !== 'string' || host.includes('\0')) {
-    throw new TypeError(`${call}: host must be a string without NUL characters`);
+    throw wrong.type(`${call}: host must be a string without NUL characters`);
   }
   return [
     host,
@@ -75,19 +76,19 @@ function hostAndPort(call: string, address: unknown): InetAddress {
 }
 
 function within(call: string, name: string, value: unknown, most: number): number {
-  if (typeof value !== 'number') throw new TypeError(`${call}: ${name} must be a number`);
+  if (typeof value !== 'number') throw wrong.type(`${call}: ${name} must be a number`);
   if (!Number.isInteger(value) || value < 0 || value > most) {
-    throw new RangeError(`${call}: ${name} must be an integer from 0 to ${most}`);
+    throw wrong.range(`${call}: ${name} must be an integer from 0 to ${most}`);
   }
   return value;
 }
 
 function packUnix(call: string, path: unknown): PackedAddress {
   if (typeof path !== 'string') {
-    throw new TypeError(`${call}: address must be a path (a string) for AF_UNIX`);
+    throw wrong.type(`${call}: address must be a path (a string) for AF_UNIX`);
   }
   if (path.indexOf('\0', 1) > 0 && path[0] !== '\0') {
-    throw new TypeError(`${call}: a path must not contain NUL characters`);
+    throw wrong.type(`${call}: a path must not contain NUL characters`);
   }
   const into = newPackedAddress();
   checked(call, binding.address_pack_unix(into, Buffer.from(path)), path);

@@ -1,6 +1,7 @@
 import { binding } from './binding.js';
 import { checked } from './os_error.js';
 import { received } from './received.js';
+import { wrong } from './wrong.js';
 
 const pair = new Int32Array(2);
 
@@ -80,7 +81,7 @@ export class Descriptor {
    */
   constructor(fd: number, release?: Release) {
     if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fffffff) {
-      throw new TypeError(`${new.target.name}: fd must be a descriptor (an integer from 0)`);
+      throw wrong.type(`${new.target.name}: fd must be a descriptor (an integer from 0)`);
     }
     this.#fd = fd;
     this.#unclosed = registryOf(new.target, release);
@@ -111,7 +112,7 @@ export class Descriptor {
    */
   on_release(callback: () => void): void {
     if (typeof callback !== 'function') {
-      throw new TypeError('on_release: callback must be a function');
+      throw wrong.type('on_release: callback must be a function');
     }
     releases.unregister(this);
     this.#released = callback;

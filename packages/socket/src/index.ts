@@ -26,3 +26,4 @@ export {
   socketpair,
 } from './socket.js';
 export { BEFORE_WAITING, NEXT_TURN, NOTHING, Watcher } from './watcher.js';
+export { wrong } from './wrong.js';

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'; // the global one is a getter
 import { binding } from './binding.js';
 import { MSG_TRUNC } from './constants.js';
 import { checked } from './os_error.js';
+import { wrong } from './wrong.js';
 
 const BLOCK = 65536;
 /** Up to this size a copy into Node's pool of small buffers is cheapest. */
@@ -14,9 +15,10 @@ let beginnings: Uint8Array[] = [];
 export type Receive = (fd: number, into: Uint8Array, length: number, flags: number) => number;
 
 function sized(call: string, size: unknown): asserts size is number {
-  if (typeof size !== 'number') throw new TypeError(`${call}: size must be a number of bytes`);
+  const name = call === 'read' ? 'size' : 'bufsize';
+  if (typeof size !== 'number') throw wrong.type(`${call}: ${name} must be a number of bytes`);
   if (!Number.isInteger(size) || size < 0 || size > 0x7fffffff) {
-    throw new RangeError(`${call}: size must be an integer from 0 to ${0x7fffffff}`);
+    throw wrong.range(`${call}: ${name} must be an integer from 0 to ${0x7fffffff}`);
   }
 }
 

@@ -1,4 +1,5 @@
 import { checked, errno } from './os_error.js';
+import { wrong } from './wrong.js';
 
 /**
  * The descriptors of a poller that hands them all to the kernel each time: pairs fd, events in one
@@ -81,6 +82,6 @@ export class Registered {
 }
 
 function int32(call: string, what: string, value: unknown): void {
-  if (typeof value !== 'number') throw new TypeError(`${call}: ${what} must be an integer`);
-  if (value !== (value | 0)) throw new RangeError(`${call}: ${what} must be a 32-bit integer`);
+  if (typeof value !== 'number') throw wrong.type(`${call}: ${what} must be an integer`);
+  if (value !== (value | 0)) throw wrong.range(`${call}: ${what} must be a 32-bit integer`);
 }

@@ -4,6 +4,7 @@ import { errno } from './os_error.js';
 import type { Poller } from './poller.js';
 import { Registered } from './registered.js';
 import { pairsOf, roomFor, waiting } from './waiting.js';
+import { wrong } from './wrong.js';
 
 /**
  * Readiness by select(2), which takes descriptors below FD_SETSIZE only. It decides who is ready
@@ -15,7 +16,7 @@ export class select implements Poller {
 
   register(fd: number, events: number): void {
     if (typeof fd === 'number' && fd >= FD_SETSIZE) {
-      throw new RangeError(
+      throw wrong.range(
         `select: descriptor ${fd} is too high, select(2) takes those below ${FD_SETSIZE} (FD_SETSIZE)`,
       );
     }

@@ -22,6 +22,7 @@ import {
 import { Descriptor } from './descriptor.js';
 import { checked, errno, failure } from './os_error.js';
 import { received } from './received.js';
+import { wrong } from './wrong.js';
 
 /** A control message that goes with data: cmsg(3). */
 export type AncillaryData = [level: number, type: number, data: ArrayBufferView];
@@ -188,7 +189,7 @@ export class Socket extends Descriptor {
     flags = 0,
   ): [data: Buffer, ancdata: ReceivedAncillaryData[], flags: number, address: Address | null] {
     if (!Number.isInteger(ancbufsize) || ancbufsize < 0 || ancbufsize > 1 << 20) {
-      throw new RangeError(`recvmsg: ancbufsize must be an integer from 0 to ${1 << 20}`);
+      throw wrong.range(`recvmsg: ancbufsize must be an integer from 0 to ${1 << 20}`);
     }
     const control = ancbufsize > 0 ? Buffer.alloc(ancbufsize) : null;
     const data = received(
@@ -211,7 +212,7 @@ export class Socket extends Descriptor {
   ): number {
     const list = listed('send_fds', 'fds', fds);
     if (!list.every((fd) => Number.isInteger(fd) && fd >= 0 && fd <= 0x7fffffff)) {
-      throw new TypeError('send_fds: fds must be descriptors (integers from 0)');
+      throw wrong.type('send_fds: fds must be descriptors (integers from 0)');
     }
     return this.sendmsg(buffers, [[SOL_SOCKET, SCM_RIGHTS, Int32Array.from(list)]], flags, address);
   }
@@ -223,7 +224,7 @@ export class Socket extends Descriptor {
     flags = 0,
   ): [data: Buffer, fds: number[], flags: number, address: Address | null] {
     if (!Number.isInteger(maxfds) || maxfds < 0 || maxfds > 253) {
-      throw new RangeError('recv_fds: maxfds must be an integer from 0 to 253');
+      throw wrong.range('recv_fds: maxfds must be an integer from 0 to 253');
     }
     // Without padding at the end, which would have room for one more: the kernel closes the rest.
     const room = binding.cmsg_space(0) + maxfds * 4;
@@ -252,7 +253,7 @@ export class Socket extends Descriptor {
   getsockopt(level: number, option: number, buflen?: number): number | Buffer {
     if (buflen === undefined) return intOption(this.fileno(), level, option);
     if (!Number.isInteger(buflen) || buflen < 0 || buflen > 65536) {
-      throw new RangeError('getsockopt: buflen must be an integer from 0 to 65536');
+      throw wrong.range('getsockopt: buflen must be an integer from 0 to 65536');
     }
     const value = Buffer.alloc(buflen);
     return value.subarray(
@@ -266,7 +267,7 @@ export class Socket extends Descriptor {
     let bytes = value as ArrayBufferView; // anything else is refused below it, by name
     if (typeof value === 'number' || typeof value === 'boolean') {
       if (!Number.isInteger(+value) || +value < -0x80000000 || +value > 0xffffffff) {
-        throw new RangeError('setsockopt: value must be a 32-bit integer');
+        throw wrong.range('setsockopt: value must be a 32-bit integer');
       }
       int[0] = Number(value);
       bytes = int;
@@ -322,14 +323,14 @@ function intOption(fd: number, level: number, option: number): number {
 function familyOf(fd: number): number {
   checked('getsockname', binding.getsockname(fd, name));
   const address = unpack(name);
-  if (address === null) throw new TypeError(`from_fd: socket ${fd} is of an unknown family`);
+  if (address === null) throw wrong.type(`from_fd: socket ${fd} is of an unknown family`);
   return typeof address === 'string' ? AF_UNIX : address.length === 2 ? AF_INET : AF_INET6;
 }
 
 /** A plain array of its own: the C side reads it without running any JavaScript. */
 function listed<T>(call: string, what: string, items: Iterable<T>): T[] {
   if (typeof items?.[Symbol.iterator] !== 'function') {
-    throw new TypeError(`${call}: ${what} must be an array or other iterable`);
+    throw wrong.type(`${call}: ${what} must be an array or other iterable`);
   }
   return [...items];
 }
@@ -338,7 +339,7 @@ function packControl(ancdata: Iterable<AncillaryData>): Uint8Array | null {
   const list = listed('sendmsg', 'ancdata', ancdata);
   if (list.length === 0) return null;
   if (!list.every((item) => Array.isArray(item) && ArrayBuffer.isView(item[2]))) {
-    throw new TypeError('sendmsg: ancdata must be [level, type, bytes] for each message');
+    throw wrong.type('sendmsg: ancdata must be [level, type, bytes] for each message');
   }
   const room = list.reduce((sum, [, , data]) => sum + binding.cmsg_space(data.byteLength), 0);
   const control = Buffer.alloc(room);

@@ -1,4 +1,5 @@
 import { checked, errno } from './os_error.js';
+import { wrong } from './wrong.js';
 
 const LONGEST = 0x7fffffff;
 
@@ -13,10 +14,10 @@ export function waiting(
   wait: (milliseconds: number) => number,
 ): number {
   if (!(into instanceof Int32Array) || into.length < 2) {
-    throw new TypeError(`${call}: into must be an Int32Array of 2 or more elements`);
+    throw wrong.type(`${call}: into must be an Int32Array of 2 or more elements`);
   }
   if (timeout !== null && (typeof timeout !== 'number' || !(timeout >= 0))) {
-    throw new RangeError(`${call}: timeout must be a number of seconds from 0, or null`);
+    throw wrong.range(`${call}: timeout must be a number of seconds from 0, or null`);
   }
   let left = timeout === null ? Infinity : timeout * 1000;
   const end = left > 0 ? performance.now() + left : 0;

@@ -120,12 +120,14 @@ it.each([-1, 1.5, NaN, Infinity, 2 ** 31])('%d is no size', (size) => {
   const [a] = pair();
   const error = thrown(() => a.recv(size));
   expect(error).toBeInstanceOf(RangeError);
-  expect((error as Error).message).toMatch(/^recv: size must be an integer from 0 to 2147483647$/);
+  expect((error as Error).message).toMatch(
+    /^recv: bufsize must be an integer from 0 to 2147483647$/,
+  );
 });
 
 it.each(['10', null, undefined, 10n, {}])('%s is no size either', (size) => {
   const [a] = pair();
   const error = thrown(() => a.recv(size as never));
   expect(error).toBeInstanceOf(TypeError);
-  expect((error as Error).message).toBe('recv: size must be a number of bytes');
+  expect((error as Error).message).toBe('recv: bufsize must be a number of bytes');
 });

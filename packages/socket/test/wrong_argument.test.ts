@@ -26,8 +26,9 @@ const isFunction = (value: unknown) =>
 
 /** A wrong call throws one of these, or answers. */
 function expectProperError(error: unknown, title: string): void {
-  if (error instanceof TypeError || error instanceof RangeError) return;
-  expect(error, title).toHaveProperty('code', expect.any(String));
+  // What iterating over a strange argument throws is not ours.
+  if (error instanceof TypeError && !/^[\w.]+: /.test(error.message)) return;
+  expect(error, title).toHaveProperty('code', expect.stringMatching(/^E/));
 }
 
 /** Calls `call` with wrong arguments of every kind, and gives how many it refused. */
