@@ -168,11 +168,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   }
 
   #adopt(sock: S): void {
-    if (typeof sock.fileno !== 'function' || typeof sock.recv !== 'function') {
-      throw wrong.type(
-        'dispatcher: sock must be a Socket of @asyncore/socket, or have its fileno, recv, send, getsockopt and close',
-      );
-    }
+    checkSocket('dispatcher', sock);
     sock.setblocking?.(false);
     this.set_socket(sock);
     this.connected = true;
@@ -193,7 +189,11 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** Puts the channel into `map` (default: its own). */
   add_channel(map: channel_map | null = null): void {
-    if (this._fileno !== null) (map ?? this._map).set(this._fileno, this);
+    checkMap('add_channel', map);
+    const fd = this._fileno ?? this.#having('add_channel').fileno();
+    if (fd < 0) throw new OSError('add_channel', errno.EBADF);
+    this._fileno = fd;
+    (map ?? this._map).set(fd, this);
   }
 
   /** Takes it out. */
@@ -214,6 +214,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** Takes `sock` as its socket and puts the channel into `map` (default: its own). */
   set_socket(sock: S, map: channel_map | null = null): void {
+    checkSocket('set_socket', sock);
     const former = this._fileno;
     if (former !== null && (map ?? this._map).get(former) === this) this.del_channel(map);
     this.socket = sock;
@@ -231,8 +232,9 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** Lets a port be bound again at once after a restart (SO_REUSEADDR), if the system can. */
   set_reuse_addr(): void {
+    const socket = this.#having('set_reuse_addr');
     try {
-      this.#socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
+      socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
     } catch (error) {
       if (!(error instanceof OSError)) throw error;
     }
@@ -243,7 +245,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
    * not answer ends with ETIMEDOUT. On Linux and macOS what a listener accepts inherits it. tcp(7).
    */
   set_keep_alive(options: keep_alive_options = {}): void {
-    keep_alive(this.#socket, options);
+    keep_alive(this.#having('set_keep_alive'), options);
   }
 
   /**
@@ -273,13 +275,13 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   listen(backlog?: number): void {
     this.accepting = true;
     this._changed();
-    this.#socket.listen(backlog);
+    this.#having('listen').listen(backlog);
   }
 
   /** bind(2). Host names other than localhost are not looked up; '' is every interface. */
   bind(address: Address): void {
     this.addr = address;
-    this.#socket.bind(address);
+    this.#having('bind').bind(address);
   }
 
   /**
@@ -287,7 +289,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
    * is looked up in the background. Throws an OSError when the attempt fails at once: connect(2).
    */
   connect(address: Address): void {
-    const { family } = this.#socket;
+    const { family } = this.#having('connect');
     const resolved = is_resolved(family, address);
     if (this.fileno() < 0) throw new OSError('connect', errno.EBADF, address);
     this.#begin();
@@ -305,11 +307,11 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** Why the attempt failed at once, or null. What handle_connect throws is thrown. */
   #tryConnect(address: Address): OSError | null {
-    let error = this.#socket.connect_ex(address);
+    let error = this.#having('connect_ex').connect_ex(address);
     // Linux tells once more of the attempt before this one, if that failed.
-    if (error === errno.ECONNABORTED) error = this.#socket.connect_ex(address);
+    if (error === errno.ECONNABORTED) error = this.#having('connect_ex').connect_ex(address);
     // A Unix socket whose listener's queue is full has not begun to connect (connect(2)).
-    const full = error === errno.EAGAIN && this.#socket.family === AF_UNIX;
+    const full = error === errno.EAGAIN && this.#having('connect').family === AF_UNIX;
     if (IN_PROGRESS.has(error) && !full) return null;
     if (error !== 0 && error !== errno.EISCONN) {
       this.connecting = false;
@@ -368,7 +370,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   accept(): [sock: Socket, address: Address] | null {
     if (this.#isFull) return null;
     try {
-      const pair = nextOf(this.#socket);
+      const pair = nextOf(this.#having('accept'));
       if (pair !== null) {
         this.#exhausted = false;
         this.#moved = true;
@@ -422,7 +424,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** The same for several chunks, gathered in one sendmsg(2) where the socket can. */
   _send_chunks(chunks: readonly Uint8Array[]): number {
-    const socket: socket_like = this.socket ?? this.#socket;
+    const socket: socket_like = this.socket ?? this.#having('send');
     try {
       const sent =
         chunks.length === 1 || !socket.sendmsg ? socket.send(chunks[0]) : socket.sendmsg(chunks);
@@ -443,7 +445,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
    * there is nothing to read, which a handler need not catch. recv(2).
    */
   recv(bufsize: number): Buffer {
-    const socket = this.socket ?? this.#socket;
+    const socket = this.socket ?? this.#having('recv');
     let data: Buffer;
     try {
       data = socket.recv(bufsize);
@@ -493,9 +495,10 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     }
   }
 
-  /** Its socket, and EBADF from all of that one's methods where there is none. */
-  get #socket(): Socket {
-    if (this.socket === null) throw new OSError(this.constructor.name, errno.EBADF);
+  /** Its socket, for a call of that name. */
+  #having(call: string): Socket {
+    if (this.socket === null)
+      throw new OSError(call, errno.EBADF, null, 'create_socket comes first');
     // Methods that a socket_like lacks fail as any missing method does.
     return this.socket as socket_like as Socket;
   }
@@ -518,22 +521,22 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** As the socket's: what comes of it is the caller's to see. Handlers are told after `connect`. */
   connect_ex(address: Address): number {
-    return this.#socket.connect_ex(address);
+    return this.#having('connect_ex').connect_ex(address);
   }
 
   /** The loop needs a non-blocking socket; a blocking one holds up the whole thread. */
   setblocking(blocking: boolean): void {
-    this.#socket.setblocking(blocking);
+    this.#having('setblocking').setblocking(blocking);
   }
 
   /** Whether the socket's calls wait. */
   getblocking(): boolean {
-    return this.#socket.getblocking();
+    return this.#having('getblocking').getblocking();
   }
 
   /** Takes the channel out of its map and gives the open descriptor away. */
   detach(): number {
-    const socket = this.#socket;
+    const socket = this.#having('detach');
     this.del_channel();
     return socket.detach();
   }
@@ -545,22 +548,22 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** Receives into memory of the caller's: {@link Socket.recv_into}. */
   recv_into(...args: Parameters<Socket['recv_into']>): number {
-    return this.#progress(this.#socket.recv_into(...args));
+    return this.#progress(this.#having('recv_into').recv_into(...args));
   }
 
   /** One datagram and its sender: {@link Socket.recvfrom}. Its end of stream calls no handler. */
   recvfrom(...args: Parameters<Socket['recvfrom']>): ReturnType<Socket['recvfrom']> {
-    return this.#progress(this.#socket.recvfrom(...args));
+    return this.#progress(this.#having('recvfrom').recvfrom(...args));
   }
 
   /** Data with control messages: {@link Socket.recvmsg}. */
   recvmsg(...args: Parameters<Socket['recvmsg']>): ReturnType<Socket['recvmsg']> {
-    return this.#progress(this.#socket.recvmsg(...args));
+    return this.#progress(this.#having('recvmsg').recvmsg(...args));
   }
 
   /** Data with descriptors, which are the caller's to close: {@link Socket.recv_fds}. */
   recv_fds(...args: Parameters<Socket['recv_fds']>): ReturnType<Socket['recv_fds']> {
-    return this.#progress(this.#socket.recv_fds(...args));
+    return this.#progress(this.#having('recv_fds').recv_fds(...args));
   }
 
   /** One datagram to an address; gives the number of bytes. Throws when there is no room: {@link Socket.sendto}. */
@@ -569,37 +572,39 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   sendto(data: ArrayBufferView, flags: number, address: Address): number;
   sendto(...args: [ArrayBufferView, Address] | [ArrayBufferView, number, Address]): number {
     // The overloads above are the socket's own.
-    return this.#progress(this.#socket.sendto(...(args as [ArrayBufferView, number, Address])));
+    return this.#progress(
+      this.#having('sendto').sendto(...(args as [ArrayBufferView, number, Address])),
+    );
   }
 
   /** Several buffers, control messages, an address, in one call: {@link Socket.sendmsg}. */
   sendmsg(...args: Parameters<Socket['sendmsg']>): number {
-    return this.#progress(this.#socket.sendmsg(...args));
+    return this.#progress(this.#having('sendmsg').sendmsg(...args));
   }
 
   /** Data with descriptors, over a Unix socket: {@link Socket.send_fds}. */
   send_fds(...args: Parameters<Socket['send_fds']>): number {
-    return this.#progress(this.#socket.send_fds(...args));
+    return this.#progress(this.#having('send_fds').send_fds(...args));
   }
 
   /** SHUT_WR: the peer sees the end of our data, and may go on sending. shutdown(2). */
   shutdown(how: number): void {
-    this.#socket.shutdown(how);
+    this.#having('shutdown').shutdown(how);
   }
 
   /** Its own address: {@link Socket.getsockname}. */
   getsockname(): Address {
-    return this.#socket.getsockname();
+    return this.#having('getsockname').getsockname();
   }
 
   /** The peer's address. Throws ENOTCONN when there is none: {@link Socket.getpeername}. */
   getpeername(): Address {
-    return this.#socket.getpeername();
+    return this.#having('getpeername').getpeername();
   }
 
   /** Who is at the other end of a Unix socket: {@link Socket.getpeercred}. */
   getpeercred(): ReturnType<Socket['getpeercred']> {
-    return this.#socket.getpeercred();
+    return this.#having('getpeercred').getpeercred();
   }
 
   /** An option's value as a number: {@link Socket.getsockopt}. */
@@ -608,13 +613,13 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   getsockopt(level: number, option: number, buflen: number): Buffer;
   getsockopt(level: number, option: number, buflen?: number): number | Buffer {
     return buflen === undefined
-      ? this.#socket.getsockopt(level, option)
-      : this.#socket.getsockopt(level, option, buflen);
+      ? this.#having('getsockopt').getsockopt(level, option)
+      : this.#having('getsockopt').getsockopt(level, option, buflen);
   }
 
   /** Sets an option to a number or to raw bytes: {@link Socket.setsockopt}. */
   setsockopt(...args: Parameters<Socket['setsockopt']>): void {
-    this.#socket.setsockopt(...args);
+    this.#having('setsockopt').setsockopt(...args);
   }
 
   // ---- messages ----
@@ -674,7 +679,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** A connection attempt has ended: `handle_connect`, or `handle_connect_error` with what SO_ERROR says. */
   handle_connect_event(): void {
-    const error = this.#socket.getsockopt(SOL_SOCKET, SO_ERROR); // once: reading clears it
+    const error = this.#having('getsockopt').getsockopt(SOL_SOCKET, SO_ERROR); // once: reading clears it
     if (error !== 0) {
       this.#connectFailed(new OSError('connect', error, this.addr));
       return;
@@ -688,7 +693,8 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** `handle_expt`, or `handle_close` when it is an error that the poller reports so. */
   handle_expt_event(): void {
-    if (this.#socket.getsockopt(SOL_SOCKET, SO_ERROR) !== 0) this.handle_close_event();
+    if (this.#having('getsockopt').getsockopt(SOL_SOCKET, SO_ERROR) !== 0)
+      this.handle_close_event();
     else settle(this, this.handle_expt());
   }
 
@@ -717,7 +723,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     // So poll calls a stream without a connection; a handler may have begun a new attempt just now.
     if (this.connecting || this.#idle) return false;
     if (state & POLLERR && !this.#isStream) {
-      const error = this.#socket.getsockopt(SOL_SOCKET, SO_ERROR);
+      const error = this.#having('getsockopt').getsockopt(SOL_SOCKET, SO_ERROR);
       if (error !== 0) failed(this, new OSError('recv', error));
     } else if (!(state & (POLLERR | POLLHUP))) {
       this.#end();
@@ -910,6 +916,13 @@ function nextOf(socket: Socket): [sock: Socket, address: Address] | null {
   if (typeof answer !== 'number') return answer;
   if (answer === errno.EAGAIN) return null;
   throw new OSError('accept', answer);
+}
+
+function checkSocket(call: string, sock: socket_like): void {
+  if (typeof sock?.fileno === 'function' && typeof sock.recv === 'function') return;
+  throw wrong.type(
+    `${call}: sock must be a Socket of @asyncore/socket, or have its fileno, recv, send, getsockopt and close`,
+  );
 }
 
 /** A class may have a toString of its own that fails. */

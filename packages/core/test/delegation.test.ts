@@ -58,6 +58,35 @@ describe('without an open socket', () => {
     expect(() => call(new dispatcher())).toThrow(expect.objectContaining({ code: 'EBADF' }));
   });
 
+  it.each(Object.entries(withoutSocket))('%s says so, and what comes first', (name, call) => {
+    const message = `${name.split(' ')[0]} EBADF: create_socket comes first`;
+    expect(() => call(new dispatcher())).toThrow(expect.objectContaining({ message }));
+  });
+
+  it.each(['set_reuse_addr', 'set_keep_alive', 'add_channel'] as const)('so does %s', (name) => {
+    const map = new Map();
+    const channel = new dispatcher(null, map);
+    expect(() => channel[name]()).toThrow(`${name} EBADF: create_socket comes first`);
+    expect(map.size).toBe(0);
+  });
+
+  it('add_channel puts back what del_channel took out, and nothing that is closed', () => {
+    const map = new Map();
+    const channel = own(new dispatcher(connection()[0], map));
+    channel.del_channel();
+    channel.add_channel();
+    expect(map.get(channel.fileno())).toBe(channel);
+    channel.close();
+    expect(() => channel.add_channel()).toThrow('add_channel EBADF');
+  });
+
+  it.each([undefined, null, 3, {}])('set_socket(%o) is refused, and nothing is changed', (sock) => {
+    const map = new Map();
+    const channel = own(new dispatcher(connection()[0], map));
+    expect(() => channel.set_socket(sock as never)).toThrow('set_socket: sock must be a Socket');
+    expect(map.get(channel.fileno())).toBe(channel);
+  });
+
   it('send throws EBADF', () => {
     expect(() => new dispatcher().send(hello)).toThrow(expect.objectContaining({ code: 'EBADF' }));
   });

@@ -27,14 +27,14 @@ export class OSError extends Error {
   /** The port it was going to, where there is one. */
   declare readonly port?: number;
 
-  /** `number` is the errno, positive or negative. */
-  constructor(syscall: string, number: number, destination?: Destination | null) {
+  /** `number` is the errno, positive or negative; `hint` goes into the message. */
+  constructor(syscall: string, number: number, destination?: Destination | null, hint?: string) {
     const code = names.get(Math.abs(number)) ?? `E${Math.abs(number)}`;
     const [address, port] =
       typeof destination === 'string' ? [destination.replaceAll('\0', '@')] : (destination ?? []);
     const place =
       address === undefined ? '' : port === undefined ? ` ${address}` : ` ${address}:${port}`;
-    super(`${syscall} ${code}${place}`);
+    super(`${syscall} ${code}${place}${hint === undefined ? '' : `: ${hint}`}`);
     this.code = code;
     this.errno = -Math.abs(number);
     this.syscall = syscall;
