@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { binding, type PackedAddress } from './binding.js';
 import { AF_INET, AF_INET6, AF_UNIX } from './constants.js';
-import { checked, errno, failure } from './os_error.js';
+import { checked, errno, failure, gaierror } from './os_error.js';
 import { wrong } from './wrong.js';
 
 /**
@@ -118,17 +118,10 @@ export function pack(call: string, family: number, address: Address): PackedAddr
   if (family !== AF_INET && family !== AF_INET6) throw failure(call, -errno.EAFNOSUPPORT);
   const tuple = hostAndPort(call, address);
   const packed = packInet(call, family, tuple);
-  if (packed === null) throw notFound(call, tuple, 'a name that has to be looked up first');
+  if (packed === null) {
+    throw new gaierror(call, undefined, tuple, 'a name that has to be looked up first');
+  }
   return packed;
-}
-
-function notFound(call: string, [host, port]: InetAddress, why: string): Error {
-  return Object.assign(new Error(`${call} ENOTFOUND ${host}: ${why}`), {
-    code: 'ENOTFOUND',
-    syscall: call,
-    address: host,
-    port,
-  });
 }
 
 /**
@@ -142,7 +135,7 @@ export function is_resolved(family: number, address: Address): boolean {
 
 /**
  * Looks a host name up in the background, as getaddrinfo(3) does it, and gives the first address
- * of that family. Rejects with an error whose `code` is 'ENOTFOUND' or as `dns.lookup` has it.
+ * of that family. Rejects with a gaierror, whose `code` is 'ENOTFOUND' or as `dns.lookup` has it.
  */
 export async function resolve(family: number, address: Address): Promise<Address> {
   if (is_resolved(family, address)) return address;
@@ -151,12 +144,7 @@ export async function resolve(family: number, address: Address): Promise<Address
     const found = await lookup(host, { family: family === AF_INET6 ? 6 : 4 });
     return [found.address, port, ...address.slice(2)] as InetAddress;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException; // dns.lookup rejects with nothing else
-    throw Object.assign(error as Error, {
-      message: `connect ${code} ${host}:${port}`,
-      syscall: 'connect',
-      address: host,
-      port,
-    });
+    const { errno } = error as NodeJS.ErrnoException; // dns.lookup rejects with nothing else
+    throw new gaierror('connect', errno, [host, port]);
   }
 }

@@ -13,7 +13,7 @@ export {
 } from './descriptor.js';
 export { epoll } from './epoll.js';
 export { kqueue } from './kqueue.js';
-export { BlockingIOError, errno, OSError } from './os_error.js';
+export { BlockingIOError, errno, gaierror, OSError } from './os_error.js';
 export { poll } from './poll.js';
 export type { Poller } from './poller.js';
 export { select } from './select.js';

@@ -1,3 +1,4 @@
+import { getSystemErrorMap } from 'node:util';
 import { binding } from './binding.js';
 
 /** The system's error numbers by name: `errno.ECONNRESET`. Positive, as in Python's `errno`. */
@@ -8,8 +9,17 @@ for (const [name, number] of Object.entries(errno)) {
   if (name !== 'EWOULDBLOCK' || number !== errno.EAGAIN) names.set(number, name);
 }
 
+// getaddrinfo(3)'s, by Node's numbers for them. Node calls both of these ENOTFOUND.
+const NOT_FOUND = 3008;
+const NO_DATA = 3007;
+for (const [number, [name]] of getSystemErrorMap()) {
+  if (name.startsWith('EAI_')) names.set(-number, name);
+}
+names.set(NOT_FOUND, 'ENOTFOUND').set(NO_DATA, 'ENOTFOUND');
+
 /** Where a call was going: a tuple, or a path. */
-type Destination = readonly [string, number, ...number[]] | string;
+type HostAndPort = readonly [string, number, ...number[]];
+type Destination = HostAndPort | string;
 
 /**
  * A system call that failed. The properties are those of Node's own errors: `code`
@@ -44,6 +54,21 @@ export class OSError extends Error {
 
   static {
     OSError.prototype.name = 'OSError';
+  }
+}
+
+/** A host name that could not be looked up, as in Python; `hostname` as in Node's own errors. */
+export class gaierror extends OSError {
+  readonly hostname: string;
+
+  /** `number` is Node's, of `dns.lookup`; left out when there was no look-up. */
+  constructor(syscall: string, number: number | undefined, address: HostAndPort, hint?: string) {
+    super(syscall, number ?? NOT_FOUND, address, hint);
+    this.hostname = address[0];
+  }
+
+  static {
+    gaierror.prototype.name = 'gaierror';
   }
 }
 

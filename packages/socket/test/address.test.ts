@@ -6,6 +6,7 @@ import {
   AF_INET,
   AF_INET6,
   AF_UNIX,
+  gaierror,
   is_resolved,
   POLLIN,
   resolve,
@@ -79,8 +80,11 @@ describe('hosts', () => {
     (host) => {
       expect(is_resolved(AF_INET, [host, 80])).toBe(false);
       const error = thrown(() => own(new Socket()).connect([host, 80]));
+      expect(error).toBeInstanceOf(gaierror);
       expect(error).toMatchObject({
+        message: `connect ENOTFOUND ${host}:80: a name that has to be looked up first`,
         code: 'ENOTFOUND',
+        hostname: host,
         syscall: 'connect',
         address: host,
         port: 80,
@@ -154,8 +158,11 @@ describe('looking up', () => {
 
   it('rejects with an error that says which host was not found', async () => {
     const error = await resolve(AF_INET, ['no-such-host.invalid', 80]).catch((error) => error);
+    expect(error).toBeInstanceOf(gaierror);
     expect(error).toMatchObject({
       message: `connect ${error.code} no-such-host.invalid:80`,
+      hostname: 'no-such-host.invalid',
+      errno: expect.any(Number),
       syscall: 'connect',
       address: 'no-such-host.invalid',
       port: 80,
