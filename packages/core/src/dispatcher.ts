@@ -796,10 +796,11 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   #logError(error: unknown): void {
     const [, type, value, info] = compact_traceback(error);
     const name = typeof type === 'function' ? type.name : type;
-    const text = value instanceof Error ? value.message : String(value);
+    const text = value instanceof Error ? value.message : inspect(value, { breakLength: Infinity });
+    const trace = info === '' ? '' : ` ${info}`;
     const what = this.#sparing ? 'closing the new connection of' : 'closing channel';
     this.log_info(
-      `uncaptured exception, ${what} ${describe(this)} (${name}:${text} ${info})`,
+      `uncaptured exception, ${what} ${describe(this)} (${name}:${text}${trace})`,
       'error',
     );
   }

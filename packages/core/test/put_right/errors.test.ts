@@ -287,12 +287,20 @@ it('handle_error logs the class, the message and where it came from', () => {
   );
 });
 
-it.each([undefined, null, 'a string', 42, { code: 'EGGS' }])('handle_error takes %j', (error) => {
+it.each([
+  [undefined, 'undefined:undefined'],
+  [null, 'object:null'],
+  ['a string', "string:'a string'"],
+  [42, 'number:42'],
+  [{ code: 'EGGS' }, "Object:{ code: 'EGGS' }"],
+  [Object.create(null), 'object:[Object: null prototype] {}'],
+])('handle_error takes %j', (error, form) => {
   const stage = new Stage();
   const channel = new Recorder(stage);
   channel.handle_error = dispatcher.prototype.handle_error;
   channel.handle_error(error);
-  expect(stage.trace[0]).toMatch(/^error: uncaptured exception/);
+  expect(stage.trace[0]).toMatch(/^error: uncaptured exception, closing channel /);
+  expect(stage.trace[0]).toContain(` (${form})`);
 });
 
 it.each([
