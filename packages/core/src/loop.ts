@@ -45,13 +45,14 @@ export interface loop_options {
  * Rejects with ExitNow or whatever else a handler lets through (see `handle_error`), and when a
  * loop already runs on the map; with a TypeError or RangeError for wrong arguments.
  */
-export function loop(options: loop_options): Promise<void>;
 export function loop(
   timeout?: number | null,
   use_poll?: boolean | null,
   map?: channel_map | null,
   count?: number | null,
 ): Promise<void>;
+// The last one, since tsc's message is about that: a wrong name is the likeliest mistake.
+export function loop(options: loop_options): Promise<void>;
 export async function loop(
   first: loop_options | number | null = 30,
   use_poll?: boolean | null,
@@ -77,7 +78,16 @@ interface Settings {
   signal: AbortSignal | null;
 }
 
+const OPTIONS = ['timeout', 'use_poll', 'map', 'count', 'signal'];
+
 function checkedOptions(options: loop_options): Settings {
+  if (options instanceof Map)
+    throw wrong.type('loop: a map comes third, or by name: loop({ map })');
+  for (const name of Object.keys(options)) {
+    if (!OPTIONS.includes(name)) {
+      throw wrong.type(`loop: there is no option ${name}, only ${OPTIONS.join(', ')}`);
+    }
+  }
   const { timeout = 30, use_poll = null, map, count = null, signal = null } = options;
   checkTimeout('loop', timeout);
   if (use_poll !== null && typeof use_poll !== 'boolean') {

@@ -507,6 +507,13 @@ it('poll3 is poll2', () => {
   expect(poll3).toBe(poll2);
 });
 
+it.each([
+  [{ tiemout: 1 }, 'loop: there is no option tiemout, only timeout, use_poll, map, count, signal'],
+  [new Map(), 'loop: a map comes third, or by name: loop({ map })'],
+])('loop(%o) is refused', async (options, message) => {
+  await expect(loop(options as loop_options)).rejects.toThrow(message);
+});
+
 it('a wrong map is refused where it is given', () => {
   const map = {} as channel_map;
   expect(() => close_all(map)).toThrow('close_all: map must be a Map');
