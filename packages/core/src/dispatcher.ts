@@ -870,7 +870,8 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   }
 
   /** A connection was accepted: the default closes it. */
-  handle_accepted(sock: Socket, _address: Address): void {
+  handle_accepted(sock: Socket, address: Address): void;
+  handle_accepted(sock: Socket): void {
     sock.close();
     this.log_info('unhandled accepted event', 'warning');
   }
