@@ -1,5 +1,5 @@
 /** What handlers throw: where it goes, and that it takes down no more than it must. */
-import { dispatcher, ExitNow, poll, poll2 } from '@asyncore/core';
+import { compact_traceback, dispatcher, ExitNow, poll, poll2 } from '@asyncore/core';
 import { AF_INET, errno, MSG_OOB, OSError, SHUT_WR, Socket } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import {
@@ -285,6 +285,29 @@ it('handle_error logs the class, the message and where it came from', () => {
   expect(stage.trace[0]).toMatch(
     /^error: uncaptured exception, closing channel <.*Broken> \(RangeError:spam \[.*errors\.test\.ts\|.*fail\|\d+\].*\)$/,
   );
+});
+
+it.each([
+  [
+    'thrown by the handler',
+    () => JSON.parse('{'),
+    /^\[\S*errors\.test\.ts\|[^|]+\|\d+\]( \[.*\])?$/,
+  ],
+  [
+    'thrown by what it calls',
+    () => connection()[0].recv(-1),
+    /^\[\S*errors\.test\.ts\|[^|]+\|\d+\] \[.*recv/,
+  ],
+])('the traceback of an error %s begins with the handler', async (_, fail, info) => {
+  const stage = new Stage();
+  const channel = new Recorder(stage);
+  channel.handle_error = (error) => {
+    stage.say(compact_traceback(error)[3]);
+    channel.close();
+  };
+  about('handle_read', channel, fail);
+  await stage.loop();
+  expect(stage.trace[0]).toMatch(info);
 });
 
 it.each([
