@@ -205,11 +205,17 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     this._fileno = null;
   }
 
-  /** Makes a socket and puts the channel into its map. Throws OSError: socket(2). */
+  /**
+   * Makes a socket and puts the channel into its map. One that it still has is closed, unless another
+   * channel has taken it. Throws OSError: socket(2).
+   */
   create_socket(family: number = AF_INET, type: number = SOCK_STREAM): void {
     this.family_and_type = [family, type];
     // Whoever subclasses for another kind of socket does not call this.
-    this.set_socket(new Socket(family, type) as socket_like as S);
+    const made = new Socket(family, type) as socket_like as S;
+    const former = this._fileno !== null && this._map.get(this._fileno) === this && this.socket;
+    this.set_socket(made);
+    if (former) former.close();
   }
 
   /** Takes `sock` as its socket and puts the channel into `map` (default: its own). */

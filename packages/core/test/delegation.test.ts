@@ -269,6 +269,28 @@ it.each([
   expect(() => call.apply(channel, [...args])).toThrow(expected);
 });
 
+describe('create_socket', () => {
+  it('closes the socket that it replaces', () => {
+    const map = new Map();
+    const channel = own(new dispatcher(null, map));
+    channel.create_socket();
+    const former = channel.socket;
+    channel.create_socket();
+    expect(former?.fileno()).toBe(-1);
+    expect([...map]).toEqual([[channel.fileno(), channel]]);
+  });
+
+  it('leaves a socket open that another channel has taken', () => {
+    const map = new Map();
+    const [ours] = connection();
+    const channel = own(new dispatcher(ours, map));
+    const heir = own(new dispatcher(ours, map));
+    channel.create_socket();
+    expect(ours.fileno()).toBe(heir.fileno());
+    expect(map.size).toBe(2);
+  });
+});
+
 it('connect_ex gives the errno', () => {
   const channel = own(new dispatcher(null, new Map()));
   channel.create_socket(AF_UNIX);
