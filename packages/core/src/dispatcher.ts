@@ -74,6 +74,9 @@ interface Newcomer {
 }
 let newcomer: Newcomer | null = null;
 
+/** The listener that an error of handle_accepted must not close, when an async handle_error handles it. */
+const ofNewcomers = new WeakMap<object, object>();
+
 /** What a dispatcher needs of what it wraps, and uses where there is more. */
 export interface socket_like {
   /** SOCK_STREAM and so on; taken for a stream where it is not given. */
@@ -796,7 +799,11 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   /** A handler threw `error`: logs it in one line and closes. */
   handle_error(error: unknown): void {
     this.#logError(error);
-    if (!this.#sparing) this.handle_close_event();
+    if (!this.#spares(error)) this.handle_close_event();
+  }
+
+  #spares(error: unknown): boolean {
+    return this.#sparing || (error instanceof Object && ofNewcomers.get(error) === this);
   }
 
   #logError(error: unknown): void {
@@ -804,7 +811,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     const name = typeof type === 'function' ? type.name : type;
     const text = value instanceof Error ? value.message : inspect(value, { breakLength: Infinity });
     const trace = info === '' ? '' : ` ${info}`;
-    const what = this.#sparing ? 'closing the new connection of' : 'closing channel';
+    const what = this.#spares(error) ? 'closing the new connection of' : 'closing channel';
     this.log_info(
       `uncaptured exception, ${what} ${describe(this)} (${name}:${text}${trace})`,
       'error',
@@ -867,6 +874,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     if (owner?.socket === sock) owner.close();
     else sock.close();
     this.#sparing = true;
+    if (error instanceof Object) ofNewcomers.set(error, this);
     try {
       // Whatever the error, it does not mean that the listener is disconnected.
       report(this, error);
