@@ -35,6 +35,7 @@ import {
   DUE,
   due,
   hung_up,
+  IDLE,
   impatient,
   interest,
   over,
@@ -765,7 +766,8 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     const readable = this.readable();
     const writable = this.writable() && !this.accepting && !this.#gone;
     if (this.#lookup !== null) return this.#lookedUp ? DUE : 0;
-    if (this.#over || this.#isResting || this.#isFull || this.#idle) return 0;
+    if (this.#over || this.#isResting || this.#isFull) return 0;
+    if (this.#idle) return IDLE;
     let events = 0;
     if (readable && !this.#ended) events |= this.#isDeaf ? HANG_UP : POLLIN;
     if (writable && (this.connecting || this.#writes)) events |= POLLOUT;

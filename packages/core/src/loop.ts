@@ -223,6 +223,7 @@ class Loop {
     if (registration.gone || this.#ended) return;
     const wanted = registration.ask();
     if (registration.gone || this.#ended) return; // a predicate may end the loop by its signal
+    if (registration.idle) this.#restless.add(registration);
     const events = registration.stale ? 0 : wanted & ~DUE;
     if (events !== registration.watched) this.#watch(registration, events);
     if (wanted & DUE || told(registration) !== 0) this.#ready.add(registration);

@@ -24,6 +24,9 @@ export const patience = Symbol('asyncore.patience');
 /** `channel[impatient]()`: it has made none. */
 export const impatient = Symbol('asyncore.impatient');
 
+/** Among the events of `interest`: only an attribute, `connected` for one, says when it may change. */
+export const IDLE = 1 << 29;
+
 /** `channel[over]`: whether it was told of the end, so that it gets nothing more. */
 export const over = Symbol('asyncore.over');
 

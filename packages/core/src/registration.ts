@@ -17,6 +17,7 @@ import {
   DUE,
   due,
   hung_up,
+  IDLE,
   impatient,
   interest,
   is_settled,
@@ -65,6 +66,8 @@ export class Registration {
   watched = 0;
   /** The kernel's queue refuses it because it is always ready: a regular file. */
   alwaysReady = false;
+  /** It is not told when its answer may be another. */
+  idle = false;
   /** The channel's, if it has to be looked after. */
   timeout = 0;
 
@@ -124,6 +127,8 @@ export class Registration {
     handling(this.channel, Registration.#ask, this);
     if (this.gone) return 0;
     this.channels.timeouts.watch(this);
+    this.idle = (this.#asked & IDLE) !== 0;
+    this.#asked &= ~IDLE;
     const events = this.#asked;
     if (events !== this.#restedAt) this.#restedAt = -1;
     this.wanted = this.#restedAt < 0 ? events & ~this.#muted : 0;
