@@ -218,6 +218,18 @@ describe.each([
   });
 });
 
+it('keeps the process from ending no longer than the loop does', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const stage = new Stage();
+  const [ours, theirs] = connection();
+  const before = timers();
+  new Impatient(stage, ours).timeout = 60;
+  await stage.passes(3);
+  theirs.close();
+  await stage.until('close').catch(() => {});
+  expect(timers()).toBe(before);
+});
+
 it('a dispatcher has no timeout', () => {
   expect(new dispatcher().timeout).toBe(0);
 });
