@@ -58,13 +58,21 @@ function registryOf(kind: { readonly name: string }, release?: Release) {
       process.emitWarning(`unclosed ${kind.name} fd=${fd}`, 'ResourceWarning');
       release?.(fd);
       binding.close(fd);
+      released(fd);
     });
     registries.set(kind, registry);
   }
   return registry;
 }
 
-const releases = new FinalizationRegistry<() => void>((callback) => callback());
+/** By descriptor, what `on_release` was given. */
+const releases = new Map<number, () => void>();
+
+function released(fd: number): void {
+  const callback = releases.get(fd);
+  releases.delete(fd);
+  callback?.();
+}
 
 /**
  * An object that owns a descriptor made here. One that is collected without having been closed closes
@@ -73,7 +81,6 @@ const releases = new FinalizationRegistry<() => void>((callback) => callback());
 export class Descriptor {
   #fd: number;
   #unclosed: FinalizationRegistry<number>;
-  #released: (() => void) | null = null;
 
   /**
    * `release`, the same for all of a class, is called with the descriptor of one that was
@@ -100,8 +107,7 @@ export class Descriptor {
       this.#fd = -1;
       this.#unclosed.unregister(this);
       binding.disown(fd);
-      if (this.#released !== null) releases.unregister(this);
-      this.#released?.();
+      if (releases.size > 0) released(fd);
     }
     return fd;
   }
@@ -114,9 +120,7 @@ export class Descriptor {
     if (typeof callback !== 'function') {
       throw wrong.type('on_release: callback must be a function');
     }
-    releases.unregister(this);
-    this.#released = callback;
-    releases.register(this, callback, this);
+    if (this.#fd >= 0) releases.set(this.#fd, callback);
   }
 
   /** Closes it: close(2). A second time does nothing. */
