@@ -743,6 +743,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     return true;
   }
 
+  /** @hidden */
   [patience](now: number): number {
     if (this.#moved || this.#over || this.#idle || this.#isFull) {
       this.#moved = false;
@@ -751,6 +752,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     return this.#since + this.timeout * 1000 - now;
   }
 
+  /** @hidden */
   [impatient](): void {
     this.#moved = true;
     settle(this, this.handle_timeout());

@@ -59,6 +59,7 @@ export class OSError extends Error {
 
 /** A host name that could not be looked up, as in Python; `hostname` as in Node's own errors. */
 export class gaierror extends OSError {
+  /** The name that was looked up. */
   readonly hostname: string;
 
   /** `number` is Node's, of `dns.lookup`; left out when there was no look-up. */

@@ -1,8 +1,10 @@
 /** Errors for wrong arguments, with the `code` that Node's own have. */
 export const wrong = {
+  /** Of a wrong type: ERR_INVALID_ARG_TYPE. */
   type(message: string): TypeError {
     return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
   },
+  /** Out of range: ERR_OUT_OF_RANGE. */
   range(message: string): RangeError {
     return Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
   },
