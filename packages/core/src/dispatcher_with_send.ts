@@ -4,6 +4,9 @@ import { gather } from './handling.js';
 import { bytes, output_queue } from './output_queue.js';
 import { settle_predicates } from './plumbing.js';
 
+/** The queue of every channel that has not sent anything yet. */
+const EMPTY = new output_queue();
+
 /**
  * A dispatcher with simple buffered output: `send` takes everything, and what the kernel does not
  * take at once goes out when there is room.
@@ -11,7 +14,7 @@ import { settle_predicates } from './plumbing.js';
  * https://docs.python.org/3.11/library/asyncore.html#asyncore.dispatcher_with_send
  */
 export class dispatcher_with_send<S extends socket_like = Socket> extends dispatcher<S> {
-  #queue = new output_queue();
+  #queue = EMPTY;
   /** Its output goes out when the running handler returns. */
   #gathered = false;
   #sending = false;
@@ -27,7 +30,7 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
 
   /** Assigning replaces it; a TypeError for what is not bytes. */
   set out_buffer(data: Uint8Array) {
-    this.#queue.clear();
+    this.#queue = new output_queue();
     this.#queue.push(bytes(data));
     this._changed();
   }
@@ -80,6 +83,7 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
     }
     const waiting = this.#queue.length > 0;
     const chunk = bytes(data);
+    if (this.#queue === EMPTY) this.#queue = new output_queue();
     this.#queue.push(chunk);
     // Behind what the kernel had no room for, it goes out when there is room.
     if (!this.#gathered && !waiting) {
