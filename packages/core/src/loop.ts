@@ -244,14 +244,15 @@ class Loop {
     if (this.#settings.use_poll === null && this.#ready.size === 0) {
       for (let i = 0; i < count && !this.#ended; i++) {
         const registration = this.#registrationOf(this.#pairs[2 * i], wait);
-        if (registration) this.#deliver(registration, registration.steps(this.#pairs[2 * i + 1]));
+        if (!registration) continue;
+        this.#deliver(registration, registration.steps(this.#pairs[2 * i + 1]), wait);
       }
       return;
     }
     const batch = this.#batch(count, wait);
     for (const kind of this.#settings.use_poll === false ? BY_KIND : [ALL]) {
       for (const [registration, steps] of batch) {
-        if (steps & kind && !this.#ended) this.#deliver(registration, steps & kind);
+        if (steps & kind && !this.#ended) this.#deliver(registration, steps & kind, wait);
       }
     }
   }
@@ -300,8 +301,8 @@ class Loop {
     return registration && registration.since < wait ? registration : undefined;
   }
 
-  #deliver(registration: Registration, steps: number): void {
-    registration.deliver(steps);
+  #deliver(registration: Registration, steps: number, wait: number): void {
+    registration.deliver(steps, wait);
     if (!registration.gone) this.changed(registration);
   }
 

@@ -38,13 +38,13 @@ function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: n
     const notices = asked.some(({ wanted }) => wanted & DUE);
     const patience = channels.timeouts.next / 1000;
     const events = new Map(poller.poll(notices ? 0 : Math.min(timeout ?? Infinity, patience)));
-    channels.waits += 1;
+    const wait = ++channels.waits;
     const batch = asked.map((registration): [Registration, number] => {
       return [registration, registration.steps(events.get(registration.fd) ?? 0)];
     });
     for (const kind of kinds) {
       for (const [registration, steps] of batch) {
-        if (steps & kind) registration.deliver(steps & kind);
+        if (steps & kind) registration.deliver(steps & kind, wait);
       }
     }
     channels.timeouts.check();

@@ -77,8 +77,9 @@ export class Registration {
   /** What the channel answered last, and what it answered when it was put to rest. */
   #asked = 0;
   #restedAt = -1;
-  /** What is being delivered. */
+  /** What is being delivered, and which wait's events it was given last. */
   #steps = 0;
+  #served = 0;
   /** How much there was to read when poll said that the connection is over. */
   #unread = 0;
 
@@ -160,10 +161,15 @@ export class Registration {
     return steps;
   }
 
-  /** Calls the handlers for `steps`, as long as the channel is there to be told. */
-  deliver(steps: number): void {
+  /**
+   * Calls the handlers for `steps`, as long as the channel is there to be told. What wait `wait`
+   * said is old when a handler began a pass of its own that has served the channel since.
+   */
+  deliver(steps: number, wait: number): void {
+    if (!this.alive || this.#served > wait) return;
     this.#steps = steps;
-    if (this.alive) handling(this.channel, Registration.#deliver, this);
+    this.#served = wait;
+    handling(this.channel, Registration.#deliver, this);
   }
 
   static #deliver(channel: Channel, told: Registration): void {

@@ -8,6 +8,7 @@ import {
   type channel_map,
   close_all,
   dispatcher,
+  dispatcher_with_send,
   loop,
   type loop_options,
 } from '@asyncore/core';
@@ -81,6 +82,15 @@ export function listener(family = AF_INET, backlog?: number): Socket {
   socket.bind(free(family));
   socket.listen(backlog);
   return socket;
+}
+
+/** Plain sockets that connect to `server`, and wait to be accepted. */
+export function clients(server: dispatcher, count: number): Socket[] {
+  return Array.from({ length: count }, () => {
+    const socket = own(new Socket(server.socket?.family));
+    socket.connect_ex(server.getsockname());
+    return socket;
+  });
 }
 
 /** A connection's two ends; the second one's recv waits, two seconds at most. */
@@ -226,6 +236,22 @@ export class Recorder extends dispatcher {
     this.stage.say('close');
     this.close();
   }
+}
+
+/** The same, with buffered output. */
+export class Sender extends dispatcher_with_send {
+  constructor(
+    readonly stage: Stage,
+    sock: Socket | null = null,
+  ) {
+    super(sock, stage.map);
+  }
+
+  override log_info = Recorder.prototype.log_info;
+  override handle_read = Recorder.prototype.handle_read;
+  override handle_connect = Recorder.prototype.handle_connect;
+  override handle_error = Recorder.prototype.handle_error;
+  override handle_close = Recorder.prototype.handle_close;
 }
 
 /** An object that is no dispatcher: waits for reading only, and does nothing unless told. */

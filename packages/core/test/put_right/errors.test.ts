@@ -1,64 +1,15 @@
 /** What handlers throw: where it goes, and that it takes down no more than it must. */
 import { compact_traceback, dispatcher, ExitNow, poll, poll2 } from '@asyncore/core';
-import { AF_INET, errno, MSG_OOB, OSError, SHUT_WR, Socket } from '@asyncore/socket';
+import { errno, OSError, type Socket } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
-import {
-  connection,
-  listening,
-  onEveryPoller,
-  own,
-  Recorder,
-  refusing,
-  reset,
-  Stage,
-} from '../support.js';
+import { about, handlers } from '../events.js';
+import { connection, onEveryPoller, own, Recorder, reset, Stage } from '../support.js';
 
 const hello = Buffer.from('hello');
 
 /** A channel with the library's own handle_error and handle_close, where they are not replaced. */
 class Plain extends Recorder {
   override handle_error = dispatcher.prototype.handle_error;
-}
-
-/** How to get a handler called, with a channel and its connection's other end. */
-const events = {
-  handle_read: (_, theirs) => theirs.send(hello),
-  handle_write: () => {},
-  handle_expt: (_, theirs) => theirs.send(hello, MSG_OOB),
-  handle_eof: (_, theirs) => theirs.shutdown(SHUT_WR),
-  handle_close: (_, theirs) => theirs.close(),
-  handle_connect: (channel) => {
-    const server = own(listening(new dispatcher(null, new Map())));
-    channel.close();
-    channel.create_socket();
-    channel.connect(server.getsockname());
-  },
-  handle_connect_error: (channel) => {
-    channel.close();
-    channel.create_socket();
-    channel.connect(refusing());
-  },
-  handle_accept: (channel) => serve(channel),
-  handle_accepted: (channel) => serve(channel),
-} satisfies Record<string, (channel: Recorder, theirs: Socket) => void>;
-
-type Handler = keyof typeof events;
-const handlers = Object.keys(events) as Handler[];
-
-function serve(channel: Recorder): void {
-  channel.close();
-  listening(channel);
-  own(new Socket(AF_INET)).connect_ex(channel.getsockname());
-}
-
-/** A channel whose `handler` is `body`, about to be called. */
-function about(handler: Handler, channel: Recorder, body: () => void): Recorder {
-  const [ours, theirs] = connection();
-  channel.set_socket(ours);
-  channel.connected = true;
-  channel[handler] = body;
-  events[handler](channel, theirs);
-  return channel;
 }
 
 onEveryPoller((use_poll) => {
