@@ -1,20 +1,16 @@
 /** A listener survives whatever happens to the connections that it accepts. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { dispatcher, ExitNow, poll2 } from '@asyncore/core';
-import { type Address, BlockingIOError, errno, OSError, Socket } from '@asyncore/socket';
+import { type Address, BlockingIOError, errno, OSError, type Socket } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
-import { listening, onEveryFamily, onEveryPoller, own, Recorder, Stage } from '../support.js';
-
-/** `count` connections that wait to be accepted. */
-function clients(server: dispatcher, count: number): Socket[] {
-  return Array.from({ length: count }, () => {
-    const socket = own(new Socket(server.socket?.family));
-    socket.connect_ex(server.getsockname());
-    return socket;
-  });
-}
+import {
+  clients,
+  listening,
+  onEveryFamily,
+  onEveryPoller,
+  own,
+  Recorder,
+  Stage,
+} from '../support.js';
 
 /** A listener whose default handle_error is the library's. */
 class Server extends Recorder {
@@ -211,48 +207,4 @@ it('a resting listener goes on accepting in synchronous passes', () => {
   const end = performance.now() + 2000;
   while (stage.count('accepted') === 0 && performance.now() < end) poll2(0.01, stage.map);
   expect(stage.count('accepted')).toBe(1);
-});
-
-it('a server that is out of descriptors serves everybody as others leave', async () => {
-  const child = spawn(
-    'bash',
-    ['-c', `ulimit -n 40; exec "$0" --input-type=module`, process.execPath],
-    {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    },
-  );
-  own({ close: () => child.kill() });
-  child.stdin.end(`
-    import { dispatcher, loop } from '@asyncore/core';
-    let accepted = 0;
-    const server = new dispatcher();
-    server.create_socket();
-    server.bind(['127.0.0.1', 0]);
-    server.listen(100);
-    server.log_info = (message) => console.log(message);
-    server.handle_accepted = (sock) => {
-      const channel = new dispatcher(sock);
-      channel.handle_read = () => channel.recv(100);
-      if (++accepted === 60) server.close();
-    };
-    console.log(server.getsockname()[1]);
-    await loop();
-    console.log('all');
-  `);
-  const lines: string[] = [];
-  let sockets: Socket[] = [];
-  for await (const line of createInterface(child.stdout)) {
-    lines.push(line);
-    if (lines.length === 1) {
-      sockets = Array.from({ length: 60 }, () => own(new Socket()));
-      for (const socket of sockets) socket.connect_ex(['127.0.0.1', Number(line)]);
-    } else {
-      for (const socket of sockets) socket.close();
-    }
-  }
-  const [code] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode];
-  expect(code).toBe(0);
-  expect(lines[1]).toMatch(/^accept EMFILE: <dispatcher listening .*> goes on accepting/);
-  expect(lines.at(-1)).toBe('all');
-  expect(lines.length).toBeLessThan(10);
 });
