@@ -2,8 +2,16 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
+/** What a script says against the documentation. */
+function objections(name: string): string {
+  const script = fileURLToPath(new URL(`../../../scripts/${name}`, import.meta.url));
+  return spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' }).stderr;
+}
+
 it('finds in the documentation the files that it shows, as they are', () => {
-  const script = fileURLToPath(new URL('../../../scripts/snippets.mjs', import.meta.url));
-  const { stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
-  expect(stderr).toBe('');
+  expect(objections('snippets.mjs')).toBe('');
+});
+
+it('finds the tests that prove what docs/reliability.md promises', () => {
+  expect(objections('promises.mjs')).toBe('');
 });
