@@ -116,7 +116,7 @@ onEveryPoller((use_poll) => {
     expect(stage.trace[0]).toMatch(/^failed ECONNRESET$/);
   });
 
-  it('both sides that reset at once are told nothing more of each other', async () => {
+  it('a channel that resets its connection hears nothing more of it, and its peer once', async () => {
     const stage = new Stage(use_poll);
     const [ours, theirs] = connection();
     new Recorder(stage, theirs);
