@@ -109,10 +109,10 @@ export function accepted(door: Socket): Socket {
   return own(door.accept()[0]);
 }
 
-/** Lets the socket's recv wait for two seconds. */
-export function patient(socket: Socket): Socket {
+/** Lets the socket's recv wait for two seconds, or more. */
+export function patient(socket: Socket, seconds = 2n): Socket {
   socket.setblocking(true);
-  socket.setsockopt(SOL_SOCKET, SO_RCVTIMEO, new BigInt64Array([2n, 0n]));
+  socket.setsockopt(SOL_SOCKET, SO_RCVTIMEO, new BigInt64Array([seconds, 0n]));
   return socket;
 }
 

@@ -28,8 +28,11 @@ export class Wire {
 
   constructor() {
     const [ours, theirs] = socketpair(AF_UNIX, SOCK_SEQPACKET);
-    this.#control = patient(own(ours)); // its closing ends the program
-    spawn('unshare', command, { stdio: ['ignore', 'inherit', 'inherit', theirs.fileno()] });
+    this.#control = patient(own(ours), 10n); // its closing ends the program
+    spawn('unshare', command, {
+      env: { ...process.env, LD_PRELOAD: '' }, // no sanitizers for Python
+      stdio: ['ignore', 'inherit', 'inherit', theirs.fileno()],
+    });
     theirs.close();
     this.set({});
   }
