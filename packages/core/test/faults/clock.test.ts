@@ -40,7 +40,8 @@ function atTheMercyOfClocks(body: string): Program {
     process.exit();`,
     'exec "$@"',
     {
-      LD_PRELOAD: `${process.env.LD_PRELOAD ?? ''} ${library}`,
+      LD_PRELOAD: library,
+      '@ASYNCORE/SOCKET_PREBUILD': undefined, // it does not go together with the sanitizers
       FAKETIME_TIMESTAMP_FILE: clock,
       FAKETIME_NO_CACHE: '1',
       FAKETIME_DONT_FAKE_MONOTONIC: '1',

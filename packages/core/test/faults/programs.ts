@@ -12,7 +12,7 @@ export class Program {
   readonly #lines: AsyncIterator<string>;
 
   /** `source` is an ECMAScript module; `command` runs in bash and has node and its arguments in "$@". */
-  constructor(source: string, command = 'exec "$@"', env = {}) {
+  constructor(source: string, command = 'exec "$@"', env: NodeJS.ProcessEnv = {}) {
     const node = [process.execPath, '--input-type=module', '--eval', source];
     this.#child = spawn('bash', ['-c', command, 'bash', ...node], {
       cwd: folder,
