@@ -144,13 +144,16 @@ export class HTTPHandler extends async_chat {
   #keepAlive = true;
   /** The last answer was pushed. */
   #leaving = false;
-  /** Runs from when a request begins, its answer does, or the client takes some of an answer. */
+  /**
+   * Runs from when a request begins, its answer does, or the client takes some of an answer: unlike
+   * `timeout`, a byte now and then of a request that does not end is no progress.
+   */
   #timer: NodeJS.Timeout;
 
   constructor(sock: Socket, server: HTTPServer) {
     super(sock);
     this.#server = server;
-    this.#timer = setTimeout(() => this.handle_timeout(), server.timeout * 1000);
+    this.#timer = setTimeout(() => this.#timeIsUp(), server.patience * 1000);
     this.use_encoding = true;
     this.ac_out_high_water = PIECE / 2;
     this.max_incoming = LONGEST_HEAD;
@@ -182,7 +185,7 @@ export class HTTPHandler extends async_chat {
     if (!this.#leaving) this.#refuse(431);
   }
 
-  handle_timeout() {
+  #timeIsUp(): void {
     if (this.#head !== '') this.#refuse(408);
     else this.close();
   }
@@ -518,7 +521,7 @@ export class HTTPServer extends dispatcher {
     port: number,
     folder: string,
     /** How long a client may take for a request, or rest between two, in seconds. */
-    readonly timeout = 30,
+    readonly patience = 30,
     readonly quiet = false,
   ) {
     super();
