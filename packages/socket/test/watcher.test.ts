@@ -315,6 +315,7 @@ const program = `
   const queue = process.platform === 'linux' ? new epoll() : new kqueue();
   const [a, b] = socketpair();
   queue.register(a.fileno(), POLLIN);
+  globalThis.kept = [a, b]; // what is collected is closed
   b.send(Buffer.from('x'));`;
 
 it('keeps the process alive until it is closed', () => {
