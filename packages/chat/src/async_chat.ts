@@ -299,7 +299,8 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
   }
 
   override writable(): boolean {
-    if (this.#queue.length > 0 || this.#isDrained || !this.connected) return true;
+    if (!this.connected) return this._awaits_connection;
+    if (this.#queue.length > 0 || this.#isDrained) return true;
     return this.#fifo.length > 0 ? !this.#fifo.waiting : this.#ending;
   }
 

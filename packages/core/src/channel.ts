@@ -5,7 +5,7 @@
 export interface channel {
   /** Whether the loop should wait for something to read. Asked on every pass, unless settled. */
   readable(): unknown;
-  /** Whether the loop should wait for room to write. Asked on every pass. */
+  /** Whether the loop should wait for room to write. Asked on every pass, unless settled. */
   writable(): unknown;
   /** Something can be read, or a connection accepted. */
   handle_read_event(): void;

@@ -115,7 +115,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   accepting = false;
   /** Whether it tries to connect. */
   connecting = false;
-  /** Whether it closes once everything is sent; only an `async_chat` sets it. */
+  /** Whether it closes once everything is sent; only `close_when_done` sets it. */
   closing = false;
   /** The peer's address, or for a listener its own. */
   addr: Address | null = null;
@@ -384,7 +384,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
       if (pair !== null) {
         this.#exhausted = false;
         this.#moved = true;
-        if (this.max_connections > 0) this.#count(pair[0]);
+        if (this.max_connections > 0 && 'on_release' in pair[0]) this.#count(pair[0]);
       }
       return pair;
     } catch (error) {
@@ -516,6 +516,14 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   get #isStream(): boolean {
     const type = this.socket?.type;
     return type === undefined || type === SOCK_STREAM || type === SOCK_SEQPACKET;
+  }
+
+  /**
+   * For classes that send only when connected: whether they still may be, and so are writable in order to
+   * notice it. A datagram socket without a peer would be writable for ever.
+   */
+  get _awaits_connection(): boolean {
+    return !this.connected && this.#isStream;
   }
 
   get #established(): boolean {

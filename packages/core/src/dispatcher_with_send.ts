@@ -68,7 +68,8 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
   }
 
   override writable(): boolean {
-    return !this.connected || this.#queue.length > 0 || this.#done;
+    if (!this.connected) return this._awaits_connection;
+    return this.#queue.length > 0 || this.#done;
   }
 
   /**

@@ -37,16 +37,17 @@ const OPTIONS = [
 export function keep_alive(socket: Pick<Socket, 'setsockopt'>, options: keep_alive_options): void {
   for (const [name, , scale] of OPTIONS) {
     const value = options[name] ?? 1;
-    if (!(Number.isInteger(value * scale) && value > 0 && value <= MOST[name])) {
-      const what = name === 'count' ? 'probes' : 'seconds';
-      throw wrong.range(`set_keep_alive: ${name} must be a number of ${what} to ${MOST[name]}`);
+    const isWhole = scale > 1 ? Math.round(value * scale) > 0 : Number.isInteger(value);
+    if (!(isWhole && value > 0 && value <= MOST[name])) {
+      const what = `${scale > 1 ? 'a' : 'a whole'} number of ${name === 'count' ? 'probes' : 'seconds'}`;
+      throw wrong.range(`set_keep_alive: ${name} must be ${what} to ${MOST[name]}`);
     }
   }
   socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1);
   for (const [name, option, scale] of OPTIONS) {
     const value = options[name];
     if (value !== undefined && option !== undefined) {
-      socket.setsockopt(IPPROTO_TCP, option, value * scale);
+      socket.setsockopt(IPPROTO_TCP, option, Math.round(value * scale));
     }
   }
 }

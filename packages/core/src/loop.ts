@@ -22,6 +22,7 @@ import { checkMap, checkTimeout } from './checked.js';
 import { escapingTo, failed } from './handling.js';
 import { DUE } from './plumbing.js';
 import { ALL, READ, type Registration, URGENT, WRITE } from './registration.js';
+import { LONGEST_TIMER } from './timeouts.js';
 
 /** `loop`'s arguments by name. */
 export interface loop_options {
@@ -107,7 +108,6 @@ function checkedOptions(options: loop_options): Settings {
 const BY_KIND = [READ, WRITE, URGENT, ALL & ~(READ | WRITE | URGENT)];
 /** What a regular file is always ready for: it has no urgent bytes, and nobody can hang up. */
 const ALWAYS = POLLIN | POLLOUT;
-const LONGEST_TIMER = 0x7fffffff;
 const debug = debuglog('asyncore');
 
 /**
@@ -191,7 +191,10 @@ class Loop {
 
   #prepare(): void {
     this.#askChanged();
-    for (const registration of this.#restless) this.#ask(registration);
+    for (const registration of this.#restless) {
+      this.#ask(registration);
+      if (!registration.idle && !registration.restless) this.#restless.delete(registration);
+    }
     if (this.#ready.size > 0) this.#passSoon();
   }
 

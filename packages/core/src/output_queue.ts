@@ -49,7 +49,7 @@ export class output_queue {
     if (this.#text.length >= MOST_JOINED) this.#encode();
   }
 
-  /** The next chunks: at most `most` of them, and at most `bytes` bytes. */
+  /** The next chunks: at most `most` of them, and at most `bytes` bytes. Good until the queue changes. */
   next(most = MOST_CHUNKS, bytes = MOST_BYTES): readonly Uint8Array[] {
     this.#encode();
     this.#join();

@@ -36,8 +36,8 @@ function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: n
   try {
     const asked = channels.all().filter((registration) => ask(registration, poller));
     const notices = asked.some(({ wanted }) => wanted & DUE);
-    const patience = channels.timeouts.next / 1000;
-    const events = new Map(poller.poll(notices ? 0 : Math.min(timeout ?? Infinity, patience)));
+    const soonest = channels.timeouts.untilNext() / 1000;
+    const events = new Map(poller.poll(notices ? 0 : Math.min(timeout ?? Infinity, soonest)));
     const wait = ++channels.waits;
     const batch = asked.map((registration): [Registration, number] => {
       return [registration, registration.steps(events.get(registration.fd) ?? 0)];

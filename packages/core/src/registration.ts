@@ -99,7 +99,7 @@ export class Registration {
     const { channel } = this;
     return (
       channel[interest] === undefined ||
-      channel._map !== this.channels.map || // what it tells its own map does not come here
+      channel[registered] !== this || // what it tells does not come here
       !is_settled(channel.readable) ||
       !is_settled(channel.writable)
     );
@@ -185,6 +185,7 @@ export class Registration {
   /** It has made no progress for as long as it may. */
   tellTimeout(): void {
     handling(this.channel, (channel) => channel[impatient]?.());
+    if (!this.gone) this.changed();
   }
 
   /** The urgent byte may have been left unread: then wait for nothing urgent until it is gone. */

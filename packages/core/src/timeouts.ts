@@ -4,7 +4,7 @@ import type { Registration } from './registration.js';
 
 /** A tenth of the shortest timeout passes at least between two looks. */
 const PRECISION = 0.1;
-const LONGEST_TIMER = 0x7fffffff;
+export const LONGEST_TIMER = 0x7fffffff;
 
 /**
  * The channels of a map that have a `timeout`. A channel only notes that something moved; the time is
@@ -40,7 +40,7 @@ export class Timeouts {
   }
 
   /** The milliseconds until the first may have to be told. */
-  get next(): number {
+  untilNext(): number {
     const now = performance.now();
     let next = Infinity;
     for (const { channel } of this.#timed) next = Math.min(next, channel[patience]?.(now) ?? next);
@@ -50,11 +50,15 @@ export class Timeouts {
   /** Tells those that have made no progress for too long. */
   check(): void {
     if (this.#timed.size === 0) return;
+    const loop = this.#loop();
     const now = performance.now();
     let next = Infinity;
     let shortest = Infinity;
     try {
       for (const registration of this.#timed) {
+        if (this.#loop() !== loop) break; // a handler has ended it
+        this.watch(registration); // its timeout may be another by now
+        if (registration.timeout === 0) continue;
         const limit = registration.timeout * 1000;
         const left = registration.channel[patience]?.(now) ?? Infinity;
         shortest = Math.min(shortest, limit);

@@ -80,6 +80,33 @@ onEveryPoller((use_poll) => {
     expect([server.accept(), await stage.isIdle()]).toEqual([null, true]);
   });
 
+  it('counts also where the program waits for a release itself', async () => {
+    const stage = new Stage(use_poll);
+    const server = listening(new Server(stage));
+    server.handle_accepted = (sock) => {
+      sock.on_release(() => stage.say('released'));
+      setImmediate(() => sock.close());
+    };
+    clients(server, 5);
+    await stage.until(() => stage.count('released') === 5);
+  });
+
+  it('does not count what an accept of its own gives, unless it is a Socket', async () => {
+    const stage = new Stage(use_poll);
+    const server = listening(new Server(stage));
+    const socket = server.socket as Socket; // it is listening
+    const { accept } = Socket.prototype;
+    socket.accept = () => {
+      const [sock, address] = accept.call(socket);
+      own(sock);
+      return [{ fileno: () => sock.fileno() } as Socket, address]; // some other kind
+    };
+    server.handle_accepted = () => stage.say('accepted');
+    clients(server, 3);
+    await stage.until(() => stage.count('accepted') === 3);
+    expect(server.accepting).toBe(true);
+  });
+
   it('a full listener makes no progress, and needs none', async () => {
     const stage = new Stage(use_poll);
     const server = listening(new Server(stage));

@@ -152,6 +152,41 @@ onEveryPoller((use_poll) => {
     await stage.until('timeout');
   });
 
+  it('taken back by a timer, it spares a quiet channel', async () => {
+    const stage = new Stage(use_poll);
+    const channel = new Impatient(stage, connection()[0]);
+    setTimeout(() => {
+      channel.timeout = 0;
+    });
+    await stage.loop({ timeout: (3 * PATIENCE) / 1000, count: 1 });
+    expect([stage.trace, channel.connected]).toEqual([[], true]);
+  });
+
+  it('taken back by handle_timeout, it is told no more', async () => {
+    const stage = new Stage(use_poll);
+    const channel = new Impatient(stage, connection()[0]);
+    channel.handle_timeout = () => {
+      channel.timeout = 0;
+      stage.say('timeout');
+    };
+    await stage.until('timeout');
+    await stage.loop({ timeout: (3 * PATIENCE) / 1000, count: 1 });
+    expect(stage.trace).toEqual(['timeout']);
+  });
+
+  it('after a handle_timeout that ends the loop nobody else is told', async () => {
+    const stage = new Stage(use_poll);
+    const end = new AbortController();
+    for (let i = 0; i < 2; i++) {
+      new Impatient(stage, connection()[0]).handle_timeout = () => {
+        stage.say('timeout');
+        end.abort();
+      };
+    }
+    await expect(stage.loop({ signal: end.signal })).rejects.toThrow('aborted');
+    expect(stage.trace).toEqual(['timeout']);
+  });
+
   it('what handle_timeout throws goes to handle_error, ExitNow leaves the loop', async () => {
     const stage = new Stage(use_poll);
     const channel = new Impatient(stage, connection()[0]);

@@ -49,18 +49,21 @@ export function unread(fd: number): number {
 type Release = (fd: number) => void;
 
 /** One for each class, so that it need not be remembered what each object is. */
-const registries = new WeakMap<object, FinalizationRegistry<number>>();
+type Registry = FinalizationRegistry<number>;
+const registries = new Map<Release | undefined, Map<string, Registry>>();
 
-function registryOf(kind: { readonly name: string }, release?: Release) {
-  let registry = registries.get(kind);
+function registryOf(name: string, release?: Release): Registry {
+  const named = registries.get(release) ?? new Map<string, Registry>();
+  registries.set(release, named);
+  let registry = named.get(name);
   if (registry === undefined) {
     registry = new FinalizationRegistry((fd) => {
-      process.emitWarning(`unclosed ${kind.name} fd=${fd}`, 'ResourceWarning');
+      process.emitWarning(`unclosed ${name} fd=${fd}`, 'ResourceWarning');
       release?.(fd);
       binding.close(fd);
-      released(fd);
+      taken(fd)?.();
     });
-    registries.set(kind, registry);
+    named.set(name, registry);
   }
   return registry;
 }
@@ -68,10 +71,10 @@ function registryOf(kind: { readonly name: string }, release?: Release) {
 /** By descriptor, what `on_release` was given. */
 const releases = new Map<number, () => void>();
 
-function released(fd: number): void {
-  const callback = releases.get(fd);
-  releases.delete(fd);
-  callback?.();
+function taken(fd: number): (() => void) | undefined {
+  const callback = releases.size > 0 ? releases.get(fd) : undefined;
+  if (callback !== undefined) releases.delete(fd);
+  return callback;
 }
 
 /**
@@ -91,7 +94,7 @@ export class Descriptor {
       throw wrong.type(`${new.target.name}: fd must be a descriptor (an integer from 0)`);
     }
     this.#fd = fd;
-    this.#unclosed = registryOf(new.target, release);
+    this.#unclosed = registryOf(new.target.name, release);
     this.#unclosed.register(this, fd, this);
   }
 
@@ -107,25 +110,40 @@ export class Descriptor {
       this.#fd = -1;
       this.#unclosed.unregister(this);
       binding.disown(fd);
-      if (releases.size > 0) released(fd);
+      taken(fd)?.();
     }
     return fd;
   }
 
   /**
-   * Calls `callback` when the descriptor is this object's no longer: closed, detached or collected. A
-   * callback that holds on to the object keeps it from being collected.
+   * Calls `callback`, beside those given before, when the descriptor is this object's no longer: closed,
+   * detached or collected. A callback that holds on to the object keeps it from being collected; what it
+   * throws leaves `close` or `detach`.
    */
   on_release(callback: () => void): void {
     if (typeof callback !== 'function') {
       throw wrong.type('on_release: callback must be a function');
     }
-    if (this.#fd >= 0) releases.set(this.#fd, callback);
+    if (this.#fd < 0) return;
+    const before = releases.get(this.#fd);
+    releases.set(this.#fd, () => {
+      try {
+        before?.();
+      } finally {
+        callback();
+      }
+    });
   }
 
   /** Closes it: close(2). A second time does nothing. */
   close(): void {
-    if (this.#fd >= 0) checked('close', binding.close(this.detach()));
+    if (this.#fd < 0) return;
+    const callback = taken(this.#fd); // which is told when it is closed, and may throw
+    try {
+      checked('close', binding.close(this.detach()));
+    } finally {
+      callback?.();
+    }
   }
 
   /** `using`: closes it at the end of the block. */

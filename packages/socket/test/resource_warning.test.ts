@@ -1,6 +1,6 @@
-import { close, Socket } from '@asyncore/socket';
+import { close, get_blocking, Socket } from '@asyncore/socket';
 import { expect, it } from 'vitest';
-import { run } from './support.js';
+import { run, thrown } from './support.js';
 
 /** Runs `use` in a function that has returned, collects, and prints warnings and what is open. */
 const collecting = (use: string) => `
@@ -64,6 +64,31 @@ it('on_release tells of one that is collected, and is let go with it', () => {
     one.on_release(() => warnings.push('released'));
     return one.fileno();`);
   expect([warnings[0], open]).toEqual(['released', false]);
+});
+
+it('so does one of a class that is collected with it', () => {
+  const { fd, warnings, open } = collected(`
+    class Local extends socket.Socket {}
+    return new Local().fileno();`);
+  expect(warnings).toEqual([`ResourceWarning: unclosed Local fd=${fd}`]);
+  expect(open).toBe(false);
+});
+
+it('on_release tells everybody, after the descriptor was closed, whatever they throw', () => {
+  const socket = new Socket();
+  const fd = socket.fileno();
+  const told: unknown[] = [];
+  const tell = () => {
+    told.push(thrown(() => get_blocking(fd)));
+    throw new Error('mine');
+  };
+  socket.on_release(tell);
+  socket.on_release(tell);
+  expect(() => socket.close()).toThrow('mine');
+  expect(told).toEqual([
+    expect.objectContaining({ code: 'EBADF' }),
+    expect.objectContaining({ code: 'EBADF' }),
+  ]);
 });
 
 it.each(['close', 'detach'] as const)('on_release tells of %s, once', (method) => {

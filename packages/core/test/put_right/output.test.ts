@@ -1,7 +1,7 @@
 /** What channels send: gathered, in order, in time proportional to its size. */
 import { createHash, randomFillSync } from 'node:crypto';
 import { dispatcher, dispatcher_with_send, ExitNow, type socket_like } from '@asyncore/core';
-import { MSG_OOB, type Socket } from '@asyncore/socket';
+import { AF_INET, MSG_OOB, SOCK_DGRAM, type Socket } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import {
   accepted,
@@ -240,6 +240,31 @@ onEveryPoller((use_poll) => {
     });
     await stage.until('in a timer 5,5');
     expect(channel.out_buffer.length).toBe(0);
+  });
+
+  it('what is sent to a full peer goes on in another map, however the channel came there', async () => {
+    const stage = new Stage(use_poll, new Map());
+    const [ours, theirs] = connection();
+    const channel = new Sender(new Stage(use_poll), ours);
+    channel.del_channel();
+    channel.add_channel(stage.map);
+    channel._map = stage.map;
+    const reader = new Recorder(stage, theirs);
+    let received = 0;
+    reader.handle_read = () => {
+      received += reader.recv(1 << 20).length;
+      if (received === 5 << 20) stage.say('all');
+    };
+    setTimeout(() => channel.send(Buffer.alloc(5 << 20)));
+    await stage.until('all');
+  });
+
+  it('what has no connection is not woken for writing', async () => {
+    const stage = new Stage(use_poll);
+    const channel = new Sender(stage);
+    channel.create_socket(AF_INET, SOCK_DGRAM);
+    channel.bind(['127.0.0.1', 0]);
+    expect(await stage.isIdle()).toBe(true);
   });
 
   it('what an async handler sends after it waited goes out at once', async () => {
