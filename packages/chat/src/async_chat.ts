@@ -320,6 +320,11 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
     this.close();
   }
 
+  /** Whoever closes knows: that the peer is gone, which sending the rest may show, is no news. */
+  override handle_close_event(): void {
+    if (!this.#leaving) super.handle_close_event();
+  }
+
   /** Closes the channel at once. What was pushed still goes out, as far as the kernel takes it. */
   override close(): void {
     const { socket } = this;

@@ -1,7 +1,8 @@
 /** What goes out: gathered, in order, and from within whatever handler. */
 import { async_chat } from '@asyncore/chat';
 import { close_all, ExitNow, loop, type Socket } from '@asyncore/core';
-import { describe, expect, it } from 'vitest';
+import { socketpair } from '@asyncore/socket';
+import { describe, expect, it, vi } from 'vitest';
 import {
   accepted,
   b,
@@ -581,6 +582,16 @@ describe('push', () => {
   const chat = new Chat(new Stage());
 
   // CPython: an unformatted tuple as the message (A26).
+  it('a channel that closes itself is not told that its peer was gone when the rest was sent', () => {
+    const [sock, peer] = socketpair();
+    const chat = new async_chat(sock, new Map());
+    const handle_close = vi.spyOn(chat, 'handle_close');
+    chat.push(Buffer.alloc(4 << 20));
+    peer.close();
+    chat.close();
+    expect(handle_close).not.toHaveBeenCalled();
+  });
+
   it('says of a string what to do', () => {
     expect(() => chat.push('text')).toThrow(
       'data must be a Uint8Array or other view of bytes: turn a string into bytes with Buffer.from(text)',
