@@ -1,0 +1,36 @@
+import { expect, it } from 'vitest';
+import { Round } from './fuzz_round.js';
+import { onEveryPoller } from './support.js';
+
+/** For each poller. With 0, only the one round that ASYNCORE_FUZZ_SEED decides. */
+const seconds = Number(process.env.ASYNCORE_FUZZ_SECONDS ?? 1);
+const seed = Number(process.env.ASYNCORE_FUZZ_SEED ?? Date.now() % 2 ** 32);
+
+/** Seeds of rounds that failed once. */
+const KEPT: number[] = [];
+
+async function plays(seed: number, use_poll: boolean | undefined): Promise<void> {
+  const again = `ASYNCORE_FUZZ_SECONDS=0 ASYNCORE_FUZZ_SEED=${seed} npx vitest run test/fuzz.test.ts`;
+  await new Round(seed, use_poll).play().catch((error) => {
+    throw new Error(`${error.message}\nAgain: ${again}`);
+  });
+}
+
+onEveryPoller((use_poll) => {
+  it.each(KEPT)('what channels do comes out right again (seed %i)', (seed) =>
+    plays(seed, use_poll),
+  );
+
+  it(
+    'whatever channels do, what they send arrives, and they end once',
+    async () => {
+      const end = performance.now() + seconds * 1000;
+      let rounds = 0;
+      do await plays((seed + rounds++) >>> 0, use_poll);
+      while (performance.now() < end);
+      console.log(`${rounds} rounds from seed ${seed}`);
+      expect(rounds).toBeGreaterThan(0);
+    },
+    (seconds + 60) * 1000,
+  );
+});
