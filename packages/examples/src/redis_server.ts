@@ -254,7 +254,8 @@ function words(line: string): string[] | null {
   const word =
     /[\t-\r ]*(?![\t-\r ])([^\t-\r "']*)(?:"((?:\\.|[^\\"])*)"|'((?:\\'|[^'])*)')?(?=[\t-\r ])/sy;
   const found: string[] = [];
-  const end = line.search(/[\t-\r ]*$/);
+  let end = line.length; // without the spaces, which /[\t-\r ]*$/ would look for far too often
+  while (end > 0 && /[\t-\r ]/.test(line[end - 1])) end -= 1;
   while (word.lastIndex < end) {
     const match = word.exec(line);
     if (match === null) return null;
@@ -294,6 +295,9 @@ const commands = new Map<string, Command>([
   ['COMMAND', [1, Infinity, describe]],
   ['CONFIG', [2, Infinity, configure]],
   ['INFO', [1, Infinity, inform]],
+  // How requests of HTTP begin: some page has made its reader's browser, or a proxy, send this.
+  ['POST', [1, Infinity, drop]],
+  ['HOST:', [1, Infinity, drop]],
 ]);
 
 function ping(client: RedisHandler, [, text]: Bytes[]): void {
@@ -371,6 +375,11 @@ function flush(client: RedisHandler, [, how = 'SYNC', ...more]: Bytes[]): void {
 
 function quit(client: RedisHandler): void {
   client.status('OK');
+  client.close_when_done();
+}
+
+function drop(client: RedisHandler): void {
+  client.discard_buffers();
   client.close_when_done();
 }
 

@@ -157,6 +157,10 @@ describe('the same as a real redis-server answers', () => {
     'FLUSHALL ASYNC\r\nFLUSHALL sync\r\nFLUSHALL now\r\nFLUSHALL a b\r\n',
     'CONFIG GET save\r\nCONFIG GET appendonly\r\nCONFIG\r\nCONFIG FOO\r\nGET\r\nKEYS\r\n',
     'QUIT\r\nPING\r\n',
+    // HTTP.
+    'POST / HTTP/1.1\r\nSET k v\r\n',
+    'GET / HTTP/1.1\r\nHost: a\r\nSET k v\r\n',
+    request('post', 'a'),
     // Patterns.
     ...['*', 'a*', '*b', 'a?c', 'a[b-d]c', 'a[^b]c', '[', 'a\\*c', '*a*b*', 'ab', 'a[c-a]c'].map(
       (pattern) => `SET abc 1\r\nKEYS ${pattern}\r\n`,
@@ -207,6 +211,31 @@ describe('the same as a real redis-server answers', () => {
       expect(await ours).toBe(await theirs);
     },
   );
+});
+
+it.each([
+  'POST / HTTP/1.1\r\nContent-Length: 20\r\n\r\nSET forged yes\r\n',
+  'GET / HTTP/1.1\r\nhost: a\r\nX: \r\nSET forged yes\r\n',
+])('obeys nothing that comes in a request of HTTP: %j', async (input) => {
+  const [, closed] = await answer(port, input);
+  expect(closed).toBe(true);
+  expect(await answer(port, 'EXISTS forged\r\n')).toEqual([':0\r\n$11\r\nthat is all\r\n', false]);
+});
+
+it('a line of 64 KB that is all spaces but for its end keeps nobody waiting', async () => {
+  const client = new Client(port);
+  client.say(`PING${' '.repeat(65_000)}x\r\n`.repeat(5));
+  await client.until(/(\$1\r\nx\r\n){5}/);
+}, 5000);
+
+it('long values that are announced and never come take no memory', async (context) => {
+  context.skip(peak(child) === 0, 'needs /proc: runs on Linux');
+  const before = peak(child);
+  const clients = Array.from({ length: 20 }, () => new Client(port));
+  for (const client of clients) client.say('PING\r\n*2\r\n$3\r\nGET\r\n$536870912\r\nx');
+  for (const client of clients) await client.until(/PONG/);
+  expect(await answer(port, 'PING\r\n')).toEqual(['+PONG\r\n$11\r\nthat is all\r\n', false]);
+  expect(peak(child) - before).toBeLessThan(50 * MiB);
 });
 
 it('refuses more arguments than Redis took before version 7', async () => {
