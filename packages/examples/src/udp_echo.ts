@@ -5,19 +5,25 @@
  *
  * One dispatcher serves everybody, for there are no connections: recvfrom() tells where each datagram
  * came from. An empty one comes as empty data and means no end. What the kernel has no room for is
- * lost, as UDP loses things anywhere. Try it with: nc -u 127.0.0.1 8080
+ * lost, as UDP loses things anywhere. Since a datagram may claim to come from anywhere, ports of
+ * servers that would answer the answer, for ever, get none. Try it with: nc -u 127.0.0.1 8080
  */
 import { parseArgs } from 'node:util';
 import { dispatcher, loop } from '@asyncore/core';
 import { AF_INET, AF_INET6, type InetAddress, OSError, SOCK_DGRAM } from '@asyncore/socket';
 
 const LONGEST = 65535;
+/** Below it are the ports of system services: echo, chargen, DNS and others answer anybody. */
+const FIRST_CLIENT_PORT = 1024;
 
 export class UDPEcho extends dispatcher {
+  readonly #port: number;
+
   constructor(host: string, port: number) {
     super();
     this.create_socket(host.includes(':') ? AF_INET6 : AF_INET, SOCK_DGRAM);
     this.bind([host, port]);
+    [, this.#port] = this.getsockname() as InetAddress;
   }
 
   writable() {
@@ -26,10 +32,13 @@ export class UDPEcho extends dispatcher {
 
   handle_read() {
     const [data, sender] = this.recvfrom(LONGEST);
+    const [, port] = sender as InetAddress;
+    // Another one of these, or itself.
+    if (port < FIRST_CLIENT_PORT || port === this.#port) return;
     try {
       this.sendto(data, sender as InetAddress);
     } catch (error) {
-      // Whoever cannot be answered is no reason to stop: a datagram may claim to come from anywhere.
+      // Whoever cannot be answered is no reason to stop.
       if (!(error instanceof OSError)) throw error;
     }
   }

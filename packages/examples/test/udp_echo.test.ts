@@ -43,6 +43,19 @@ it('sends each of 100 senders its own', async () => {
   expect(answers.map(String)).toEqual(answers.map((_, i) => `this is ${i}`));
 });
 
+it('answers no other server of its kind: the two would go on for ever', async (context) => {
+  context.skip(process.platform !== 'linux', 'needs 127.0.0.2: runs on Linux');
+  const other = createSocket('udp4');
+  onTestFinished(() => void other.close());
+  other.bind(port, '127.0.0.2');
+  await once(other, 'listening');
+  const heard = vi.fn();
+  other.on('message', heard);
+  for (let i = 0; i < 10; i++) other.send('who is it?', port, '127.0.0.1');
+  await echoed(Buffer.from('a client'));
+  expect(heard).not.toHaveBeenCalled();
+});
+
 it('listens on IPv6 too', async (context) => {
   await needIPv6(context);
   const { port } = await example('udp_echo', '--host', '::1');
