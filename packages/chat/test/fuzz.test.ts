@@ -2,8 +2,8 @@ import { expect, it } from 'vitest';
 import { Round } from './fuzz_round.js';
 import { onEveryPoller } from './support.js';
 
-/** For each poller. With 0, only the one round that ASYNCORE_FUZZ_SEED decides. */
-const seconds = Number(process.env.ASYNCORE_FUZZ_SECONDS ?? 1);
+/** For all pollers. With 0, only the one round that ASYNCORE_FUZZ_SEED decides. */
+const seconds = Number(process.env.ASYNCORE_FUZZ_SECONDS ?? 3) / 3;
 const seed = Number(process.env.ASYNCORE_FUZZ_SEED ?? Date.now() % 2 ** 32);
 
 /** Seeds of rounds that failed once. */

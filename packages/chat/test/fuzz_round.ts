@@ -24,7 +24,7 @@ const STREAM = Buffer.alloc(1 << 22);
 const chance = new Random(1);
 for (let i = 0; i < STREAM.length; i++) STREAM[i] = chance.pick(ALPHABET);
 
-const TERMINATORS = ['\r\n', '\n', 'b\r', 'aab', ['\r\n', '\n'], ['a', 'ab\r'], 1, 7, 5000, null];
+const TERMINATORS = ['\r\n', '\n', 'b\r', 'aab', ['\r\n', '\n'], ['ab', 'b\r\n'], 1, 7, 5000, null];
 /** So many bytes may be the beginning of one, and are waited with. */
 const HELD = 2;
 const SIZES = [0, 1, 2, 10, 100, 5000, 70_000, 300_000];
@@ -47,6 +47,8 @@ class Story {
   isHalf = false;
   isPaused = false;
   isCollecting = false;
+  /** Those that have not given all. */
+  producers = 0;
   /** It ends well: everything it sent has to arrive. */
   isOrderly = false;
   /** How much its peer had sent when it closed. */
@@ -226,7 +228,7 @@ export class Round {
       if (story.isDone || story.isHalf) return;
       const data = story.bytes(random.pick(SIZES));
       this.log(`push ${name} ${data.length}`);
-      if (end instanceof async_chat) this.#push(end, data);
+      if (end instanceof async_chat) this.#push(end, story, data);
       else end.send(data);
     } else if (what < 60) {
       story.isPaused = !story.isPaused;
@@ -241,7 +243,8 @@ export class Round {
       if (!story.isDone) this.#finish(end, story);
     } else if (what < 81) {
       this.log(`half ${name}`);
-      if (end.writable() || !end.connected || story.isDone) return; // the rest could not follow
+      // What is still to be sent could not follow.
+      if (end.writable() || story.producers > 0 || !end.connected || story.isDone) return;
       story.isHalf = true;
       story.isOrderly = true;
       try {
@@ -251,7 +254,7 @@ export class Round {
       }
     } else if (what < 84) {
       this.log(`close ${name}`);
-      story.isOrderly &&= !end.writable();
+      story.isOrderly &&= !end.writable() && story.producers === 0;
       end.close();
     } else if (what < 86) {
       this.log(`reset ${name}`);
@@ -264,7 +267,7 @@ export class Round {
     }
   }
 
-  #push(end: async_chat, data: Buffer): void {
+  #push(end: async_chat, story: Story, data: Buffer): void {
     const random = this.#random;
     if (random.chance(0.6)) {
       end.push(data);
@@ -277,6 +280,7 @@ export class Round {
         if (random.chance(0.02)) round.#act();
         yield data.subarray(at, at + size);
       }
+      story.producers -= 1;
     }
     async function* laterPieces(): AsyncGenerator<Buffer> {
       for (const piece of pieces()) {
@@ -284,7 +288,9 @@ export class Round {
         yield piece;
       }
     }
-    end.push_with_producer(random.pick([() => data, pieces, laterPieces])());
+    const producer = random.pick([() => data, pieces, laterPieces])();
+    if (producer !== data) story.producers += 1;
+    end.push_with_producer(producer);
   }
 
   #finish(end: End, story: Story): void {
@@ -364,11 +370,13 @@ export class Round {
         try {
           round.#perhaps();
         } finally {
-          story.isCollecting = false;
+          // So too while it does not read, and then goes on from here.
+          story.isCollecting = !async_chat.prototype.readable.call(this);
         }
       }
       found_terminator(): void {
         story.heard('found');
+        story.isCollecting = false;
         const found = [this.terminator].flat().filter((each) => typeof each === 'string');
         // Of those that fit here, the longest.
         const [longest = ''] = found
