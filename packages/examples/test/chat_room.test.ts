@@ -124,6 +124,15 @@ describe('one server', () => {
     expect(since(client).split(/\S+: |\r\n/)[1]).toBe(heard);
   });
 
+  it('lets nobody say a line that looks like the server’s or another’s', async () => {
+    const client = await person(port, 'forger');
+    client.say(Buffer.from('* bob leaves lobby\nx\rbob: hello\nx\u2028bob: hello\n'));
+    await client.until(/(.*bob.*\r\n){3}/);
+    expect(since(client)).toBe(
+      'forger: * bob leaves lobby\r\nforger: xbob: hello\r\nforger: xbob: hello\r\n',
+    );
+  });
+
   it('refuses a line that is too long, keeps nothing of it, and goes on', async () => {
     const client = await person(port, 'long');
     client.say(`${'x'.repeat(5_000_000)}\nshort\n`);

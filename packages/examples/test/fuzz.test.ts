@@ -162,7 +162,8 @@ it.each(names)('%s survives random and mutated input', async (name) => {
     return text;
   };
   const again = `ASYNCORE_FUZZ_SECONDS=${seconds} ASYNCORE_FUZZ_SEED=${seed} npx vitest run test/fuzz.test.ts -t ${name}`;
-  await expect.poll(serves).toMatch(hears); // one of them says its port before it listens
+  // One of them says its port before it listens.
+  await expect.poll(serves, { timeout: 10_000 }).toMatch(hears);
   const before = peak(child);
   const random = new Random(seed);
   const end = performance.now() + (seconds / names.length) * 1000;
