@@ -168,12 +168,19 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
   /** Closes the channel once everything is sent. What is pushed after this is refused. */
   close_when_done(): void {
     this.closing = true;
+    this.#refused = false;
     this.#fifo.push(null);
     this._changed();
   }
 
+  /** That was logged. */
+  #refused = false;
+
   #refuses(method: string): boolean {
-    if (this.closing) this.log_info(`${method} after close_when_done is refused: ${this}`, 'error');
+    if (this.closing && !this.#refused) {
+      this.#refused = true; // once: a peer may bring on any number of them
+      this.log_info(`${method} after close_when_done is refused: ${this}`, 'error');
+    }
     return this.closing;
   }
 

@@ -22,6 +22,7 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
   #ending = false;
   /** So it does after close_when_done, and takes no more. */
   #done = false;
+  #refused = false;
 
   /** What is still to be sent. Reading it joins the chunks. */
   get out_buffer(): Buffer {
@@ -79,7 +80,8 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
   override send(data: Uint8Array): number {
     if (this.debug) this.log_info(`sending ${data}`);
     if (this.#done) {
-      this.log_info(`send after close_when_done is refused: ${this}`, 'error');
+      if (!this.#refused) this.log_info(`send after close_when_done is refused: ${this}`, 'error');
+      this.#refused = true; // once: a peer may bring on any number of them
       return 0;
     }
     const waiting = this.#queue.length > 0;
@@ -97,6 +99,7 @@ export class dispatcher_with_send<S extends socket_like = Socket> extends dispat
   /** Closes the channel once everything is sent. What is sent after this is refused, and logged. */
   close_when_done(): void {
     this.closing = this.#done = true;
+    this.#refused = false;
     this._changed();
   }
 

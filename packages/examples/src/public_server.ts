@@ -26,6 +26,7 @@ export class PublicHandler extends async_chat {
   }
 
   override found_terminator() {
+    if (this.closing) return; // what comes behind bye
     const line = this._get_data();
     this.push(Buffer.concat([line, Buffer.from('\n')]));
     if (/^bye\r?$/.test(line.toString('latin1'))) this.close_when_done();
