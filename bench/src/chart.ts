@@ -26,6 +26,7 @@ export function chart({ cases }: Results): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${columns * width} ${y}" `,
     'font-family="system-ui, sans-serif" font-size="12" fill="#222">\n',
+    '<title>Processor time of the server for each unit of work</title>\n',
     '<rect width="100%" height="100%" fill="#fff"/>\n',
     panels.join('\n'),
     '\n</svg>\n',
