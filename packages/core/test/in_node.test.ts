@@ -214,14 +214,15 @@ it('ExitNow from an async handler is not lost when its loop has ended', () => {
     import { socketpair } from '@asyncore/socket';
     const [ours, theirs] = socketpair();
     const channel = new dispatcher(ours);
+    let goOn;
     channel.handle_read = async () => {
       channel.recv(10);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => { goOn = resolve; });
       throw new ExitNow('bye');
     };
     theirs.send(Buffer.from('hello'));
     await loop({ count: 1 });
-    setTimeout(() => {}, 100);
+    goOn();
   `);
   expect(stderr).toContain('ExitNow: bye');
   expect(status).toBe(1);

@@ -338,14 +338,19 @@ onEveryPoller((use_poll) => {
       const stage = new Stage(use_poll);
       const [ours, theirs] = connection();
       const channel = new Recorder(stage, ours);
+      let goOn = () => {};
       channel.handle_read = async () => {
         channel.recv(10);
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await new Promise<void>((resolve) => {
+          goOn = resolve;
+        });
         throw new ExitNow('bye');
       };
       theirs.send(hello);
       await stage.loop({ count: 1 });
-      await expect(stage.loop()).rejects.toThrow(new ExitNow('bye'));
+      const next = stage.loop();
+      goOn();
+      await expect(next).rejects.toThrow(new ExitNow('bye'));
     });
 
     it('may be nested on different maps', async () => {

@@ -144,6 +144,7 @@ async function attack(random: Random, port: number, bytes: Buffer): Promise<void
     socket.resume();
     await Promise.race([
       new Promise((closed) => socket.on('close', closed)),
+      // A server that waits for more does not close: such a client has waited long enough by then.
       new Promise((resolve) => setTimeout(resolve, 100)),
     ]);
     socket.destroy();
