@@ -137,7 +137,7 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
   push(data: ArrayBufferView | Text): boolean {
     const chunk = typeof data === 'string' && this.use_encoding ? data : bytes(data as Uint8Array);
     if (this.#refuses('push')) return false;
-    const isWaiting = this.#isWaiting;
+    const isWaiting = this.#isWaiting();
     if (this.#fifo.length > 0) {
       this.#fifo.push(typeof chunk === 'string' ? encoded(chunk, this.encoding) : chunk);
     } else if (typeof chunk === 'string') {
@@ -159,7 +159,7 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
    */
   push_with_producer(producer: Producer | ArrayBufferView): void {
     if (this.#refuses('push_with_producer')) return;
-    const isWaiting = this.#isWaiting;
+    const isWaiting = this.#isWaiting();
     if (ArrayBuffer.isView(producer)) this.#fifo.push(bytes(producer));
     else this.#fifo.push(producer ?? (undefined as never)); // null would mean close_when_done
     if (!isWaiting) this.#sendSoon();
@@ -185,17 +185,17 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
   }
 
   /** Bytes pushed and not yet sent; those that a producer may still give do not count. */
-  get #unsent(): number {
+  #unsent(): number {
     return this.#fifo.byteLength + this.#queue.length;
   }
 
   /** Something is queued: what comes behind it goes out when there is room for it. */
-  get #isWaiting(): boolean {
+  #isWaiting(): boolean {
     return this.#queue.length > 0 || this.#fifo.length > 0;
   }
 
   #heedHighWater(): void {
-    if (!(this.ac_out_high_water > 0 && this.#unsent > this.ac_out_high_water)) return;
+    if (!(this.ac_out_high_water > 0 && this.#unsent() > this.ac_out_high_water)) return;
     this.#full = true;
     this.#matcher.pause(); // what was received already would bring more answers
     this._changed();
@@ -204,12 +204,12 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
   /** After `push` has returned false: no more than half of `ac_out_high_water` is left, push on. */
   handle_drain(): void {}
 
-  get #isDrained(): boolean {
-    return this.#full && this.#unsent <= this.ac_out_high_water / 2;
+  #isDrained(): boolean {
+    return this.#full && this.#unsent() <= this.ac_out_high_water / 2;
   }
 
   #drain(): void {
-    if (!this.#isDrained || !this.connected) return;
+    if (!this.#isDrained() || !this.connected) return;
     this.#full = false;
     settle(this, this.handle_drain());
     if (!this.#full) this.#matcher.resume();
@@ -307,7 +307,7 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
 
   override writable(): boolean {
     if (!this.connected) return this._awaits_connection;
-    if (this.#queue.length > 0 || this.#isDrained) return true;
+    if (this.#queue.length > 0 || this.#isDrained()) return true;
     return this.#fifo.length > 0 ? !this.#fifo.waiting : this.#ending;
   }
 
@@ -319,7 +319,7 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
 
   /** The peer may have ended its half only (`nc -N`): the default closes once everything is sent. */
   override handle_eof(): void {
-    this.#ending = this.#isWaiting;
+    this.#ending = this.#isWaiting();
     if (!this.#ending) super.handle_eof();
   }
 

@@ -355,7 +355,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
    * @hidden
    */
   [due](): void {
-    if (!this.#lookedUp) return; // a handler of this pass began another attempt, or called poll
+    if (!this.#lookedUp()) return; // a handler of this pass began another attempt, or called poll
     const { address, error } = this.#lookup ?? {};
     this.#lookup = null;
     if (address === undefined) {
@@ -367,7 +367,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     if (failure !== null) this.#connectFailed(failure);
   }
 
-  get #lookedUp(): boolean {
+  #lookedUp(): boolean {
     return this.#lookup !== null && ('address' in this.#lookup || 'error' in this.#lookup);
   }
 
@@ -378,7 +378,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** The next waiting connection, or null when there is none (any more). accept(2). */
   accept(): [sock: Socket, address: Address] | null {
-    if (this.#isFull) return null;
+    if (this.#isFull()) return null;
     try {
       const pair = nextOf(this.#having('accept'));
       if (pair !== null) {
@@ -403,7 +403,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     });
   }
 
-  get #isFull(): boolean {
+  #isFull(): boolean {
     return this.max_connections > 0 && this.#connections >= this.max_connections;
   }
 
@@ -443,7 +443,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EAGAIN' || code === 'EWOULDBLOCK') return 0;
-      if (!is_disconnected(error, this.#established)) throw error;
+      if (!is_disconnected(error, this.#established())) throw error;
       this.handle_close_event();
       return 0;
     }
@@ -460,12 +460,12 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     try {
       data = socket.recv(bufsize);
     } catch (error) {
-      if (!is_disconnected(error, this.#established)) throw error;
+      if (!is_disconnected(error, this.#established())) throw error;
       this.handle_close_event();
       return Buffer.alloc(0);
     }
     if (data.length > 0) this.#moved = true;
-    else if (bufsize > 0 && this.#isStream) this.#end();
+    else if (bufsize > 0 && this.#isStream()) this.#end();
     return data;
   }
 
@@ -513,7 +513,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     return this.socket as socket_like as Socket;
   }
 
-  get #isStream(): boolean {
+  #isStream(): boolean {
     const type = this.socket?.type;
     return type === undefined || type === SOCK_STREAM || type === SOCK_SEQPACKET;
   }
@@ -523,11 +523,11 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
    * notice it. A datagram socket without a peer would be writable for ever.
    */
   get _awaits_connection(): boolean {
-    return !this.connected && this.#isStream;
+    return !this.connected && this.#isStream();
   }
 
-  get #established(): boolean {
-    return this.connected && this.#isStream;
+  #established(): boolean {
+    return this.connected && this.#isStream();
   }
 
   // ---- what a socket has beside: the same methods, on it ----
@@ -692,7 +692,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
       this.handle_connect_event();
       return this.connected;
     }
-    return this.connected || this.#gone || !this.#isStream;
+    return this.connected || this.#gone || !this.#isStream();
   }
 
   /** A connection attempt has ended: `handle_connect`, or `handle_connect_error` with what SO_ERROR says. */
@@ -739,8 +739,8 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
    */
   [hung_up](state: number): boolean {
     // So poll calls a stream without a connection; a handler may have begun a new attempt just now.
-    if (this.connecting || this.#idle) return false;
-    if (state & POLLERR && !this.#isStream) {
+    if (this.connecting || this.#idle()) return false;
+    if (state & POLLERR && !this.#isStream()) {
       const error = this.#having('getsockopt').getsockopt(SOL_SOCKET, SO_ERROR);
       if (error !== 0) failed(this, new OSError('recv', error));
     } else if (!(state & (POLLERR | POLLHUP))) {
@@ -753,7 +753,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** @hidden */
   [patience](now: number): number {
-    if (this.#moved || this.#over || this.#idle || this.#isFull) {
+    if (this.#moved || this.#over || this.#idle() || this.#isFull()) {
       this.#moved = false;
       this.#since = now;
     }
@@ -775,34 +775,34 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   [interest](): number {
     const readable = this.readable();
     const writable = this.writable() && !this.accepting && !this.#gone;
-    if (this.#lookup !== null) return this.#lookedUp ? DUE : 0;
-    if (this.#over || this.#isResting || this.#isFull) return 0;
-    if (this.#idle) return IDLE;
+    if (this.#lookup !== null) return this.#lookedUp() ? DUE : 0;
+    if (this.#over || this.#isResting() || this.#isFull()) return 0;
+    if (this.#idle()) return IDLE;
     let events = 0;
-    if (readable && !this.#ended) events |= this.#isDeaf ? HANG_UP : POLLIN;
-    if (writable && (this.connecting || this.#writes)) events |= POLLOUT;
+    if (readable && !this.#ended) events |= this.#isDeaf() ? HANG_UP : POLLIN;
+    if (writable && (this.connecting || this.#writes())) events |= POLLOUT;
     if (readable || writable) events |= POLLPRI;
     if (this.#ended) events |= POLLHUP;
     return events;
   }
 
   /** A stream that neither connects, is connected nor listens: poll would call it hung up. */
-  get #idle(): boolean {
+  #idle(): boolean {
     if (this.connected || this.connecting || this.accepting || this.#gone) return false;
-    return this.#isStream;
+    return this.#isStream();
   }
 
-  get #isResting(): boolean {
+  #isResting(): boolean {
     return this.#rest !== null && performance.now() < this.#rest.until;
   }
 
   /** Whether anything comes of a write event. */
-  get #writes(): boolean {
+  #writes(): boolean {
     const { handle_write, handle_write_event } = this;
     return handle_write !== unhandled_write || handle_write_event !== write_event;
   }
 
-  get #isDeaf(): boolean {
+  #isDeaf(): boolean {
     return this.#deaf && this.handle_read === unhandled_read;
   }
 

@@ -33,11 +33,14 @@ export const over = Symbol('asyncore.over');
 /** `channel[registered]`: its registration in its own map, kept there to be found at once. */
 export const registered = Symbol('asyncore.registered');
 
-const settled = new WeakSet<(...args: never[]) => unknown>();
+/** On a predicate: its answer changes only with `_changed()`, so that it need not be asked. */
+const settled = Symbol('asyncore.settled');
 
-/** Whether a predicate's answer changes only with `_changed()`, so that it need not be asked. */
-export function is_settled(predicate: (...args: never[]) => unknown): boolean {
-  return settled.has(predicate);
+type Predicate = ((...args: never[]) => unknown) & { [settled]?: true };
+
+/** Whether a predicate's answer changes only with `_changed()`. */
+export function is_settled(predicate: Predicate | undefined): boolean {
+  return predicate?.[settled] === true;
 }
 
 export interface Changing {
@@ -53,7 +56,7 @@ export function settle_predicates<T extends Changing, K extends keyof T & string
   prototype: T,
   ...names: K[]
 ): void {
-  for (const name of names) settled.add(prototype[name] as () => unknown);
+  for (const name of names) (prototype[name] as Predicate)[settled] = true;
   announce_assignment(prototype, ...names);
 }
 

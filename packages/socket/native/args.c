@@ -158,7 +158,11 @@ bool call_absent(struct call* call, int i) {
 
 napi_value answer(napi_env env, int64_t number) {
   napi_value value;
-  napi_create_int64(env, number, &value);
+  if (number == (int32_t)number) {
+    napi_create_int32(env, (int32_t)number, &value); /* which is much cheaper */
+  } else {
+    napi_create_int64(env, number, &value);
+  }
   return value;
 }
 
