@@ -108,6 +108,10 @@ function checkedOptions(options: loop_options): Settings {
 const BY_KIND = [READ, WRITE, URGENT, ALL & ~(READ | WRITE | URGENT)];
 /** What a regular file is always ready for: it has no urgent bytes, and nobody can hang up. */
 const ALWAYS = POLLIN | POLLOUT;
+/** So many events, and Node's own loop goes on, for its timers to be on time. */
+const MOST_SERVED = 128;
+/** After so many in a row that found nothing, only one pass in as many is followed by another at once. */
+const LOOKS_IN_VAIN = 8;
 const debug = debuglog('asyncore');
 
 /**
@@ -124,6 +128,9 @@ class Loop {
   #haunted = false;
   #watcher: Watcher;
   #pairs = new Int32Array(1024);
+  /** Events in this turn of Node's loop, if another pass is to follow in it, and such that found none. */
+  #served = 0;
+  #inVain = 0;
 
   /** Those to ask before the next wait, those to ask always, those ready without being told. */
   #firstToAsk: Registration | null = null;
@@ -163,7 +170,10 @@ class Loop {
   #watching(): Watcher {
     return new Watcher(
       this.#queue.fileno(),
-      () => this.#guarded(this.#pass),
+      () => {
+        this.#guarded(this.#pass);
+        return this.#served > 0 && !this.#ended;
+      },
       () => this.#guarded(this.#prepare),
     );
   }
@@ -190,6 +200,7 @@ class Loop {
   // ---- a pass ----
 
   #prepare(): void {
+    this.#served = 0;
     this.#askChanged();
     for (const registration of this.#restless) {
       this.#ask(registration);
@@ -227,20 +238,35 @@ class Loop {
     const wanted = registration.ask();
     if (registration.gone || this.#ended) return; // a predicate may end the loop by its signal
     if (registration.idle) this.#restless.add(registration);
-    const events = registration.stale ? 0 : wanted & ~DUE;
+    const { stale } = registration;
+    const events = stale ? 0 : wanted & ~DUE;
     if (events !== registration.watched) this.#watch(registration, events);
-    if (wanted & DUE || told(registration) !== 0) this.#ready.add(registration);
+    if (wanted & DUE || told(registration, stale) !== 0) this.#ready.add(registration);
     else if (this.#ready.size > 0) this.#ready.delete(registration);
   }
 
   #pass(): void {
     const count = this.#poller.wait(this.#pairs, 0);
+    if (count === 0 && this.#served > 0) {
+      this.#served = 0;
+      this.#inVain += 1;
+      return;
+    }
     debug('pass: %d events', count + this.#ready.size);
     if (this.#haunted && this.#isStray(count)) this.#renew();
     this.#dispatch(count, ++this.#channels.waits);
     if (this.#ended) return;
     this.#askChanged();
     this.#endPass();
+    this.#lookAgain(count);
+  }
+
+  /** Sees to it that a pass follows at once, if there is likely to be something for it. */
+  #lookAgain(count: number): void {
+    if (this.#served > 0) this.#inVain = 0;
+    this.#served += count;
+    const isLucky = this.#inVain < LOOKS_IN_VAIN || this.#channels.waits % LOOKS_IN_VAIN === 0;
+    if (!isLucky || this.#served >= MOST_SERVED || this.#poller !== this.#queue) this.#served = 0;
   }
 
   #dispatch(count: number, wait: number): void {
@@ -417,8 +443,8 @@ class Loop {
 }
 
 /** The events of a channel that the kernel does not tell. */
-function told(registration: Registration): number {
-  if (registration.wanted !== 0 && registration.stale) return POLLNVAL;
+function told(registration: Registration, stale = registration.stale): number {
+  if (registration.wanted !== 0 && stale) return POLLNVAL;
   return registration.alwaysReady ? registration.wanted & ALWAYS : 0;
 }
 

@@ -13,7 +13,7 @@ import {
   poll3,
   socket_map,
 } from '@asyncore/core';
-import { socketpair } from '@asyncore/socket';
+import { AF_UNIX, SOCK_DGRAM, type Socket, socketpair } from '@asyncore/socket';
 import { describe, expect, it, vi } from 'vitest';
 import { connection, duck, onEveryPoller, own, Recorder, Stage } from './support.js';
 
@@ -505,6 +505,51 @@ describe.each([
     [0, {}, 'map'],
   ] as [number, channel_map, string][])('refuses %o, %o', (timeout, map, what) => {
     expect(() => pass(timeout, map)).toThrow(new RegExp(`${name}: ${what}`));
+  });
+});
+
+describe('a turn of Node’s loop', () => {
+  /** In which turn each event came, of a channel that does `read`. */
+  async function turnsOf(events: number, theirs: Socket, read: () => void): Promise<number[]> {
+    let now = 0;
+    let timer = setImmediate(function next() {
+      now += 1;
+      timer = setImmediate(next);
+    });
+    const turns: number[] = [];
+    const channel = own(new dispatcher(theirs));
+    channel.handle_read = () => {
+      read();
+      turns.push(now);
+      if (turns.length === events) channel.close();
+    };
+    await loop();
+    clearImmediate(timer);
+    return turns;
+  }
+
+  it('has passes as long as they find something', async () => {
+    const [ours, theirs] = socketpair(AF_UNIX, SOCK_DGRAM);
+    for (let i = 0; i < 10; i++) own(ours).send(hello);
+    const turns = await turnsOf(10, theirs, () => theirs.recv(100));
+    expect(new Set(turns).size).toBe(1);
+  });
+
+  it('ends after a while, whatever is ready', async () => {
+    const [ours, theirs] = socketpair();
+    own(ours).send(hello);
+    const turns = await turnsOf(1000, theirs, () => {});
+    expect(new Set(turns).size).toBeGreaterThan(5);
+  });
+
+  it('counts no pass for a look that finds nothing', async () => {
+    const stage = new Stage();
+    const [ours, theirs] = connection();
+    new Recorder(stage, ours);
+    theirs.send(hello);
+    setTimeout(() => theirs.send(hello), 20);
+    await stage.loop({ count: 2 });
+    expect(stage.trace).toEqual(['read 5', 'read 5']);
   });
 });
 

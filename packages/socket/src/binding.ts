@@ -96,7 +96,7 @@ export interface Binding {
   kqueue_ctl(queue: number, fd: number, events: number): number;
   kqueue_wait(queue: number, pairs: Pairs, timeout: number): number;
 
-  watcher_start(queue: number, word: Int32Array, ready: () => void, prepare: () => void): number;
+  watcher_start(queue: number, word: Int32Array, ready: () => unknown, prepare: () => void): number;
   watcher_stop(id: number): number;
 }
 

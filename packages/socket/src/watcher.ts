@@ -13,6 +13,8 @@ export const BEFORE_WAITING = 2;
 /**
  * Lets Node's event loop wait for a kernel queue (epoll or kqueue). `ready` is called when
  * something in the queue is ready, `prepare` just before Node would wait, if `pending` asks for it.
+ * When `ready` returns true it is called again at once, after the microtasks, whatever the queue
+ * says: at most a thousand times in one turn of Node's loop, and not when something is pending.
  * Keeps the process alive, and the queue open, until closed.
  */
 export class Watcher {
@@ -20,7 +22,7 @@ export class Watcher {
   #id: number;
 
   /** Starts to watch `queue`, a descriptor. It stays the caller's to close, after this is. */
-  constructor(queue: number, ready: () => void, prepare: () => void) {
+  constructor(queue: number, ready: () => unknown, prepare: () => void) {
     this.#id = checked('poll', binding.watcher_start(queue, this.#pending, ready, prepare));
   }
 

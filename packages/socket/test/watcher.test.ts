@@ -27,7 +27,7 @@ function watched() {
   return { queue, a, b };
 }
 
-function watch(queue: { fileno(): number }, ready: () => void, prepare = () => {}): Watcher {
+function watch(queue: { fileno(): number }, ready: () => unknown, prepare = () => {}): Watcher {
   return own(new Watcher(queue.fileno(), ready, prepare));
 }
 
@@ -187,6 +187,53 @@ it('runs microtasks and next ticks after ready', async () => {
   expect([...order].sort()).toEqual(['microtask', 'ready', 'tick']);
 });
 
+it('calls a ready that returns true again in the same turn, after the microtasks', async () => {
+  const { queue, a, b } = watched();
+  b.send(x);
+  const order: string[] = [];
+  let now = 0;
+  watch(queue, () => {
+    if (order.length === 0) a.recv(1); // the queue has nothing more to tell
+    order.push(`ready ${now}`);
+    queueMicrotask(() => order.push('microtask'));
+    return order.length < 4;
+  });
+  for (; now < 20; now++) await turn();
+  const [first] = order;
+  expect(order).toEqual([first, 'microtask', first, 'microtask', first, 'microtask']);
+});
+
+it('prepares before it calls again a ready that returns true', async () => {
+  const { queue, a, b } = watched();
+  b.send(x);
+  const order: string[] = [];
+  const watcher = watch(
+    queue,
+    () => {
+      a.recv(1);
+      order.push('ready');
+      queueMicrotask(() => (watcher.pending = BEFORE_WAITING));
+      return true;
+    },
+    () => {
+      order.push('prepare');
+      watcher.pending = NOTHING;
+    },
+  );
+  await turns(20);
+  expect(order).toEqual(['ready', 'prepare']);
+});
+
+it('a ready that always returns true does not hold up Node', async () => {
+  const { queue, b } = watched();
+  b.send(x);
+  let calls = 0;
+  const watcher = watch(queue, () => ++calls > 0);
+  await turns(3);
+  expect(calls).toBeGreaterThan(100);
+  watcher.close();
+});
+
 it('may be closed in its own ready, and calls nothing after that', async () => {
   const { queue, b } = watched();
   b.send(x);
@@ -197,6 +244,7 @@ it('may be closed in its own ready, and calls nothing after that', async () => {
       calls.push('ready');
       watcher.close();
       watcher.pending = NEXT_TURN;
+      return true;
     },
     () => calls.push('prepare'),
   );
