@@ -30,9 +30,9 @@ export class Stage {
     return loop({ use_poll: this.use_poll, map: this.map, timeout, count });
   }
 
-  /** Runs the loop, pass by pass, until `happened` says so. */
-  async until(happened: () => boolean): Promise<void> {
-    const end = performance.now() + 10_000;
+  /** Runs the loop, pass by pass, until `happened` says so; it fails after so many seconds. */
+  async until(happened: () => boolean, seconds = 10): Promise<void> {
+    const end = performance.now() + seconds * 1000;
     while (!happened()) {
       if (performance.now() > end) throw new Error(`not until ${happened}`);
       if (this.map.size === 0) throw new Error(`all are closed, and not until ${happened}`);

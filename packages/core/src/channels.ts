@@ -19,11 +19,10 @@ type Watched = channel_map & { [channels]?: Channels };
 export class Channels {
   /** The loop that runs on the map, if one does. */
   listener: Listener | null = null;
-  /** Counts waits, to tell events of a registration from those of its descriptor's past. */
-  waits = 0;
   readonly timeouts = new Timeouts(() => this.listener);
-  #registrations = new Map<number, Registration>();
-  #made = 0;
+  /** By descriptor. */
+  #registrations: (Registration | undefined)[] = [];
+  #time = 0;
   /** The loop and passes that watch the map, and how to stop. */
   #watchers = 0;
   #uncover: (() => void)[] = [];
@@ -44,37 +43,48 @@ export class Channels {
   }
 
   get(fd: number): Registration | undefined {
-    return this.#registrations.get(fd);
+    return this.#registrations[fd];
+  }
+
+  /**
+   * The map's own time: a number larger than all before. It tells which registration is older, and events of
+   * a registration from those of its descriptor's past.
+   */
+  tick(): number {
+    this.#time += 1;
+    return this.#time;
   }
 
   /** The registration of `channel`, which is in the map under `fd`. */
   of(fd: number, channel: channel): Registration {
-    const known = this.#registrations.get(fd);
+    const known = this.#registrations[fd];
     if (known?.channel === channel && !known.gone) return known;
     this.drop(fd);
-    this.#made += 1;
-    const made = new Registration(this, fd, channel, this.#made, this.waits);
-    this.#registrations.set(fd, made);
+    const made = new Registration(this, fd, channel, this.tick());
+    this.#registrations[fd] = made;
     if (made.channel._map === this.map) made.channel[registered] = made;
     made.changed();
     return made;
   }
 
   drop(fd: number): void {
-    const known = this.#registrations.get(fd);
+    const known = this.#registrations[fd];
     if (known === undefined) return;
-    this.#registrations.delete(fd);
+    this.#registrations[fd] = undefined;
     known.gone = true;
     if (known.channel[registered] === known) known.channel[registered] = null;
     this.timeouts.drop(known);
     this.listener?.removed(known);
   }
 
+  #known(): Registration[] {
+    // Not the array's own filter, which would count up to the highest number, whatever that is.
+    return Object.values(this.#registrations).filter((one) => one !== undefined);
+  }
+
   /** All of the map's registrations as it is now, in its order. */
   all(): Registration[] {
-    for (const fd of this.#registrations.keys()) {
-      if (!this.map.has(fd)) this.drop(fd);
-    }
+    for (const { fd } of this.#known()) if (!this.map.has(fd)) this.drop(fd);
     return Array.from(this.map, ([fd, channel]) => this.of(fd, channel));
   }
 
@@ -111,7 +121,7 @@ export class Channels {
       return remove.call(map, fd);
     });
     this.#cover('clear', () => {
-      for (const fd of [...this.#registrations.keys()]) this.drop(fd);
+      for (const { fd } of this.#known()) this.drop(fd);
       clear.call(map);
     });
   }

@@ -30,6 +30,7 @@ import { is_disconnected } from './disconnected.js';
 import { ExitNow } from './exit_now.js';
 import { failed, report, settle } from './handling.js';
 import { keep_alive, type keep_alive_options } from './keep_alive.js';
+import { Listening } from './listening.js';
 import {
   announce_assignment,
   DUE,
@@ -45,13 +46,8 @@ import {
 } from './plumbing.js';
 import { type Registration, stateOf } from './registration.js';
 
-/** One for all channels: none is to be changed, only replaced. */
-const WARNING: Iterable<string> = Object.freeze(['warning']);
 /** Listening sockets take at most so many connections in one event, so that others get a turn. */
 const MOST_ACCEPTS = 128;
-/** How long a listener rests, in milliseconds, when the system is out of descriptors or memory. */
-const REST = 100;
-
 const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 /** accept(2): errors of the connection that was waiting, not of the listener. */
 const GONE = new Set([
@@ -107,29 +103,43 @@ export interface socket_like {
  * https://docs.python.org/3.11/library/asyncore.html#asyncore.dispatcher
  */
 export class dispatcher<S extends socket_like = Socket> implements channel {
-  /** Asks for more talk in a program's own logging. */
-  debug = false;
+  // Attributes that few channels have of their own: as in Python, the class has the usual value.
+
+  /** Asks for more talk in a program's own logging. Default false. */
+  declare debug: boolean;
+  /** Whether it closes once everything is sent; only `close_when_done` sets it. */
+  declare closing: boolean;
+  /** Kinds of message that `log_info` leaves out. Default: 'warning'. */
+  declare ignore_log_types: Iterable<string>;
+  /** So many seconds without progress, and `handle_timeout` is called. Default 0: never. */
+  declare timeout: number;
+  /**
+   * A listener accepts no more while so many of those that it has accepted are open: they wait in the
+   * backlog. Set before any is accepted. Default 0: no limit.
+   */
+  declare max_connections: number;
+  /** What `create_socket` was given. */
+  declare family_and_type: [family: number, type: number] | null;
+
+  static {
+    Object.assign(dispatcher.prototype, {
+      debug: false,
+      closing: false,
+      ignore_log_types: Object.freeze(['warning']),
+      timeout: 0,
+      max_connections: 0,
+      family_and_type: null,
+    } satisfies Partial<dispatcher>);
+  }
+
   /** Whether there is a connection. */
   connected = false;
   /** Whether it listens. */
   accepting = false;
   /** Whether it tries to connect. */
   connecting = false;
-  /** Whether it closes once everything is sent; only `close_when_done` sets it. */
-  closing = false;
   /** The peer's address, or for a listener its own. */
   addr: Address | null = null;
-  /** Kinds of message that `log_info` leaves out. */
-  ignore_log_types: Iterable<string> = WARNING;
-  /** So many seconds without progress, and `handle_timeout` is called; 0: never. */
-  timeout = 0;
-  /**
-   * A listener accepts no more while so many of those that it has accepted are open: they wait in the
-   * backlog. Set before any is accepted; 0: no limit.
-   */
-  max_connections = 0;
-  /** What `create_socket` was given. */
-  family_and_type: [family: number, type: number] | null = null;
   /** What it wraps; null before `create_socket`. */
   socket: S | null = null;
   /** The map it goes into: that of the constructor, or `socket_map`. */
@@ -147,17 +157,10 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   #gone = false;
   /** The unhandled read was logged: from then on it is watched for a hang-up only. */
   #deaf = false;
-  /** An exception in handle_accepted is being handled, which must not close the listener. */
-  #sparing = false;
-  /** Out of descriptors: no accepting before this time. The timer tells a loop, passes look. */
-  #rest: { until: number; timer: NodeJS.Timeout } | null = null;
-  /** That was logged, and nothing accepted since. */
-  #exhausted = false;
   /** Something was received, sent, accepted or connected since the time was last read, which was then. */
   #moved = true;
   #since = 0;
-  /** How many of those it has accepted, and counted, are open. */
-  #connections = 0;
+  #listening: Listening | null = null;
   /** The name being looked up, and what came of it. */
   #lookup: { address?: Address; error?: unknown } | null = null;
 
@@ -382,7 +385,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     try {
       const pair = nextOf(this.#having('accept'));
       if (pair !== null) {
-        this.#exhausted = false;
+        if (this.#listening) this.#listening.exhausted = false;
         this.#moved = true;
         if (this.max_connections > 0 && 'on_release' in pair[0]) this.#count(pair[0]);
       }
@@ -395,33 +398,36 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     }
   }
 
+  #asListener(): Listening {
+    this.#listening ??= new Listening();
+    return this.#listening;
+  }
+
   #count(connection: Socket): void {
-    this.#connections += 1;
+    const listening = this.#asListener();
+    listening.connections += 1;
     connection.on_release(() => {
-      this.#connections -= 1;
+      listening.connections -= 1;
       this._changed();
     });
   }
 
   #isFull(): boolean {
-    return this.max_connections > 0 && this.#connections >= this.max_connections;
+    if (!(this.max_connections > 0) || this.#listening === null) return false;
+    return this.#listening.connections >= this.max_connections;
   }
 
   /** The connections wait in the backlog meanwhile; trying again at once would spin. */
   #takeRest(error: unknown): void {
-    if (!this.#exhausted) {
+    const listening = this.#asListener();
+    if (!listening.exhausted) {
       this.log_info(
         `${(error as Error).message}: ${describe(this)} goes on accepting when it can`,
         'error',
       );
     }
-    this.#exhausted = true;
-    clearTimeout(this.#rest?.timer);
-    const timer = setTimeout(() => {
-      this.#rest = null;
-      this._changed();
-    }, REST);
-    this.#rest = { until: performance.now() + REST, timer };
+    listening.exhausted = true;
+    listening.rest(() => this._changed());
   }
 
   /**
@@ -494,8 +500,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     this.accepting = false;
     this.connecting = false;
     this.#lookup = null;
-    clearTimeout(this.#rest?.timer);
-    this.#rest = null;
+    this.#listening?.restNoMore();
     this.del_channel(); // before the descriptor: a duplicate of it would stay in the queue
     try {
       this.socket?.close();
@@ -776,7 +781,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     const readable = this.readable();
     const writable = this.writable() && !this.accepting && !this.#gone;
     if (this.#lookup !== null) return this.#lookedUp() ? DUE : 0;
-    if (this.#over || this.#isResting() || this.#isFull()) return 0;
+    if (this.#over || this.#listening?.isResting() || this.#isFull()) return 0;
     if (this.#idle()) return IDLE;
     let events = 0;
     if (readable && !this.#ended) events |= this.#isDeaf() ? HANG_UP : POLLIN;
@@ -790,10 +795,6 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   #idle(): boolean {
     if (this.connected || this.connecting || this.accepting || this.#gone) return false;
     return this.#isStream();
-  }
-
-  #isResting(): boolean {
-    return this.#rest !== null && performance.now() < this.#rest.until;
   }
 
   /** Whether anything comes of a write event. */
@@ -815,7 +816,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   }
 
   #spares(error: unknown): boolean {
-    return this.#sparing || (error instanceof Object && ofNewcomers.get(error) === this);
+    return this.#listening?.sparing || (error instanceof Object && ofNewcomers.get(error) === this);
   }
 
   #logError(error: unknown): void {
@@ -885,13 +886,14 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     if (error instanceof BlockingIOError) return;
     if (owner?.socket === sock) owner.close();
     else sock.close();
-    this.#sparing = true;
+    const listening = this.#asListener();
+    listening.sparing = true;
     if (error instanceof Object) ofNewcomers.set(error, this);
     try {
       // Whatever the error, it does not mean that the listener is disconnected.
       report(this, error);
     } finally {
-      this.#sparing = false;
+      listening.sparing = false;
     }
   }
 

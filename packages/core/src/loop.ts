@@ -21,7 +21,7 @@ import { Channels } from './channels.js';
 import { checkMap, checkTimeout } from './checked.js';
 import { escapingTo, failed } from './handling.js';
 import { DUE } from './plumbing.js';
-import { ALL, READ, type Registration, URGENT, WRITE } from './registration.js';
+import { ALL, BY_KIND, type Registration } from './registration.js';
 import { LONGEST_TIMER } from './timeouts.js';
 
 /** `loop`'s arguments by name. */
@@ -104,8 +104,6 @@ function checkedOptions(options: loop_options): Settings {
   return { timeout, use_poll, map: map ?? socket_map, count, signal };
 }
 
-/** In asyncore's poll, with select(2), all reads come first, then all writes, and so on. */
-const BY_KIND = [READ, WRITE, URGENT, ALL & ~(READ | WRITE | URGENT)];
 /** What a regular file is always ready for: it has no urgent bytes, and nobody can hang up. */
 const ALWAYS = POLLIN | POLLOUT;
 /** So many events, and Node's own loop goes on, for its timers to be on time. */
@@ -181,8 +179,8 @@ class Loop {
   // ---- what the map's channels tell ----
 
   changed(registration: Registration): void {
-    if (registration.queued || this.#ended) return;
-    registration.queued = true;
+    if (registration.next !== undefined || this.#ended) return;
+    registration.next = null;
     if (this.#lastToAsk === null) this.#firstToAsk = registration;
     else this.#lastToAsk.next = registration;
     this.#lastToAsk = registration;
@@ -226,10 +224,9 @@ class Loop {
   #dequeue(): Registration | null {
     const registration = this.#firstToAsk;
     if (registration === null) return null;
-    this.#firstToAsk = registration.next;
+    this.#firstToAsk = registration.next ?? null;
     if (this.#firstToAsk === null) this.#lastToAsk = null;
-    registration.next = null;
-    registration.queued = false;
+    registration.next = undefined;
     return registration;
   }
 
@@ -254,7 +251,7 @@ class Loop {
     }
     debug('pass: %d events', count + this.#ready.size);
     if (this.#haunted && this.#isStray(count)) this.#renew();
-    this.#dispatch(count, ++this.#channels.waits);
+    this.#dispatch(count, this.#channels.tick());
     if (this.#ended) return;
     this.#askChanged();
     this.#endPass();
@@ -265,8 +262,8 @@ class Loop {
   #lookAgain(count: number): void {
     if (this.#served > 0) this.#inVain = 0;
     this.#served += count;
-    const isLucky = this.#inVain < LOOKS_IN_VAIN || this.#channels.waits % LOOKS_IN_VAIN === 0;
-    if (!isLucky || this.#served >= MOST_SERVED || this.#poller !== this.#queue) this.#served = 0;
+    const isLikely = this.#inVain < LOOKS_IN_VAIN || ++this.#inVain % LOOKS_IN_VAIN === 0;
+    if (!isLikely || this.#served >= MOST_SERVED || this.#poller !== this.#queue) this.#served = 0;
   }
 
   #dispatch(count: number, wait: number): void {
@@ -297,7 +294,7 @@ class Loop {
       events.set(registration, (events.get(registration) ?? 0) | told(registration));
     }
     return [...events]
-      .sort(([a], [b]) => a.order - b.order)
+      .sort(([a], [b]) => a.since - b.since)
       .map(([registration, events]) => [registration, registration.steps(events)]);
   }
 

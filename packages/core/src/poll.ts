@@ -4,7 +4,7 @@ import { Channels } from './channels.js';
 import { checkMap, checkTimeout } from './checked.js';
 import { handling } from './handling.js';
 import { DUE } from './plumbing.js';
-import { ALL, END, NOTICE, READ, type Registration, URGENT, WRITE } from './registration.js';
+import { ALL, BY_KIND, type Registration } from './registration.js';
 
 /**
  * Blocks the thread for up to `timeout` seconds (null: for as long as it takes): a single pass
@@ -13,7 +13,7 @@ import { ALL, END, NOTICE, READ, type Registration, URGENT, WRITE } from './regi
 export function poll(timeout: number | null = 0, map: channel_map | null = socket_map): void {
   checkTimeout('poll', timeout);
   checkMap('poll', map);
-  pass(new select(), timeout, map ?? socket_map, [READ, WRITE, URGENT, END | NOTICE]);
+  pass(new select(), timeout, map ?? socket_map, BY_KIND);
 }
 
 /**
@@ -38,7 +38,7 @@ function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: n
     const notices = asked.some(({ wanted }) => wanted & DUE);
     const soonest = channels.timeouts.untilNext() / 1000;
     const events = new Map(poller.poll(notices ? 0 : Math.min(timeout ?? Infinity, soonest)));
-    const wait = ++channels.waits;
+    const wait = channels.tick();
     const batch = asked.map((registration): [Registration, number] => {
       return [registration, registration.steps(events.get(registration.fd) ?? 0)];
     });

@@ -30,12 +30,16 @@ const RDHUP = POLLRDHUP ?? 0;
 const ENDED = POLLERR | POLLHUP | POLLNVAL | RDHUP;
 
 /** What to do for a channel, in this order; a bit each. */
-export const READ = 1;
-export const WRITE = 2;
-export const URGENT = 4;
-export const END = 8;
-export const NOTICE = 16;
-export const ALL = READ | WRITE | URGENT | END | NOTICE;
+const READ = 1;
+const WRITE = 2;
+const URGENT = 4;
+const END = 8;
+const NOTICE = 16;
+/** With END: there is something to read all the same. */
+const UNREAD = 32;
+export const ALL = 63;
+/** In asyncore's poll, with select(2), all reads come first, then all writes, and so on. */
+export const BY_KIND = [READ, WRITE, URGENT, END | UNREAD | NOTICE];
 
 /** A channel, or any object in a map, with what a dispatcher has beside. */
 type Channel = channel & {
@@ -59,9 +63,8 @@ export class Registration {
   gone = false;
   /** What the channel waits for, as last asked. */
   wanted = 0;
-  /** Waits in the loop's list of those to be asked, before `next`. */
-  queued = false;
-  next: Registration | null = null;
+  /** The one after it in the loop's list of those to be asked, null at the end; undefined when not in it. */
+  next: Registration | null | undefined = undefined;
   /** What the loop has told the kernel. */
   watched = 0;
   /** The kernel's queue refuses it because it is always ready: a regular file. */
@@ -77,18 +80,14 @@ export class Registration {
   /** What the channel answered last, and what it answered when it was put to rest. */
   #asked = 0;
   #restedAt = -1;
-  /** What is being delivered, and which wait's events it was given last. */
-  #steps = 0;
+  /** Which wait's events it was given last. */
   #served = 0;
-  /** How much there was to read when poll said that the connection is over. */
-  #unread = 0;
 
   constructor(
     readonly channels: Channels,
     readonly fd: number,
     channel: channel,
-    /** The order of registration, and the number of waits before it. */
-    readonly order: number,
+    /** When it was made, by the map's own time. */
     readonly since: number,
   ) {
     this.channel = channel;
@@ -156,7 +155,7 @@ export class Registration {
     if (this.wanted & DUE) steps |= NOTICE;
     if (events & ENDED) {
       steps |= END;
-      this.#unread = unreadOf(this.fd);
+      if (unreadOf(this.fd) > 0) steps |= UNREAD;
     }
     return steps;
   }
@@ -167,19 +166,22 @@ export class Registration {
    */
   deliver(steps: number, wait: number): void {
     if (!this.alive || this.#served > wait) return;
-    this.#steps = steps;
+    Registration.#steps = steps;
     this.#served = wait;
     handling(this.channel, Registration.#deliver, this);
   }
 
+  /** What is to be delivered, read at once. */
+  static #steps = 0;
+
   static #deliver(channel: Channel, told: Registration): void {
-    const steps = told.#steps;
+    const steps = Registration.#steps;
     if (steps & NOTICE) settle(channel, channel[due]?.());
     if (steps & READ && told.alive) settle(channel, channel.handle_read_event());
     if (steps & WRITE && told.alive) settle(channel, channel.handle_write_event());
     if (steps & URGENT && told.alive) settle(channel, channel.handle_expt_event());
     if (told.alive && (steps & URGENT || told.#muted)) told.#muteUrgent();
-    if (steps & END && told.alive) told.#end();
+    if (steps & END && told.alive) told.#end((steps & UNREAD) !== 0);
   }
 
   /** It has made no progress for as long as it may. */
@@ -200,9 +202,9 @@ export class Registration {
    *    rests until it wants to read.
    * 3. Nothing is left to read, or it waits for the hang-up itself: it is told.
    */
-  #end(): void {
+  #end(isUnread: boolean): void {
     const { channel } = this;
-    if (this.#unread > 0 && !(this.wanted & POLLHUP)) {
+    if (isUnread && !(this.wanted & POLLHUP)) {
       if (!(this.wanted & (POLLIN | POLLOUT))) this.rest();
       return;
     }

@@ -158,6 +158,16 @@ onEveryPoller((use_poll) => {
       },
     );
 
+    it.each([-1, 2 ** 31 - 1])('tells a channel that %d is no descriptor', async (number) => {
+      const stage = new Stage(use_poll);
+      const told = () => stage.say('told');
+      stage.map.set(number, duck({ handle_error: told, handle_close: told }));
+      await stage.until('told');
+      setTimeout(() => stage.map.clear());
+      await stage.loop();
+      expect(stage.count('told')).toBeLessThanOrEqual(2);
+    });
+
     it('emptied and filled again in one go is served on', async () => {
       const stage = new Stage(use_poll);
       const [ours, theirs] = connection();

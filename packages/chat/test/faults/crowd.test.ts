@@ -83,14 +83,14 @@ describe.each([
       theirs.send(b('line\n'.repeat(REQUESTS)));
       return new Reader(theirs, stage.map);
     });
-    await stage.until(() => chats.every((chat) => chat.answers > 0));
+    await stage.until(() => chats.every((chat) => chat.answers > 0), 50);
     await stage.passes(5);
     expect(chats.every((chat) => chat.answers < REQUESTS / 2)).toBe(true);
     expect(held() - before).toBeLessThan(count * (16 + 2 * 4 + 4) * KiB);
 
     for (const reader of readers) reader.isReading = true;
     const all = REQUESTS * ANSWER;
-    await stage.until(() => readers.every(({ received }) => received === all));
+    await stage.until(() => readers.every(({ received }) => received === all), 50);
     expect(held() - before).toBeLessThan(count * 4 * KiB);
   });
 
@@ -107,7 +107,7 @@ describe.each([
     });
     for (let sent = 0; sent < 10; sent++) {
       for (const writer of writers) writer.send(b('x'.repeat(100)));
-      await stage.until(() => chats.every(({ incoming }) => incoming.length === sent + 1));
+      await stage.until(() => chats.every(({ incoming }) => incoming.length === sent + 1), 50);
     }
     expect(held() - before).toBeLessThan(count * 4 * KiB);
 
