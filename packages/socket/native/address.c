@@ -136,17 +136,6 @@ static napi_value string(napi_env env, const char* text, size_t length) {
   return value;
 }
 
-static napi_value tuple(napi_env env, const char* host, const uint32_t* numbers, uint32_t n) {
-  napi_value array, number;
-  napi_create_array_with_length(env, n + 1, &array);
-  napi_set_element(env, array, 0, string(env, host, NAPI_AUTO_LENGTH));
-  for (uint32_t i = 0; i < n; i++) {
-    napi_create_uint32(env, numbers[i], &number);
-    napi_set_element(env, array, i + 1, number);
-  }
-  return array;
-}
-
 static napi_value unpack_unix(napi_env env, const struct address* address) {
   const struct sockaddr_un* un = (const struct sockaddr_un*)&address->storage;
   size_t start = offsetof(struct sockaddr_un, sun_path);
@@ -155,31 +144,39 @@ static napi_value unpack_unix(napi_env env, const struct address* address) {
   return string(env, un->sun_path, named ? strnlen(un->sun_path, length) : length);
 }
 
-/* address_unpack(address): a tuple, a path, or null for a family other than those or for none. */
+/*
+ * address_unpack(address, numbers): the host or the path, with the family, the port, and for IPv6
+ * flowinfo and scope_id in the Int32Array `numbers`; null for a family other than those or for none.
+ */
 static napi_value address_unpack(napi_env env, napi_callback_info info) {
   struct call call;
   struct address address;
-  char host[INET6_ADDRSTRLEN + IF_NAMESIZE + 2] = "";
+  char host[INET6_ADDRSTRLEN] = "";
+  int32_t* numbers;
+  size_t n;
   napi_value none;
-  if (!call_begin(&call, env, info, "address_unpack") || !call_address(&call, 0, &address)) {
+  if (!call_begin(&call, env, info, "address_unpack") || !call_address(&call, 0, &address) ||
+      !call_ints(&call, 1, "numbers", 4, &numbers, &n)) {
     return NULL;
   }
   napi_get_null(env, &none);
   if (address.length < sizeof(sa_family_t)) return none;
+  numbers[0] = address.storage.ss_family;
+  if (address.storage.ss_family == AF_UNIX) return unpack_unix(env, &address);
   if (address.storage.ss_family == AF_INET) {
     struct sockaddr_in* in = (struct sockaddr_in*)&address.storage;
-    uint32_t numbers[] = {ntohs(in->sin_port)};
+    numbers[1] = ntohs(in->sin_port);
     inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-    return tuple(env, host, numbers, 1);
-  }
-  if (address.storage.ss_family == AF_INET6) {
+  } else if (address.storage.ss_family == AF_INET6) {
     struct sockaddr_in6* in = (struct sockaddr_in6*)&address.storage;
-    uint32_t numbers[] = {ntohs(in->sin6_port), ntohl(in->sin6_flowinfo), in->sin6_scope_id};
+    numbers[1] = ntohs(in->sin6_port);
+    numbers[2] = (int32_t)ntohl(in->sin6_flowinfo);
+    numbers[3] = (int32_t)in->sin6_scope_id;
     inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof(host));
-    return tuple(env, host, numbers, 3);
+  } else {
+    return none;
   }
-  if (address.storage.ss_family == AF_UNIX) return unpack_unix(env, &address);
-  return none;
+  return string(env, host, NAPI_AUTO_LENGTH);
 }
 
 void address_init(napi_env env, napi_value exports) {

@@ -19,33 +19,37 @@ export function newPackedAddress(): PackedAddress {
   return new Uint8Array(binding.address_size);
 }
 
+// The last address that was unpacked, packed and unpacked. The next is mostly the same one: the next
+// datagram's sender, an accepted connection's peer. And the answer to a datagram mostly goes there.
+const lastBytes = newPackedAddress();
+let last: Address | null = null;
+const numbers = new Int32Array(4);
+
+/** The address in the form that users see, which is theirs to change. */
 export function unpack(address: PackedAddress): Address | null {
-  return binding.address_unpack(address);
-}
-
-// The sender of the last datagram, packed and unpacked: the next is mostly of the same one, and the
-// answer mostly goes there.
-const senderBytes = newPackedAddress();
-let sender: Address | null = null;
-
-/** As `unpack`, of who sent a datagram. */
-export function unpackSender(address: PackedAddress): Address | null {
-  if (sender === null || Buffer.compare(address, senderBytes) !== 0) {
-    sender = unpack(address);
-    senderBytes.set(address);
+  if (last === null || Buffer.compare(address, lastBytes) !== 0) {
+    last = unpacked(address);
+    lastBytes.set(address);
   }
-  return Array.isArray(sender) ? [...sender] : sender; // which is then the caller's to change
+  return Array.isArray(last) ? [...last] : last;
 }
 
-/** As `pack`, for a datagram. The bytes are good until the next one is received. */
+function unpacked(address: PackedAddress): Address | null {
+  const host = binding.address_unpack(address, numbers);
+  const [family, port, flowinfo, scope_id] = numbers;
+  if (host === null || family === AF_UNIX) return host;
+  return family === AF_INET ? [host, port] : [host, port, flowinfo >>> 0, scope_id >>> 0];
+}
+
+/** As `pack`, for a datagram. The bytes are good until the next address is unpacked. */
 export function packReceiver(call: string, family: number, address: Address): PackedAddress {
-  return isSender(family, address) ? senderBytes : pack(call, family, address);
+  return isLast(family, address) ? lastBytes : pack(call, family, address);
 }
 
-function isSender(family: number, address: Address): boolean {
-  if (!Array.isArray(sender) || !Array.isArray(address)) return false;
-  if (family !== (sender.length === 2 ? AF_INET : AF_INET6)) return false;
-  return address.length === sender.length && sender.every((part, i) => part === address[i]);
+function isLast(family: number, address: Address): boolean {
+  if (!Array.isArray(last) || !Array.isArray(address)) return false;
+  if (family !== (last.length === 2 ? AF_INET : AF_INET6)) return false;
+  return address.length === last.length && last.every((part, i) => part === address[i]);
 }
 
 /** Hosts that mean an address without a look-up: '' is every interface, as in Python. */

@@ -24,9 +24,7 @@ export interface Binding {
     scope_id: number,
   ): number;
   address_pack_unix(into: PackedAddress, path: Uint8Array): number;
-  address_unpack(
-    address: PackedAddress,
-  ): [string, number] | [string, number, number, number] | string | null;
+  address_unpack(address: PackedAddress, numbers: Int32Array): string | null;
 
   socket(family: number, type: number, proto: number): number;
   socketpair(family: number, type: number, proto: number, pair: Int32Array): number;

@@ -1,11 +1,4 @@
-import {
-  type Address,
-  newPackedAddress,
-  pack,
-  packReceiver,
-  unpack,
-  unpackSender,
-} from './address.js';
+import { type Address, newPackedAddress, pack, packReceiver, unpack } from './address.js';
 import { binding } from './binding.js';
 import {
   AF_INET,
@@ -142,7 +135,7 @@ export class Socket extends Descriptor {
   /** One datagram, and where it comes from (null on a connected stream). recvfrom(2). */
   recvfrom(bufsize: number, flags = 0): [data: Buffer, address: Address | null] {
     const data = received('recvfrom', this.fileno(), bufsize, receiveFrom, flags);
-    return [data, unpackSender(name)];
+    return [data, unpack(name)];
   }
 
   /** Gives the number of bytes that the kernel took, which may be fewer than given. send(2). */

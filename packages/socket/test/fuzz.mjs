@@ -247,7 +247,7 @@ const pairOf = ([pair]) => pair.subarray(0, 2);
 const calls = {
   address_pack: [[newAddress, family, host, int, int, int]],
   address_pack_unix: [[newAddress, view]],
-  address_unpack: [[address]],
+  address_unpack: [[address], [ints]],
   socket: [[family, type, () => pick([0, 0, 0, 6, 17])], bornSocket],
   socketpair: [
     [() => constants.AF_UNIX, type, () => 0, ints(2)],

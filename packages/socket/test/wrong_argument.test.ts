@@ -127,7 +127,7 @@ describe('a wrong argument of the native', () => {
   const functions: Record<string, () => unknown[]> = {
     address_pack: () => [newPackedAddress(), AF_INET, '127.0.0.1', 1, 0, 0],
     address_pack_unix: () => [newPackedAddress(), bytes()],
-    address_unpack: () => [to()],
+    address_unpack: () => [to(), out()],
     socket: () => [AF_UNIX, SOCK_STREAM, 0],
     socketpair: () => [AF_UNIX, SOCK_STREAM, 0, out()],
     bind: () => [fd(), to()],
@@ -297,7 +297,7 @@ describe('native bounds', () => {
       new Uint32Array(address.buffer)[0] = length;
       for (const family of [0, 1, 2, 10, 65535]) {
         new Uint16Array(address.buffer)[4] = family;
-        binding.address_unpack(address);
+        binding.address_unpack(address, new Int32Array(4));
       }
     }
   });
