@@ -15,7 +15,7 @@ import {
   poll2,
 } from '@asyncore/core';
 import { AF_INET, SHUT_WR, SO_LINGER, SOL_SOCKET, type Socket, socketpair } from '@asyncore/socket';
-import { Random } from './random.js';
+import { Random } from '../../socket/test/random.mjs';
 
 const ALPHABET = Buffer.from('ab\r\n');
 

@@ -1,48 +1,24 @@
 /** What the tests of async_chat stand on: real sockets in a map of their own, on every poller. */
 import { async_chat, type Terminator } from '@asyncore/chat';
-import { type channel_map, close_all, dispatcher, loop, type Socket } from '@asyncore/core';
-import { afterEach, describe } from 'vitest';
+import { dispatcher, type Socket } from '@asyncore/core';
+import { Stage as CoreStage } from '../../core/test/stage.js';
 
-export type UsePoll = boolean | undefined;
+export { onEveryPoller, type UsePoll } from '../../core/test/stage.js';
 
-/** Declares the tests of `body` for select, poll and the best there is. */
-export function onEveryPoller(body: (use_poll: UsePoll) => void): void {
-  describe('select', () => body(false));
-  describe('poll', () => body(true));
-  describe('default', () => body(undefined));
-}
-
-const stages: Stage[] = [];
-
-afterEach(() => {
-  for (const { map } of stages.splice(0)) close_all(map, true);
-});
-
-/** A map, and the poller that serves it. */
-export class Stage {
-  readonly map: channel_map = new Map();
-
-  constructor(readonly use_poll?: UsePoll) {
-    stages.push(this);
-  }
-
-  passes(count: number, timeout = 0): Promise<void> {
-    return loop({ use_poll: this.use_poll, map: this.map, timeout, count });
+/** A map, and the poller that serves it; what has happened is asked after each pass. */
+export class Stage extends CoreStage {
+  override passes(count: number, timeout = 0): Promise<void> {
+    return this.loop({ timeout, count });
   }
 
   /** Runs the loop, pass by pass, until `happened` says so; it fails after so many seconds. */
-  async until(happened: () => boolean, seconds = 10): Promise<void> {
+  override async until(happened: () => boolean, seconds = 10): Promise<void> {
     const end = performance.now() + seconds * 1000;
     while (!happened()) {
       if (performance.now() > end) throw new Error(`not until ${happened}`);
       if (this.map.size === 0) throw new Error(`all are closed, and not until ${happened}`);
       await this.passes(1, 0.1);
     }
-  }
-
-  /** Runs the loop until all channels are closed. */
-  loop(): Promise<void> {
-    return loop({ use_poll: this.use_poll, map: this.map });
   }
 
   /** The two ends of a connection. */

@@ -1,17 +1,8 @@
-/** What the tests stand on: real sockets, a map of its own, and a trace of what handlers saw. */
+/** What the tests stand on: real sockets, and channels that say what they are told. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  type Address,
-  type channel,
-  type channel_map,
-  close_all,
-  dispatcher,
-  dispatcher_with_send,
-  loop,
-  type loop_options,
-} from '@asyncore/core';
+import { type Address, type channel, dispatcher, dispatcher_with_send } from '@asyncore/core';
 import {
   AF_INET,
   AF_INET6,
@@ -26,15 +17,11 @@ import {
   select,
 } from '@asyncore/socket';
 import { afterAll, afterEach, describe, vi } from 'vitest';
+import { hasInet6 } from '../../socket/test/has_inet6.js';
+import { Stage } from './stage.js';
 
-export type UsePoll = boolean | undefined;
-
-/** Declares the tests of `body` for select, poll and the best there is. */
-export function onEveryPoller(body: (use_poll: UsePoll) => void): void {
-  describe('select', () => body(false));
-  describe('poll', () => body(true));
-  describe('default', () => body(undefined));
-}
+export { onEveryPoller, type UsePoll } from './stage.js';
+export { Stage };
 
 /** Declares the tests of `body` for each family of addresses. */
 export function onEveryFamily(body: (family: number) => void): void {
@@ -42,18 +29,6 @@ export function onEveryFamily(body: (family: number) => void): void {
   const name = hasInet6() ? 'inet6' : 'inet6 (runs where ::1 is up: ip -6 address add ::1 dev lo)';
   describe.skipIf(!hasInet6())(name, () => body(AF_INET6));
   describe('unix', () => body(AF_UNIX));
-}
-
-function hasInet6(): boolean {
-  const socket = new Socket(AF_INET6);
-  try {
-    socket.bind(['::1', 0]);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.close();
-  }
 }
 
 // ---- sockets ----
@@ -138,65 +113,6 @@ export function refusing(): [host: string, port: number] {
 }
 
 // ---- the loop ----
-
-/** A map, the poller that serves it, and a trace. */
-export class Stage {
-  readonly trace: string[] = [];
-  #heard = () => {};
-
-  constructor(
-    readonly use_poll?: UsePoll,
-    readonly map: channel_map = new Map(),
-  ) {
-    own({ close: () => close_all(this.map, true) });
-  }
-
-  say(line: string): void {
-    this.trace.push(line);
-    this.#heard();
-  }
-
-  /** How many times `line` is in the trace. */
-  count(line: string): number {
-    return this.trace.filter((each) => each === line).length;
-  }
-
-  loop(options: loop_options = {}): Promise<void> {
-    return loop({ use_poll: this.use_poll, map: this.map, ...options });
-  }
-
-  /** Runs the loop until `what` is in the trace or, asked after each line, is so. */
-  async until(what: string | (() => boolean)): Promise<void> {
-    const happened = () => (typeof what === 'string' ? this.trace.includes(what) : what());
-    const end = new AbortController();
-    const late = () => end.abort(new Error(`not until ${what}, but: ${this.trace.join(', ')}`));
-    const timer = setTimeout(late, 4000);
-    // After the handlers of this pass.
-    this.#heard = () => happened() && queueMicrotask(() => end.abort('happened'));
-    try {
-      if (happened()) return;
-      await this.loop({ signal: end.signal });
-      if (!happened()) throw new Error(`the loop ended: ${this.trace.join(', ')}`);
-    } catch (error) {
-      if (error !== 'happened') throw error;
-    } finally {
-      clearTimeout(timer);
-      this.#heard = () => {};
-    }
-  }
-
-  /** So many passes that do not wait: enough to see whether something comes again. */
-  passes(count = 20): Promise<void> {
-    return this.loop({ timeout: 0, count });
-  }
-
-  /** Whether nothing is ready: a pass then takes as long as it may. */
-  async isIdle(): Promise<boolean> {
-    const start = performance.now();
-    await this.loop({ timeout: 0.05, count: 1 });
-    return performance.now() - start > 45;
-  }
-}
 
 /** Counts the passes that loops do from now on, on whichever poller. */
 export function countPasses(): () => number {

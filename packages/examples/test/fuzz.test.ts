@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it, onTestFinished, vi } from 'vitest';
-import { Random } from './random.js';
+import { Random } from '../../socket/test/random.mjs';
 import { Client, example, peak } from './service.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'asyncore'));

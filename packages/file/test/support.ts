@@ -1,21 +1,15 @@
-/** What the tests stand on: real descriptors, a map of their own, and a trace of what was told. */
+/** What the tests stand on: real descriptors, and channels that say what they are told. */
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type channel, close_all, loop, type loop_options } from '@asyncore/core';
 import { file_dispatcher, type file_like } from '@asyncore/file';
 import * as socket from '@asyncore/socket';
-import { afterAll, afterEach, describe } from 'vitest';
+import { afterAll, afterEach } from 'vitest';
+import { Stage } from '../../core/test/stage.js';
 
-export type UsePoll = boolean | undefined;
-
-/** Declares the tests of `body` for select, poll and the best there is. */
-export function onEveryPoller(body: (use_poll: UsePoll) => void): void {
-  describe('select', () => body(false));
-  describe('poll', () => body(true));
-  describe('default', () => body(undefined));
-}
+export { onEveryPoller, type UsePoll } from '../../core/test/stage.js';
+export { Stage };
 
 // ---- descriptors ----
 
@@ -94,58 +88,6 @@ export function pty(): [master: number, slave: number] {
 
 // ---- the loop ----
 
-/** A map, the poller that serves it, and a trace. */
-export class Stage {
-  readonly map = new Map<number, channel>();
-  readonly trace: string[] = [];
-  #heard = () => {};
-
-  constructor(readonly use_poll?: UsePoll) {
-    stages.push(this);
-  }
-
-  say(line: string): void {
-    this.trace.push(line);
-    this.#heard();
-  }
-
-  loop(options: loop_options = {}): Promise<void> {
-    return loop({ use_poll: this.use_poll, map: this.map, ...options });
-  }
-
-  /** Runs the loop until `line` is in the trace, and the pass in which it came is over. */
-  async until(line: string): Promise<void> {
-    const end = new AbortController();
-    const late = () => end.abort(new Error(`no ${line}, but: ${this.trace.join(', ')}`));
-    const timer = setTimeout(late, 4000);
-    this.#heard = () => {
-      if (this.trace.includes(line)) queueMicrotask(() => end.abort('happened'));
-    };
-    this.#heard();
-    try {
-      await this.loop({ signal: end.signal });
-      if (!this.trace.includes(line)) throw new Error(`ended: ${this.trace.join(', ')}`);
-    } catch (error) {
-      if (error !== 'happened') throw error;
-    } finally {
-      clearTimeout(timer);
-      this.#heard = () => {};
-    }
-  }
-
-  /** So many passes that do not wait: enough to see whether something comes again. */
-  passes(count = 20): Promise<void> {
-    return this.loop({ timeout: 0, count });
-  }
-
-  /** Whether nothing is ready: a pass then takes as long as it may. */
-  async isIdle(): Promise<boolean> {
-    const start = performance.now();
-    await this.loop({ timeout: 0.05, count: 1 });
-    return performance.now() - start > 45;
-  }
-}
-
 /** A file_dispatcher on a stage that says what it is told. */
 export class Recorder extends file_dispatcher {
   received = Buffer.alloc(0);
@@ -182,10 +124,7 @@ export class Recorder extends file_dispatcher {
   }
 }
 
-const stages: Stage[] = [];
-
 afterEach(() => {
-  for (const stage of stages.splice(0)) close_all(stage.map, true);
   for (const fd of open) closeSync(fd);
   open.clear();
 });

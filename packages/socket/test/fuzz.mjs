@@ -8,6 +8,7 @@
 import { writeSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { binding } from '../dist/binding.js';
+import { Random } from './random.mjs';
 
 const seed = Number(process.argv[2]);
 const end = performance.now() + Number(process.argv[3]) * 1000;
@@ -16,19 +17,10 @@ const { constants } = binding;
 
 // ---- chance ----
 
-let state = seed >>> 0;
-
-/** A number from 0 to 1: Tommy Ettinger's mulberry32. */
-function random() {
-  state = (state + 0x6d2b79f5) | 0;
-  let t = Math.imul(state ^ (state >>> 15), 1 | state);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-}
-
-const chance = (share) => random() < share;
-const below = (n) => Math.floor(random() * n);
-const pick = (list) => list[below(list.length)];
+const random = new Random(seed);
+const chance = (share) => random.chance(share);
+const below = (n) => random.below(n);
+const pick = (list) => random.pick(list);
 
 // ---- descriptors ----
 

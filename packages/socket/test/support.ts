@@ -23,6 +23,7 @@ import {
   socketpair,
 } from '@asyncore/socket';
 import { afterAll, afterEach, describe } from 'vitest';
+import { hasInet6 } from './has_inet6.js';
 
 export const onLinux = process.platform === 'linux';
 
@@ -108,18 +109,6 @@ export function onEveryFamily(body: (family: Family) => void): void {
   for (const family of families) {
     const title = family.works ? family.title.replace(/ \(.*/, '') : family.title;
     describe.skipIf(!family.works)(title, () => body(family));
-  }
-}
-
-function hasInet6(): boolean {
-  const socket = new Socket(AF_INET6);
-  try {
-    socket.bind(['::1', 0]);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.close();
   }
 }
 
