@@ -311,6 +311,10 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
     return this.#fifo.length > 0 ? !this.#fifo.waiting : this.#ending;
   }
 
+  override get _is_handing_on(): boolean {
+    return this.#matcher.running;
+  }
+
   override handle_write(): void {
     this.initiate_send();
     // Here, so that one channel whose peer reads as fast as it pushes does not keep all others waiting.

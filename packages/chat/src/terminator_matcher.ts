@@ -65,7 +65,8 @@ export class terminator_matcher {
   /** What was fed behind the buffer. */
   private waiting: Uint8Array[] = [];
   private collected = 0;
-  private running = false;
+  /** A method of the consumer's was called and has not returned. */
+  running = false;
   private paused = false;
 
   /** What `locate` found: where the data ends, where to go on, and whether a terminator is between. */

@@ -1,6 +1,7 @@
 /** What comes in: terminators, limits, and handlers that close or change their mind. */
 import { async_chat, type Terminator } from '@asyncore/chat';
-import { read, type Socket } from '@asyncore/core';
+import { poll, poll2, read, type Socket } from '@asyncore/core';
+import { socketpair } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import { b, Chat, connected, onEveryPoller, Stage } from './support.js';
 
@@ -56,6 +57,29 @@ onEveryPoller((use_poll) => {
     await stage.until(() => peer.ended);
     expect([chat.contents, chat.buffer]).toEqual([[], 'one']);
   });
+
+  it.each([
+    ['poll', 'TCP', poll],
+    ['poll2', 'TCP', poll2],
+    ['poll', 'Unix', poll],
+    ['poll2', 'Unix', poll2],
+  ])(
+    'a %s within found_terminator does not overtake with the end what came before it (%s)',
+    async (_, kind, pass) => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = kind === 'TCP' ? stage.pair() : socketpair();
+      const chat = new Chat(stage, '\n', ours);
+      const { found_terminator } = chat;
+      chat.found_terminator = () => {
+        found_terminator.call(chat);
+        pass(0, stage.map);
+      };
+      theirs.send(b('one\ntwo\nthree'));
+      theirs.close();
+      await stage.loop();
+      expect([chat.contents, chat.buffer, chat.said]).toEqual([['one', 'two'], 'three', ['close']]);
+    },
+  );
 
   // CPython keeps all of it (A17).
   it('more than max_incoming bytes without a terminator are logged and close the channel', async () => {

@@ -531,6 +531,14 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
     return !this.connected && this.#isStream();
   }
 
+  /**
+   * For classes that divide what they receive: whether some of it is being handed on, so that a pass
+   * within a handler must neither read on nor tell of the end.
+   */
+  get _is_handing_on(): boolean {
+    return false;
+  }
+
   #established(): boolean {
     return this.connected && this.#isStream();
   }
@@ -680,7 +688,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   handle_read_event(): void {
     if (this.accepting) {
       settle(this, this.handle_accept());
-    } else if (this.#ready()) {
+    } else if (this.#ready() && !this._is_handing_on) {
       settle(this, this.handle_read());
     }
   }
@@ -744,7 +752,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
    */
   [hung_up](state: number): boolean {
     // So poll calls a stream without a connection; a handler may have begun a new attempt just now.
-    if (this.connecting || this.#idle()) return false;
+    if (this.connecting || this.#idle() || this._is_handing_on) return false;
     if (state & POLLERR && !this.#isStream()) {
       const error = this.#having('getsockopt').getsockopt(SOL_SOCKET, SO_ERROR);
       if (error !== 0) failed(this, new OSError('recv', error));
