@@ -1,7 +1,9 @@
 /**
  * Some connections whose two ends do anything at all, as a seed decides, and a model of what must
  * come of it: what one end sends arrives at the other in order, whole if the end was orderly;
- * handle_close comes once, and nothing after it or after close().
+ * handle_close comes once, and nothing after it or after close(). A listener has never more connections
+ * than max_connections, and serves everybody in the end. In rounds that end impatiently nobody but a
+ * `timeout` closes what is left: all of it, and none that has just moved.
  */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { async_chat } from '@asyncore/chat';
@@ -14,7 +16,18 @@ import {
   poll,
   poll2,
 } from '@asyncore/core';
-import { AF_INET, SHUT_WR, SO_LINGER, SOL_SOCKET, type Socket, socketpair } from '@asyncore/socket';
+import {
+  type Address,
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  SHUT_WR,
+  SO_LINGER,
+  SOL_SOCKET,
+  type Socket,
+  socketpair,
+} from '@asyncore/socket';
+import { hasInet6 } from '../../socket/test/has_inet6.js';
 import { Random } from '../../socket/test/random.mjs';
 
 const ALPHABET = Buffer.from('ab\r\n');
@@ -30,8 +43,17 @@ const HELD = 2;
 const SIZES = [0, 1, 2, 10, 100, 5000, 70_000, 300_000];
 /** Long enough for a machine that is busy; a round that hangs is a failure. */
 const PATIENCE = 3000;
+/** Values of `timeout`, in seconds: while there is something to do none is to be reached. */
+const TIMEOUTS = [0, 60];
+const SHORT = 0.005;
+const FAMILIES = [AF_INET, AF_UNIX, ...(hasInet6() ? [AF_INET6] : [])];
 
 type End = ReturnType<Round['chat']> | ReturnType<Round['plain']>;
+
+interface Player {
+  readonly end: End;
+  readonly story: Story;
+}
 
 /** What the model knows of an end. */
 class Story {
@@ -42,7 +64,7 @@ class Story {
   closes = 0;
   /** It was closed by itself, or by its neighbours. */
   isClosed = false;
-  /** It sends no more: after close_when_done, or our half of the connection is ended. */
+  /** It sends no more: after close_when_done or a timeout, or our half of the connection is ended. */
   isDone = false;
   isHalf = false;
   isPaused = false;
@@ -53,6 +75,8 @@ class Story {
   isOrderly = false;
   /** How much its peer had sent when it closed. */
   peerSent = -1;
+  /** When it last received, sent or connected. */
+  movedAt = performance.now();
 
   constructor(
     readonly name: string,
@@ -81,7 +105,12 @@ class Story {
     if (this.isOver) this.round.fail(`${this.name}: ${what} after the end`);
   }
 
+  moved(): void {
+    this.movedAt = performance.now();
+  }
+
   came(data: Uint8Array): void {
+    this.moved();
     const expected = STREAM.subarray(this.received, this.received + data.length);
     if (Buffer.compare(data, expected) !== 0) this.round.fail(`${this.name}: other bytes came`);
     this.received += data.length;
@@ -101,11 +130,13 @@ export class Round {
   readonly map: channel_map = new Map();
   readonly #descriptors = descriptors();
   readonly #random: Random;
-  readonly #ends: { end: End; story: Story }[] = [];
+  readonly #ends: Player[] = [];
   readonly #lines: string[] = [];
-  /** Clients by their port, until the listener has them. */
-  readonly #expected = new Map<number, Story>();
-  readonly #listener: dispatcher;
+  /** Clients by their address, until their listener has them. */
+  readonly #expected = new Map<string, Story>();
+  readonly #listeners: ReturnType<Round['listener']>[];
+  readonly #isImpatient: boolean;
+  #timeouts = TIMEOUTS;
   /** How much more may be done: handlers that do something bring about others. */
   #budget: number;
   #depth = 0;
@@ -118,7 +149,8 @@ export class Round {
     this.#random = new Random(seed);
     this.log(`-- seed ${seed}`);
     this.#budget = 20 + this.#random.below(150);
-    this.#listener = this.#newListener();
+    this.#isImpatient = this.#random.chance(0.1);
+    this.#listeners = FAMILIES.map((family) => this.listener(family));
   }
 
   log(line: string): void {
@@ -161,33 +193,46 @@ export class Round {
     return loop({ map: this.map, use_poll: this.use_poll, ...options });
   }
 
-  /** Everybody reads until everything has come. */
+  /** Everybody reads until everything has come, and everybody was served. */
   async #settle(): Promise<void> {
     this.log('-- nothing new');
     this.#budget = 0;
+    if (this.#isImpatient) this.#timeouts = [SHORT];
     for (const { end, story } of this.#ends) {
       story.isPaused = false;
-      if (end instanceof async_chat) end.ac_in_buffer_size = 65_536;
+      end.timeout = this.#random.pick(this.#timeouts);
+      if (end instanceof async_chat) end.ac_in_buffer_size = end.ac_out_buffer_size = 65_536;
       else end.readSize = 65_536;
     }
     const end = performance.now() + PATIENCE;
-    const late = () => this.#ends.find(({ story }) => story.isBehind);
-    for (let found = late(); found && this.map.size > 0; found = late()) {
-      if (performance.now() > end) return this.fail(`${found.story.name}: not all has come`);
+    for (;;) {
+      const late = this.#ends.find(({ story }) => story.isBehind)?.story;
+      const waiting = [...this.#expected.values()].find((story) => !story.isOver);
+      const { name } = late ?? waiting ?? {};
+      if (name === undefined) return;
+      if (performance.now() > end) {
+        return this.fail(`${name}: ${late ? 'not all has come' : 'nobody has accepted it'}`);
+      }
+      if (!late) this.#makeRoom();
       await this.#loop({ timeout: 0.1, count: 1 });
+    }
+  }
+
+  /** One connection of each listener that is full ends. */
+  #makeRoom(): void {
+    for (const listener of this.#listeners) {
+      if (!listener.isFull) continue;
+      const player = listener.players.find(({ story }) => !story.isOver);
+      if (player && !player.story.isDone) this.#finish(player.end, player.story);
     }
   }
 
   #endAll(): void {
     this.log('-- the end');
     for (const { end, story } of this.#ends) {
-      if (!story.isOver && !story.isDone) this.#finish(end, story);
+      if (!story.isOver && !story.isDone && !this.#isImpatient) this.#finish(end, story);
     }
-    if (this.map.has(this.#listener._fileno ?? -1)) {
-      this.#listener.close();
-      // Those that wait in the backlog are reset.
-      for (const story of this.#expected.values()) story.isOrderly = false;
-    }
+    for (const listener of this.#listeners) listener.close();
   }
 
   #judge(story: Story): void {
@@ -220,7 +265,7 @@ export class Round {
     if (this.#budget > 0 && this.#random.chance(0.01)) throw new Error('mine');
   }
 
-  #do({ end, story }: { end: End; story: Story }): void {
+  #do({ end, story }: Player): void {
     const { name } = story;
     const random = this.#random;
     const what = random.below(100);
@@ -264,6 +309,9 @@ export class Round {
     } else if (what < 88) {
       this.log('a pass within');
       (random.chance(0.5) ? poll : poll2)(0, this.map);
+    } else if (what < 92) {
+      end.timeout = random.pick(this.#timeouts);
+      this.log(`timeout ${name} ${end.timeout}`);
     }
   }
 
@@ -307,43 +355,79 @@ export class Round {
     if (number > 12) return;
     const [a, b] = [new Story(`${number}a`, this), new Story(`${number}b`, this)];
     if (this.#random.chance(0.5)) {
-      this.log(`pair ${number}`);
+      this.log(`pair ${a.name} ${b.name}`);
       a.peer = b;
       b.peer = a;
       const [ours, theirs] = socketpair();
       this.#start(a, ours);
       this.#start(b, theirs);
-    } else if (this.map.size > 0) {
-      this.log(`connect ${number}`);
-      const end = this.#start(a);
-      end.create_socket(AF_INET);
-      end.connect(this.#listener.getsockname());
-      this.#expected.set(Number((end.getsockname() as [string, number])[1]), a);
+    } else {
+      this.#connect(a);
     }
   }
 
-  #start(story: Story, sock: Socket | null = null): End {
+  #connect(story: Story): void {
+    const { family, address } = this.#random.pick(this.#listeners);
+    this.log(`connect ${story.name} to ${address}`);
+    const { end } = this.#start(story);
+    end.create_socket(family);
+    if (family === AF_UNIX) {
+      // It has no name by itself, and is connected at once.
+      const name = free(family);
+      end.bind(name);
+      this.#expected.set(String(name), story);
+    }
+    try {
+      end.connect(address);
+    } catch (error) {
+      end.handle_error(error);
+    }
+    if (family !== AF_UNIX) this.#expected.set(String(end.getsockname()), story);
+  }
+
+  #start(story: Story, sock: Socket | null = null): Player {
     const end = this.#random.chance(0.6) ? this.chat(story, sock) : this.plain(story, sock);
+    end.timeout = this.#random.pick(this.#timeouts);
     if (this.#random.chance(0.7)) {
       const { readable } = end;
       end.readable = () => !story.isPaused && readable.call(end);
     }
-    this.#ends.push({ end, story });
-    return end;
+    const player = { end, story };
+    this.#ends.push(player);
+    return player;
   }
 
-  #newListener(): dispatcher {
+  listener(family: number) {
     const round = this;
     class Listener extends dispatcher {
-      override handle_accepted(sock: Socket, address: [string, number]): void {
-        const client = round.#expected.get(address[1]);
+      readonly family = family;
+      override max_connections = round.#random.pick([0, 1, 2, 5]);
+      readonly players: Player[] = [];
+      readonly #accepted = new Set<Socket>();
+
+      get address(): Address {
+        return this.getsockname();
+      }
+
+      get #open(): number {
+        return [...this.#accepted].filter((sock) => sock.fileno() >= 0).length;
+      }
+
+      get isFull(): boolean {
+        return this.max_connections > 0 && this.#open >= this.max_connections;
+      }
+
+      override handle_accepted(sock: Socket, address: Address): void {
+        if (this.isFull) round.fail(`more than ${this.max_connections} connections`);
+        this.#accepted.add(sock);
+        const client = round.#expected.get(String(address));
         if (client === undefined) throw new Error('nobody has connected');
-        round.#expected.delete(address[1]);
+        round.#expected.delete(String(address));
         const story = new Story(client.name.replace('a', 'b'), round);
         story.peer = client;
         client.peer = story;
         round.log(`accept ${story.name}`);
-        round.#start(story, sock);
+        this.players.push(round.#start(story, sock));
         round.#perhaps();
       }
       override handle_error(error: Error): void {
@@ -351,8 +435,8 @@ export class Round {
       }
     }
     const listener = new Listener(null, this.map);
-    listener.create_socket(AF_INET);
-    listener.bind(['127.0.0.1', 0]);
+    listener.create_socket(family);
+    listener.bind(free(family));
     listener.listen(100);
     return listener;
   }
@@ -422,10 +506,24 @@ export class Round {
 
   /** What both kinds have in common. */
   #told<C extends async_chat | dispatcher_with_send>(channel: C, story: Story): C {
-    const { close, handle_close, handle_eof } = channel;
+    const { close, handle_close, handle_eof, handle_timeout, _send_chunks } = channel;
     channel.log_info = () => {};
+    channel._send_chunks = (chunks) => {
+      const sent = _send_chunks.call(channel, chunks);
+      if (sent > 0) story.moved();
+      return sent;
+    };
+    channel.handle_timeout = () => {
+      story.heard('timeout');
+      const quiet = performance.now() - story.movedAt;
+      if (quiet < channel.timeout * 1000) this.fail(`${story.name}: a timeout after ${quiet} ms`);
+      story.isDone = true;
+      story.isOrderly = false;
+      handle_timeout.call(channel);
+    };
     channel.handle_connect = () => {
       story.heard('connect');
+      story.moved();
       this.#perhaps();
     };
     // The other end may have been reset before this one knew that it was connected.
@@ -463,9 +561,17 @@ export class Round {
   }
 }
 
+let names = 0;
+
+/** An address that nobody has. */
+function free(family: number): Address {
+  if (family === AF_UNIX) return `\0asyncore fuzz ${process.pid} ${++names}`;
+  return [family === AF_INET6 ? '::1' : '127.0.0.1', 0];
+}
+
 /** Whether a line is of this connection's ends. */
 function ends(line: string, number: string): boolean {
-  return new RegExp(`\\b${number}[ab]?\\b`).test(line);
+  return new RegExp(`\\b${number}[ab]\\b`).test(line);
 }
 
 /** How many sockets and queues this process has. */
