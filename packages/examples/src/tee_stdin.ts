@@ -51,13 +51,23 @@ class Server extends dispatcher_with_send {
 
   handle_write() {
     super.handle_write();
-    if (this.closing && !this.writable()) this.shutdown(SHUT_WR);
+    this.#endIfDone();
   }
 
   /** There is no more input. What the server still answers is printed. */
   finish() {
     this.closing = true;
-    if (!this.writable()) this.shutdown(SHUT_WR);
+    this.#endIfDone();
+  }
+
+  #endIfDone(): void {
+    if (!this.closing || this.writable()) return;
+    try {
+      this.shutdown(SHUT_WR);
+    } catch (error) {
+      // The server has reset the connection: reading will tell, and there may be something to print.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOTCONN') throw error;
+    }
   }
 
   handle_close() {

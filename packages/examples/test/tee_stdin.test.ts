@@ -42,6 +42,24 @@ it('ends when the server does, though there may be more input', async () => {
   expect([code, String(stdout)]).toEqual([0, 'goodbye\n']);
 });
 
+it('prints nothing of its own when the input ends after the server has reset the connection', async () => {
+  const data = randomBytes(8_000_000);
+  let reset = () => {};
+  const port = await serverFor((socket) => {
+    socket.write(data);
+    socket.setTimeout(200, () => socket.resetAndDestroy()); // without anything taken
+    socket.on('close', () => reset());
+  });
+  const child = start('tee_stdin', '--port', String(port));
+  await new Promise<void>((done) => {
+    reset = done;
+  });
+  child.stdin.end(); // and only now is read what it prints
+  const { code, stdout, stderr } = await ended(child);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout.equals(data.subarray(0, stdout.length))).toBe(true);
+});
+
 it('ends when nobody reads what it prints', async () => {
   const { port } = await echoServer();
   const child = start('tee_stdin', '--port', String(port));
