@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, onTestFinished, type TestContext } from 'vitest';
 
-const runner = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+export const runner = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const running: ChildProcess[] = [];
 
 afterAll(async () => {
