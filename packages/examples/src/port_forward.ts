@@ -45,8 +45,11 @@ class Side extends dispatcher {
       this.create_socket(familyOf(target[0]));
       this.#connect(target);
     }
+    if (this.fileno() < 0) return;
     // It may be keys typed one by one that pass: no waiting for more of them.
-    if (this.fileno() >= 0) this.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
+    this.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
+    // Nor for a peer that has vanished, though one may be silent for as long as it likes.
+    this.set_keep_alive({ idle: 60 });
   }
 
   #connect(target: InetAddress): void {

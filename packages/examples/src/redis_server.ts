@@ -476,6 +476,7 @@ export class RedisServer extends dispatcher {
     super();
     this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
     this.set_reuse_addr();
+    this.set_keep_alive({ idle: 300 }); // for all connections, as Redis has it
     this.bind([host, port]);
     this.listen();
   }

@@ -1,7 +1,8 @@
 /**
  * An SMTP sink: takes all mail, for whomever it is, and keeps it in a maildir or an mbox file.
  *
- *     smtp_sink [--host 127.0.0.1] [--port 2525] [--size 10485760] --maildir FOLDER | --mbox FILE
+ *     smtp_sink [--host 127.0.0.1] [--port 2525] [--size 10485760] [--timeout 300]
+ *               --maildir FOLDER | --mbox FILE
  *
  * A protocol of lines: async_chat looks for '\r\n', here and nowhere else, so that no other line end
  * can smuggle in a second mail. A line over max_incoming is discarded, answered with 500, and the next
@@ -45,6 +46,7 @@ export class SMTPHandler extends async_chat {
     super(sock);
     this.#server = server;
     this.use_encoding = true;
+    this.timeout = server.patience;
     this.max_incoming = LONGEST_COMMAND;
     this.ac_out_high_water = 65536;
     this.set_terminator('\r\n');
@@ -224,6 +226,8 @@ export class SMTPServer extends dispatcher {
     readonly deliver: Deliver,
     /** The most bytes that a mail may have. */
     readonly size = 10 * 1024 * 1024,
+    /** So many seconds a client may be silent: RFC 5321, 4.5.3.2.7. */
+    readonly patience = 300,
   ) {
     super();
     this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
@@ -244,17 +248,19 @@ export async function main(args: string[]): Promise<void> {
       host: { type: 'string', default: '127.0.0.1' },
       port: { type: 'string', default: '2525' },
       size: { type: 'string', default: '10485760' },
+      timeout: { type: 'string', default: '300' },
       maildir: { type: 'string' },
       mbox: { type: 'string' },
     },
   });
-  const size = Number(values.size);
+  const [size, timeout] = [Number(values.size), Number(values.timeout)];
   if (!(Number.isInteger(size) && size > 0)) throw new Error(`--size must be a number of bytes`);
+  if (!(timeout > 0)) throw new Error('--timeout must be a number of seconds');
   if ((values.maildir === undefined) === (values.mbox === undefined)) {
     throw new Error('say where to keep the mail: --maildir FOLDER or --mbox FILE');
   }
   const deliver = values.mbox === undefined ? maildir(values.maildir as string) : mbox(values.mbox);
-  const server = new SMTPServer(values.host, Number(values.port), deliver, size);
+  const server = new SMTPServer(values.host, Number(values.port), deliver, size, timeout);
   const [host, port] = server.getsockname() as InetAddress;
   console.log(`taking mail on ${host.includes(':') ? `[${host}]` : host}:${port}`);
   await loop();

@@ -3,6 +3,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { close_all, dispatcher, loop, socket_map } from '@asyncore/core';
+import { PortForward } from '@asyncore/examples';
+import { SO_KEEPALIVE, SOL_SOCKET } from '@asyncore/socket';
 import { expect, it, vi } from 'vitest';
 import { connected, needIPv6, run, serverFor, unusedPort } from './example.js';
 import { Client, example, has, service } from './service.js';
@@ -148,6 +151,19 @@ it('keeps nothing of connections that ended, broke, or never came to be', async 
     expect(client.text).toBe(text === 'end' ? 'end' : '');
   }
   await expect.poll(() => openSockets(child.pid ?? 0)).toBe(before);
+});
+
+it('has the system look whether a silent peer is still there, on both sides', async () => {
+  const target = await serverFor(() => {});
+  const server = new PortForward('127.0.0.1', 0, ['127.0.0.1', target]);
+  await connected(Number(server.getsockname()[1]));
+  while (socket_map.size < 3) await loop({ timeout: 1, count: 1 });
+  const sides = [...socket_map.values()].filter((channel) => channel !== server);
+  const answers = sides.map((side) => {
+    return side instanceof dispatcher && side.getsockopt(SOL_SOCKET, SO_KEEPALIVE) > 0;
+  });
+  close_all();
+  expect(answers).toEqual([true, true]);
 });
 
 it('forwards to IPv6 too', async (context) => {

@@ -3,7 +3,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RedisHandler } from '@asyncore/examples';
+import { RedisHandler, RedisServer } from '@asyncore/examples';
+import { SO_KEEPALIVE, SOL_SOCKET } from '@asyncore/socket';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { answersTo, isHeldUp } from './fed.js';
 import { Client, example, has, need, peak, service } from './service.js';
@@ -243,6 +244,12 @@ it('refuses more arguments than Redis took before version 7', async () => {
     '-ERR Protocol error: invalid multibulk length\r\n',
     true,
   ]);
+});
+
+it('has the system look whether silent clients are still there', () => {
+  const server = new RedisServer('127.0.0.1', 0);
+  expect(server.getsockopt(SOL_SOCKET, SO_KEEPALIVE)).toBeGreaterThan(0);
+  server.close();
 });
 
 it('a client that reads no answers is not read from', () => {

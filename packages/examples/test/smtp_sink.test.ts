@@ -376,6 +376,15 @@ describe('a connection', () => {
     expect(peak(child) - before).toBeLessThan(50 << 20);
   });
 
+  it('that says nothing ends, also in the middle of a mail', async () => {
+    const { port } = await example('smtp_sink', '--mbox', boxes.mbox, '--timeout', '0.1');
+    for (const text of ['', 'HELO me\r\nMAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\ntext\r\n']) {
+      const client = new Client(port);
+      client.say(text);
+      expect(await client.until(/never/)).toMatch(text ? /354.*\r\n$/ : /^220.*\r\n$/);
+    }
+  });
+
   it('that sends only spaces keeps nobody waiting', async () => {
     const client = new Client(ports.maildir);
     client.say(`NOOP${' '.repeat(2040)}\0\r\n`.repeat(500));
@@ -399,6 +408,7 @@ it.each([
   ['--maildir a --mbox b', 'say where to keep the mail: --maildir FOLDER or --mbox FILE'],
   ['--mbox b --size 0', '--size must be a number of bytes'],
   ['--mbox b --size many', '--size must be a number of bytes'],
+  ['--mbox b --timeout 0', '--timeout must be a number of seconds'],
 ])('smtp_sink %s is told: %s', async (args, message) => {
   const { code, stderr } = await run('smtp_sink', ...args.split(' ').filter(Boolean));
   expect([code, stderr]).toEqual([1, `smtp_sink: ${message}\n`]);
