@@ -46,7 +46,8 @@ const PATIENCE = 3000;
 /** Values of `timeout`, in seconds: while there is something to do none is to be reached. */
 const TIMEOUTS = [0, 60];
 const SHORT = 0.005;
-const FAMILIES = [AF_INET, AF_UNIX, ...(hasInet6() ? [AF_INET6] : [])];
+const onLinux = process.platform === 'linux';
+const FAMILIES = [AF_INET, ...(onLinux ? [AF_UNIX] : []), ...(hasInet6() ? [AF_INET6] : [])];
 
 type End = ReturnType<Round['chat']> | ReturnType<Round['plain']>;
 
@@ -563,7 +564,7 @@ export class Round {
 
 let names = 0;
 
-/** An address that nobody has. */
+/** An address that nobody has; of Unix sockets an abstract name, which leaves no file. */
 function free(family: number): Address {
   if (family === AF_UNIX) return `\0asyncore fuzz ${process.pid} ${++names}`;
   return [family === AF_INET6 ? '::1' : '127.0.0.1', 0];
@@ -577,6 +578,7 @@ function ends(line: string, number: string): boolean {
 /** How many sockets and queues this process has. */
 function descriptors(): number {
   let count = 0;
+  if (!onLinux) return count; // nothing tells of them
   for (const fd of readdirSync('/proc/self/fd')) {
     try {
       if (/^(socket|anon_inode:\[eventpoll)/.test(readlinkSync(`/proc/self/fd/${fd}`))) count += 1;

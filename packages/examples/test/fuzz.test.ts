@@ -1,4 +1,4 @@
-/** Random and mutated bytes at each example that takes them from others: it survives, and the next proper peer is served. */
+/** Random and mutated bytes at each example that takes them from peers: it survives, and serves the next proper one. */
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { loop } from '@asyncore/core';
 import { HTTPClient, HTTPDownload } from '@asyncore/examples';
-import { afterAll, expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { Random } from '../../socket/test/random.mjs';
 import { ended, serverFor, start } from './example.js';
 import { behaviour, input } from './fuzz_attack.js';
@@ -86,7 +86,7 @@ const ANSWERS = [
 
 it('http_client survives random and mutated answers', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'asyncore'));
-  afterAll(() => rmSync(folder, { recursive: true }));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'file');
   const server = await hostile();
   const nowhere = () => new Writable({ write: (_chunk, _encoding, done) => done() });
