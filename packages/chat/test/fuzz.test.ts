@@ -20,8 +20,10 @@ async function plays(seed: number, use_poll: boolean | undefined): Promise<void>
 }
 
 onEveryPoller((use_poll) => {
-  it.each(KEPT)('what channels do comes out right again (seed %i)', (seed) =>
-    plays(seed, use_poll),
+  it.each(KEPT)(
+    'what channels do comes out right again (seed %i)',
+    (seed) => plays(seed, use_poll),
+    60_000,
   );
 
   it(

@@ -1,8 +1,8 @@
 /**
  * An SMTP sink: takes all mail, for whomever it is, and keeps it in a maildir or an mbox file.
  *
- *     smtp_sink [--host 127.0.0.1] [--port 2525] [--size 10485760] [--timeout 300]
- *               --maildir FOLDER | --mbox FILE
+ *     smtp_sink --maildir FOLDER | --mbox FILE [--host 127.0.0.1] [--port 2525] [--size 10485760]
+ *               [--timeout 300]
  *
  * A protocol of lines: async_chat looks for '\r\n', here and nowhere else, so that no other line end
  * can smuggle in a second mail. A line over max_incoming is discarded, answered with 500, and the next

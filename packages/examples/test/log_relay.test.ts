@@ -69,6 +69,6 @@ describe.each([
       log(`line ${i}.`);
       await viewer.until(new RegExp(`line ${i}\\.`));
     }
-    expect(await printed('100 lines')).toContain('\n100 lines\n');
+    expect(await printed('100 lines\n')).toContain('\n100 lines\n');
   });
 });
