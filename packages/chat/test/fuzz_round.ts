@@ -138,6 +138,7 @@ export class Round {
   readonly #listeners: ReturnType<Round['listener']>[];
   readonly #isImpatient: boolean;
   #timeouts = TIMEOUTS;
+  #isSettling = false;
   /** How much more may be done: handlers that do something bring about others. */
   #budget: number;
   #depth = 0;
@@ -198,12 +199,12 @@ export class Round {
   async #settle(): Promise<void> {
     this.log('-- nothing new');
     this.#budget = 0;
+    this.#isSettling = true;
     if (this.#isImpatient) this.#timeouts = [SHORT];
     for (const { end, story } of this.#ends) {
       story.isPaused = false;
       end.timeout = this.#random.pick(this.#timeouts);
-      if (end instanceof async_chat) end.ac_in_buffer_size = end.ac_out_buffer_size = 65_536;
-      else end.readSize = 65_536;
+      this.#hurry(end);
     }
     const end = performance.now() + PATIENCE;
     for (;;) {
@@ -217,6 +218,11 @@ export class Round {
       if (!late) this.#makeRoom();
       await this.#loop({ timeout: 0.1, count: 1 });
     }
+  }
+
+  #hurry(end: End): void {
+    if (end instanceof async_chat) end.ac_in_buffer_size = end.ac_out_buffer_size = 65_536;
+    else end.readSize = 65_536;
   }
 
   /** One connection of each listener that is full ends. */
@@ -393,6 +399,7 @@ export class Round {
       const { readable } = end;
       end.readable = () => !story.isPaused && readable.call(end);
     }
+    if (this.#isSettling) this.#hurry(end);
     const player = { end, story };
     this.#ends.push(player);
     return player;
