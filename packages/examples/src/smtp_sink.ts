@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { async_chat } from '@asyncore/chat';
 import { dispatcher, loop } from '@asyncore/core';
-import { AF_INET, AF_INET6, type InetAddress, type Socket } from '@asyncore/socket';
+import { type Address, AF_INET, AF_INET6, type InetAddress, type Socket } from '@asyncore/socket';
 
 const LONGEST_COMMAND = 2048;
 const MOST_RECIPIENTS = 1000;
@@ -236,8 +236,9 @@ export class SMTPServer extends dispatcher {
     this.listen();
   }
 
-  handle_accepted(sock: Socket) {
-    new SMTPHandler(sock, this);
+  handle_accepted(sock: Socket, address: Address) {
+    // Of a client that has gone already the socket does not know it any more.
+    new SMTPHandler(sock, this).addr = address;
   }
 }
 

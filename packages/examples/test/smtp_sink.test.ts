@@ -3,8 +3,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { loop, socket_map } from '@asyncore/core';
 import { type Deliver, mbox, SMTPHandler, SMTPServer } from '@asyncore/examples';
-import type { Socket } from '@asyncore/socket';
+import { SO_LINGER, SOL_SOCKET, Socket } from '@asyncore/socket';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { run } from './example.js';
 import { answersTo, isHeldUp } from './fed.js';
@@ -352,6 +353,23 @@ describe('a connection', () => {
       '250 go on\r\n250 go on\r\n354 go on, and end with a dot on a line of its own\r\n250 kept\r\n';
     expect(text).toBe(
       `220 ${ME} takes all mail\r\n250 ${ME}\r\n${answers.repeat(100)}221 ${ME} closes\r\n`,
+    );
+  });
+
+  it('that was reset before it was accepted, with a mail in it, is kept its mail', async () => {
+    const deliver = vi.fn();
+    const server = new SMTPServer('127.0.0.1', 0, deliver);
+    const client = new Socket();
+    client.setblocking(true);
+    client.connect_ex(server.getsockname());
+    client.send(Buffer.from('HELO me\r\nMAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\ntext\r\n.\r\n'));
+    client.setsockopt(SOL_SOCKET, SO_LINGER, Int32Array.of(1, 0));
+    client.close();
+    do await loop({ timeout: 1, count: 1 });
+    while (socket_map.size > 1);
+    server.close();
+    expect(deliver.mock.calls[0]?.[0].text.toString()).toMatch(
+      /^Received: from me \(\[127.0.0.1\]\)/m,
     );
   });
 
