@@ -19,6 +19,8 @@ type Watched = channel_map & { [channels]?: Channels };
 export class Channels {
   /** The loop that runs on the map, if one does. */
   listener: Listener | null = null;
+  /** Counts the synchronous passes, for a loop that runs meanwhile. */
+  passes = 0;
   readonly timeouts = new Timeouts(() => this.listener);
   /** By descriptor. */
   #registrations: (Registration | undefined)[] = [];

@@ -136,6 +136,9 @@ class Loop {
   #restless = new Set<Registration>();
   #ready = new Set<Registration>();
 
+  /** The map's number of synchronous passes when this loop last asked. */
+  #passes = 0;
+
   #left: number | null;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
@@ -205,6 +208,7 @@ class Loop {
       if (!registration.idle && !registration.restless) this.#restless.delete(registration);
     }
     if (this.#ready.size > 0) this.#passSoon();
+    this.#passes = this.#channels.passes;
   }
 
   /** Asks those that did something, except the restless: prepare asks these in any case. */
@@ -243,6 +247,9 @@ class Loop {
   }
 
   #pass(): void {
+    // One since prepare may have changed the answers.
+    if (this.#passes !== this.#channels.passes) this.#prepare();
+    if (this.#ended) return;
     const count = this.#poller.wait(this.#pairs, 0);
     if (count === 0 && this.#served > 0) {
       this.#served = 0;

@@ -39,6 +39,7 @@ function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: n
     const soonest = channels.timeouts.untilNext() / 1000;
     const events = new Map(poller.poll(notices ? 0 : Math.min(timeout ?? Infinity, soonest)));
     const wait = channels.tick();
+    channels.passes += 1;
     const batch = asked.map((registration): [Registration, number] => {
       return [registration, registration.steps(events.get(registration.fd) ?? 0)];
     });

@@ -6,6 +6,7 @@ import {
   dispatcher,
   dispatcher_with_send,
   loop,
+  poll2,
   settle_predicates,
 } from '@asyncore/core';
 import { describe, expect, it } from 'vitest';
@@ -75,6 +76,34 @@ onEveryPoller((use_poll) => {
     new Restless(stage, connection()[0]);
     await stage.passes(10);
     expect(stage.trace.length).toBeGreaterThanOrEqual(10);
+  });
+
+  it('a channel served by a pass of its own, between two of the loop, is asked again', async () => {
+    const stage = new Stage(use_poll);
+    const [ours, theirs] = connection();
+    class Once extends Recorder {
+      override readable(): boolean {
+        return stage.trace.length === 0;
+      }
+      override handle_read(): void {
+        this.stage.say(`read ${this.recv(1)}`);
+      }
+    }
+    new Once(stage, ours);
+    // What is ready first in the same turn of Node's loop belongs to another loop.
+    const other = new Stage(use_poll);
+    const [near, far] = connection();
+    const neighbour = new Recorder(other, near);
+    neighbour.handle_read = () => {
+      neighbour.close();
+      poll2(0, stage.map);
+    };
+    setTimeout(() => {
+      far.send(hello);
+      theirs.send(hello);
+    }, 5);
+    await Promise.all([other.loop(), stage.loop({ timeout: 0.1, count: 2 })]);
+    expect(stage.trace).toEqual(['read h']);
   });
 
   it('an object without more than the methods is asked on every pass', async () => {
