@@ -1,4 +1,5 @@
 {
+  "variables": { "sources_digest%": "unknown" },
   "targets": [
     {
       "target_name": "asyncore_socket",
@@ -14,7 +15,7 @@
         "native/watcher.c",
         "native/constants.c"
       ],
-      "defines": ["NAPI_VERSION=8"],
+      "defines": ["NAPI_VERSION=8", "SOURCES=<(sources_digest)"],
       "cflags_c": [
         "-std=c11",
         "-O2",

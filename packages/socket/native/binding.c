@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+#define STRING_OF(tokens) #tokens
+#define STRING(macro) STRING_OF(macro)
+
 struct state* state_of(napi_env env) {
   void* data = NULL;
   napi_get_instance_data(env, &data);
@@ -35,6 +38,13 @@ static void free_state(napi_env env, void* data, void* hint) {
   free(data);
 }
 
+/* What digest.mjs says of the sources, so that a binary made of other ones can be told. */
+static void export_sources(napi_env env, napi_value exports) {
+  napi_value digest;
+  napi_create_string_utf8(env, STRING(SOURCES), NAPI_AUTO_LENGTH, &digest);
+  napi_set_named_property(env, exports, "sources", digest);
+}
+
 NAPI_MODULE_INIT() {
   struct state* state = calloc(1, sizeof(*state));
   if (state == NULL || napi_set_instance_data(env, state, free_state, NULL) != napi_ok) {
@@ -42,6 +52,7 @@ NAPI_MODULE_INIT() {
     return NULL;
   }
   napi_add_async_cleanup_hook(env, on_environment_end, state, NULL);
+  export_sources(env, exports);
   address_init(env, exports);
   socket_init(env, exports);
   message_init(env, exports);

@@ -1,25 +1,19 @@
 /** Compiles the C sources, unless the binary already is what they would become. */
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { compile } from './compile.mjs';
+import { digest } from './digest.mjs';
 
 const folder = dirname(import.meta.dirname);
+const binary = join(folder, 'build/Release/asyncore_socket.node');
 const stamp = join(folder, 'build/stamp');
+const { platform, arch, version } = process;
+const sources = digest();
+const wanted = [platform, arch, version.split('.')[0], sources].join();
 
-function wanted() {
-  const { platform, arch, version } = process;
-  const hash = createHash('sha256').update([platform, arch, version.split('.')[0]].join());
-  const sources = readdirSync(import.meta.dirname).filter((name) => /\.[ch]$/.test(name));
-  for (const name of ['../binding.gyp', ...sources.sort()]) {
-    hash.update(`${name}\0`).update(readFileSync(join(import.meta.dirname, name)));
-  }
-  return hash.digest('hex');
-}
-
-const digest = wanted();
-const built = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
-if (built !== digest || !existsSync(join(folder, 'build/Release/asyncore_socket.node'))) {
+const built = existsSync(stamp) && existsSync(binary) && readFileSync(stamp, 'utf8');
+// By hand it may have been compiled since.
+if (built !== wanted || !readFileSync(binary).includes(sources)) {
   compile(folder);
-  writeFileSync(stamp, digest);
+  writeFileSync(stamp, wanted);
 }

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
+import { digest } from './digest.mjs';
 
 const { env } = process;
 
@@ -46,7 +47,7 @@ export function compile(folder, flags = {}) {
   const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [gyp, 'rebuild', `--directory=${folder}`, '--jobs=max'],
+    [gyp, 'rebuild', `--directory=${folder}`, '--jobs=max', '--', `-Dsources_digest=${digest()}`],
     {
       encoding: 'utf8',
       env: {

@@ -1,9 +1,11 @@
 /**
  * Copies the compiled binary to where node-gyp-build looks for it in a published package.
- * `--check` instead verifies that the binaries of every supported system are there.
+ * `--check` instead verifies that the binaries of every supported system are there. Either way, one
+ * made of other sources is refused.
  */
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { digest } from './digest.mjs';
 
 const folder = dirname(import.meta.dirname);
 const supported = [
@@ -23,13 +25,24 @@ function name() {
   return `${platform}-${arch}/@asyncore+socket.${libc}.node`;
 }
 
-if (process.argv.includes('--check')) {
-  const absent = supported.filter((file) => !existsSync(join(folder, 'prebuilds', file)));
-  for (const file of absent) console.error(`missing: prebuilds/${file}`);
-  process.exit(absent.length === 0 ? 0 : 1);
+/** Ends the process when files are not there, or not made of these sources. */
+function verify(files) {
+  const sources = digest();
+  const wrong = files.filter((file) => {
+    const path = join(folder, file);
+    return !existsSync(path) || !readFileSync(path).includes(sources);
+  });
+  for (const file of wrong) console.error(`missing, or compiled from other sources: ${file}`);
+  if (wrong.length > 0) process.exit(1);
 }
 
-const target = join(folder, 'prebuilds', name());
-mkdirSync(dirname(target), { recursive: true });
-copyFileSync(join(folder, 'build/Release/asyncore_socket.node'), target);
-console.log(target);
+if (process.argv.includes('--check')) {
+  verify(supported.map((file) => join('prebuilds', file)));
+} else {
+  const binary = 'build/Release/asyncore_socket.node';
+  verify([binary]);
+  const target = join(folder, 'prebuilds', name());
+  mkdirSync(dirname(target), { recursive: true });
+  copyFileSync(join(folder, binary), target);
+  console.log(target);
+}

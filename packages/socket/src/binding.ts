@@ -2,7 +2,9 @@
  * The native functions. Each makes one system call and answers with a number: the call's result,
  * or the negative errno. Wrong arguments throw a TypeError or RangeError that names them.
  */
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** What a socket call takes as an address: bytes that only the C side looks into. */
@@ -15,6 +17,8 @@ export interface Binding {
   readonly address_size: number;
   readonly constants: Constants;
   readonly errors: Readonly<Record<string, number>>;
+  /** A digest of the C sources it was made of. */
+  readonly sources: string;
   address_pack(
     into: PackedAddress,
     family: number,
@@ -109,9 +113,27 @@ function load(): Binding {
     );
   }
   const require = createRequire(import.meta.url);
-  const find = require('node-gyp-build') as (folder: string) => unknown;
-  // What binding.c exports is what the interface above says; nothing checks that but the tests.
-  const exports = find(fileURLToPath(new URL('..', import.meta.url))) as Binding;
+  const folder = fileURLToPath(new URL('..', import.meta.url));
+  // Only a checkout has this file. What is published was compared when it was packed.
+  const digest = join(folder, 'native/digest.mjs');
+  const compile = existsSync(digest)
+    ? 'npm run setup'
+    : `npx node-gyp rebuild --directory=${JSON.stringify(folder)}`;
+  let exports: Binding;
+  try {
+    // What binding.c exports is what the interface above says; nothing checks that but the tests.
+    exports = require('node-gyp-build')(folder);
+  } catch (cause) {
+    const { platform, arch } = process;
+    throw new Error(`@asyncore/socket has no binary for this ${platform} ${arch}: ${compile}`, {
+      cause,
+    });
+  }
+  if (existsSync(digest) && require(digest).digest() !== exports.sources) {
+    throw new Error(
+      `The binary of @asyncore/socket is not made of the C sources in ${folder}: ${compile}`,
+    );
+  }
   return { ...exports }; // V8 finds a property of an object that C made only by searching
 }
 

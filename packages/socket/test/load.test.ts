@@ -1,4 +1,9 @@
-import { expect, it } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { run } from './support.js';
 
 it('on Windows the import throws one clear error', () => {
@@ -8,4 +13,58 @@ it('on Windows the import throws one clear error', () => {
   expect(status).toBe(0);
   expect(stdout).toMatch(/^Error: @asyncore\/socket does not run on Windows: .* Linux or macOS/);
   expect(stdout.split('\n')).toHaveLength(1);
+});
+
+describe('a copy of this package', () => {
+  const root = dirname(import.meta.dirname);
+  let copy: string;
+  const at = (path: string) => join(copy, path);
+  const imported = () =>
+    run(`await import('${pathToFileURL(at('dist/index.js'))}').then(
+      ({ AF_INET }) => console.log(AF_INET), (error) => console.log(String(error)));`).stdout;
+  const changeSource = () => appendFileSync(at('native/socket.c'), '/* spam */');
+
+  beforeEach(() => {
+    copy = mkdtempSync(join(tmpdir(), 'asyncore'));
+    const parts = ['dist', 'native', 'binding.gyp', 'build/Release/asyncore_socket.node'];
+    for (const path of [...parts, 'node_modules/node-gyp-build']) {
+      cpSync(join(root, path), at(path), { recursive: true, dereference: true });
+    }
+    // Under another name no variable decides which binary is taken.
+    const description = readFileSync(join(root, 'package.json'), 'utf8');
+    writeFileSync(at('package.json'), description.replace('@asyncore/socket', 'copy'));
+  });
+  afterEach(() => rmSync(copy, { recursive: true }));
+
+  it('is loaded while its binary is made of its C sources', () => {
+    expect(imported()).toBe('2');
+    changeSource();
+    expect(imported()).toBe(
+      `Error: The binary of @asyncore/socket is not made of the C sources in ${copy}/: npm run setup`,
+    );
+  });
+
+  it('is packed while its binary is made of its C sources', () => {
+    const pack = () => spawnSync(process.execPath, [at('native/prebuild.mjs')]).status;
+    expect(pack()).toBe(0);
+    changeSource();
+    expect(pack()).toBe(1);
+  });
+
+  describe('as it is published', () => {
+    beforeEach(() => rmSync(at('native/digest.mjs')));
+
+    it('is loaded without that check', () => {
+      changeSource();
+      expect(imported()).toBe('2');
+    });
+
+    it('without a binary for this system says how to make one', () => {
+      rmSync(at('build'), { recursive: true });
+      expect(imported()).toBe(
+        `Error: @asyncore/socket has no binary for this ${process.platform} ${process.arch}: ` +
+          `npx node-gyp rebuild --directory="${copy}/"`,
+      );
+    });
+  });
 });
