@@ -1,11 +1,14 @@
 /** The load: each of these does one thing to a site's servers and ends when it is over. */
+import { rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { close_all, dispatcher, dispatcher_with_send, loop, poll2 } from '@asyncore/core';
-import { file_dispatcher } from '@asyncore/file';
+import { file_dispatcher, file_wrapper } from '@asyncore/file';
 import {
   AF_INET,
   AF_UNIX,
   close,
   pipe,
+  read,
   SHUT_WR,
   SO_LINGER,
   SOCK_DGRAM,
@@ -194,10 +197,39 @@ async function refused(site) {
   );
 }
 
-async function datagrams(site, random) {
+/** The server has a timeout. */
+async function silent(site, random) {
+  const client = new Client(site, site.impatient);
+  const size = random(1000);
+  if (size > 0) client.send(Buffer.alloc(size));
+  await client.over;
+  expect(client.received === size, 'not all was echoed');
+}
+
+/** The server has `max_connections`: some have to wait. */
+async function admitted(site) {
+  const client = new Client(site, site.full);
+  await client.over;
+  expect(client.received === 1000, `${client.received} bytes instead of 1000`);
+}
+
+/** By name; some do not wait for the answer. */
+async function named(site, random) {
+  const client = new Client(site, ['127.1', site.echo[1]]); // no numeric address
+  client.handle_connect = () => client.close();
+  if (random(2)) client.close();
+  await client.over;
+}
+
+let names = 0;
+
+const datagrams = (where) => async (site, random) => {
   const client = new dispatcher(null, site.map);
-  client.create_socket(AF_INET, SOCK_DGRAM);
-  client.connect(site.datagrams);
+  const isUnix = typeof site[where] === 'string';
+  client.create_socket(isUnix ? AF_UNIX : AF_INET, SOCK_DGRAM);
+  const name = `${site.path}.${++names}`;
+  if (isUnix) client.bind(name);
+  client.connect(site[where]);
   await new Promise((answered) => {
     // One may be lost, as datagrams are.
     const late = setTimeout(answered, 1000);
@@ -211,7 +243,8 @@ async function datagrams(site, random) {
     client.send(Buffer.alloc(random(1000)));
   });
   client.close();
-}
+  if (isUnix) rmSync(name);
+};
 
 async function piped(site, random) {
   const [reader, writer] = pipe();
@@ -232,6 +265,66 @@ async function piped(site, random) {
     close(writer);
   });
   expect(received === size, 'the pipe leaks');
+}
+
+/** A regular file through a pipe, by a FileHandle and by descriptors. */
+async function copied(site) {
+  const file = await open(process.execPath);
+  const [reader, writer] = pipe();
+  const from = new file_dispatcher(file, site.map);
+  const into = new file_dispatcher(writer, site.map);
+  const out = new file_dispatcher(reader, site.map);
+  for (const fd of [reader, writer]) close(fd);
+  const size = 300_000;
+  let data = Buffer.alloc(0);
+  let [taken, received] = [0, 0];
+  from.readable = () => data.length === 0 && taken < size;
+  from.writable = () => false;
+  from.handle_read = () => {
+    data = from.recv(Math.min(50_000, size - taken));
+    taken += data.length;
+    into._changed();
+  };
+  into.readable = () => false;
+  into.writable = () => data.length > 0 || taken === size;
+  into.handle_write = () => {
+    data = data.subarray(into.send(data));
+    if (data.length === 0 && taken === size) into.close();
+    from._changed();
+  };
+  out.writable = () => false;
+  await new Promise((ended) => {
+    out.handle_read = () => {
+      received += out.recv(65536).length;
+    };
+    out.handle_close = () => {
+      out.close();
+      ended();
+    };
+  });
+  from.close();
+  await file.close();
+  expect(received === size, `${received} bytes were copied`);
+}
+
+/** A pipe's end goes through a Unix socket to another channel. */
+async function passed() {
+  const [ours, theirs] = socketpair();
+  const [reader, writer] = pipe();
+  ours.send_fds([Buffer.from('x')], [writer]);
+  const [, [received]] = theirs.recv_fds(10, 1);
+  close(writer);
+  write(received, Buffer.from('hello'));
+  close(received);
+  expect(read(reader, 10).toString() === 'hello', 'another descriptor was passed');
+  for (const each of [ours, theirs]) each.close();
+  close(reader);
+}
+
+/** Nobody closes them: the collector has to. */
+async function forgotten() {
+  new Socket();
+  new file_wrapper(0);
 }
 
 /** A loop of its own on a map of its own, ended by a signal or by its count. */
@@ -268,8 +361,15 @@ export const clients = {
   abandoned_page,
   slow_writer,
   refused,
-  datagrams,
+  silent,
+  admitted,
+  named,
+  datagrams: datagrams('datagrams'),
+  unix_datagrams: datagrams('unixDatagrams'),
   piped,
+  copied,
+  passed,
+  forgotten,
   brief_loop,
   pass,
 };

@@ -13,7 +13,20 @@ setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc');
 process.report.excludeNetwork = true; // it would look up every address
 
-const classes = { dispatcher, async_chat, Socket, file_wrapper, Registration, epoll, Watcher };
+const timer = setTimeout(() => {});
+const Timeout = timer.constructor;
+clearTimeout(timer);
+
+const classes = {
+  dispatcher,
+  async_chat,
+  Socket,
+  file_wrapper,
+  Registration,
+  epoll,
+  Watcher,
+  Timeout,
+};
 
 /** uv's handles by their types: unlike getActiveResourcesInfo, also those of native code. */
 function handles() {
@@ -23,6 +36,14 @@ function handles() {
     if (is_active) counts[`uv ${type}`] = (counts[`uv ${type}`] ?? 0) + 1;
   }
   return counts;
+}
+
+/** What was forgotten is closed by the collector, a little later. */
+export async function collect() {
+  for (let i = 0; i < 3; i++) {
+    gc();
+    await new Promise(setImmediate);
+  }
 }
 
 /** Exact numbers, to be compared as they are. */

@@ -1,7 +1,7 @@
 /**
  * A soak: mixed load with churn on every poller, in rounds. After each all must be back where it was
- * after the first, which has warmed up what is kept on purpose: descriptors, channels, uv handles,
- * objects, memory. `pnpm soak [--seconds 120] [--clients 120]`
+ * after the first, which has warmed up what is kept on purpose: descriptors, channels, timers, uv
+ * handles, objects, memory. `pnpm soak [--seconds 120] [--clients 120]`
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,8 +9,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { close_all, loop } from '@asyncore/core';
+import { leaking } from './calls.mjs';
 import { clients } from './clients.mjs';
-import { counts, memory } from './counts.mjs';
+import { collect, counts, memory } from './counts.mjs';
 import { serve } from './servers.mjs';
 
 const ROUNDS = 6;
@@ -26,6 +27,15 @@ const { values } = parseArgs({
 const seconds = Number(values.seconds);
 if (!(seconds > 0)) throw new Error('--seconds must be a number above 0');
 
+let failures = 0;
+
+function failed(what) {
+  failures += 1;
+  console.error(`FAILED: ${what}`);
+}
+
+for (const name of await leaking()) failed(`each call of ${name} keeps memory`);
+
 /** An integer from 0 to below `n`. */
 const random = (n) => Math.floor(Math.random() * n);
 
@@ -38,12 +48,6 @@ const maps = sites.map(({ map }) => map);
 const idle = maps.map(({ size }) => size);
 const names = Object.keys(clients);
 const done = Object.fromEntries(names.map((name) => [name, 0]));
-let failures = 0;
-
-function failed(what) {
-  failures += 1;
-  console.error(`FAILED: ${what}`);
-}
 
 /** One client after the other. */
 async function user(site, end) {
@@ -58,13 +62,19 @@ async function user(site, end) {
   }
 }
 
-/** A thread with a loop and connections, ended in the midst of it. */
+/** Threads with a loop and channels of every kind, ended in the midst of it. */
 async function worker(end) {
-  while (performance.now() < end) {
-    const thread = new Worker(new URL('worker.mjs', import.meta.url));
+  const script = new URL('worker.mjs', import.meta.url);
+  while (performance.now() < end && failures < 10) {
+    const death = ['terminated', 'exit', 'throw'][random(3)];
+    const { use_poll } = sites[random(3)];
+    const thread = new Worker(script, { workerData: { use_poll, death }, stderr: true });
+    const exited = new Promise((resolve) => thread.once('exit', resolve));
+    thread.on('error', ({ message }) => message === 'asked for' || failed(`worker: ${message}`));
     await new Promise((begun) => thread.once('message', begun));
-    await thread.terminate();
-    done.worker = (done.worker ?? 0) + 1;
+    if (death === 'terminated') await thread.terminate();
+    await exited;
+    done[`worker ${death}`] = (done[`worker ${death}`] ?? 0) + 1;
   }
 }
 
@@ -74,6 +84,7 @@ async function quiet() {
   const busy = () => maps.some(({ size }, i) => size !== idle[i]);
   while (busy() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
   await new Promise((resolve) => setTimeout(resolve, 100));
+  await collect();
 }
 
 async function round(length) {
@@ -88,7 +99,7 @@ const MiB = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 console.log(`${seconds} seconds, ${values.clients} clients`);
 const rounds = [];
-for (let i = 0; i < ROUNDS && failures === 0; i++) {
+for (let i = 0; i < ROUNDS && (i === 0 || failures === 0); i++) {
   rounds.push(await round(seconds / ROUNDS));
   const { memory, counts } = rounds[i];
   const sizes = Object.entries(memory).map(([name, bytes]) => `${name} ${MiB(bytes)}`);

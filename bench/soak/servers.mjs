@@ -1,12 +1,34 @@
-/** What the soak loads: an echo, a room, a server of pages and one of datagrams, in one map. */
+/** What the soak loads: echoes, a room, a server of pages, one that is full, datagrams, in one map. */
 import { async_chat } from '@asyncore/chat';
 import { dispatcher, dispatcher_with_send } from '@asyncore/core';
-import { AF_INET, SOCK_DGRAM } from '@asyncore/socket';
+import { AF_INET, AF_UNIX, SOCK_DGRAM } from '@asyncore/socket';
 
 class Echo extends dispatcher_with_send {
   handle_read() {
     const data = this.recv(65536);
     if (data.length > 0) this.send(data);
+  }
+  log_info() {}
+}
+
+/** Its handler is async, and it waits for nobody longer than a moment. */
+class Impatient extends Echo {
+  timeout = 0.2;
+  async handle_read() {
+    await null;
+    super.handle_read();
+  }
+}
+
+/** Says what it has to say and closes. */
+class Brief extends dispatcher_with_send {
+  constructor(sock, map) {
+    super(sock, map);
+    this.send(Buffer.alloc(1000));
+    this.close_when_done();
+  }
+  handle_read() {
+    this.recv(100);
   }
   log_info() {}
 }
@@ -80,9 +102,10 @@ class Datagrams extends dispatcher {
   }
 }
 
-function listen(map, address, make) {
+function listen(map, address, make, most = 0) {
   const server = new dispatcher(null, map);
-  server.create_socket(typeof address === 'string' ? 1 : AF_INET);
+  server.max_connections = most;
+  server.create_socket(typeof address === 'string' ? AF_UNIX : AF_INET);
   server.set_reuse_addr();
   server.bind(address);
   server.listen(1024);
@@ -90,21 +113,29 @@ function listen(map, address, make) {
   return server.getsockname();
 }
 
-/** Opens all of them in `map`; gives where they are. `path` is for the echo's Unix socket. */
+function datagrams(map, address) {
+  const server = new Datagrams(null, map);
+  server.create_socket(typeof address === 'string' ? AF_UNIX : AF_INET, SOCK_DGRAM);
+  server.bind(address);
+  return server.getsockname();
+}
+
+/** Opens all of them in `map`; gives where they are. `path` is for the Unix sockets. */
 export function serve(map, path) {
   const room = new Set();
   const any = ['127.0.0.1', 0];
-  const datagrams = new Datagrams(null, map);
-  datagrams.create_socket(AF_INET, SOCK_DGRAM);
-  datagrams.bind(any);
   const echo = (sock) => new Echo(sock, map);
   return {
     map,
+    path,
     echo: listen(map, any, echo),
     unix: listen(map, path, echo),
     room: listen(map, any, (sock) => new Member(sock, map, room)),
     members: room,
     pages: listen(map, any, (sock) => new Pages(sock, map)),
-    datagrams: datagrams.getsockname(),
+    impatient: listen(map, any, (sock) => new Impatient(sock, map)),
+    full: listen(map, any, (sock) => new Brief(sock, map), 3),
+    datagrams: datagrams(map, any),
+    unixDatagrams: datagrams(map, `${path}.datagrams`),
   };
 }
