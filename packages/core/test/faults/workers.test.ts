@@ -4,16 +4,17 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { Socket } from '@asyncore/socket';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { onEveryPoller, own, patient, readAll, type UsePoll } from '../support.js';
+import { onEveryPoller, own, patient, Recorder, readAll, Stage, type UsePoll } from '../support.js';
 
 /** A thread that serves echoes, and does `death` when it reads `die`. */
 async function server(use_poll: UsePoll, death = ''): Promise<[thread: Worker, client: Socket]> {
   const thread = new Worker(
     `import('@asyncore/core').then(async ({ dispatcher, dispatcher_with_send, ExitNow, loop }) => {
       const { parentPort } = require('node:worker_threads');
-      const { socketpair } = await import('@asyncore/socket');
+      const { errno, OSError, socketpair } = await import('@asyncore/socket');
       for (const sock of socketpair()) { // two that never stop talking
         const busy = new dispatcher_with_send(sock);
+        busy.timeout = 60;
         busy.handle_read = () => busy.send(busy.recv(100));
         busy.send(Buffer.alloc(10));
       }
@@ -21,6 +22,7 @@ async function server(use_poll: UsePoll, death = ''): Promise<[thread: Worker, c
       server.create_socket();
       server.bind(['127.0.0.1', 0]);
       server.listen();
+      server.max_connections = 10;
       server.handle_accepted = (sock) => {
         const echo = new dispatcher_with_send(sock);
         echo.handle_read = () => {
@@ -81,6 +83,28 @@ describe.skipIf(unable !== '')(`a thread leaves nothing behind${unable}`, () => 
     it.each([
       ['between its passes', 'parentPort.postMessage(0);'],
       ['in a handler that does not return', 'parentPort.postMessage(0); for (;;);'],
+      [
+        'while names are being looked up',
+        `const { pbkdf2 } = require('node:crypto');
+        for (let i = 0; i < 4; i++) pbkdf2('', '', 1e5, 64, 'sha512', () => {}); // they wait for that
+        for (let i = 0; i < 10; i++) {
+          const named = new dispatcher();
+          named.create_socket();
+          named.connect(['127.1', server.getsockname()[1]]);
+        }
+        parentPort.postMessage(0);`,
+      ],
+      [
+        'while its listener rests',
+        `server.log_info = () => {};
+        server.socket.accept = () => {
+          parentPort.postMessage(0);
+          throw new OSError('accept', errno.EMFILE);
+        };
+        const client = new dispatcher();
+        client.create_socket();
+        client.connect(server.getsockname());`,
+      ],
     ])('that is terminated %s', async (_, death) => {
       const before = descriptors().sort();
       const [thread, client] = await server(use_poll, death);
@@ -89,6 +113,22 @@ describe.skipIf(unable !== '')(`a thread leaves nothing behind${unable}`, () => 
       await thread.terminate();
       expect(['', 'die']).toContain(String(readAll(client)));
       client.close();
+      expect(descriptors().sort()).toEqual(before);
+    });
+
+    it('that is terminated in a handler of another thread’s loop', async () => {
+      const before = descriptors().sort();
+      const [thread, client] = await server(use_poll);
+      const stage = new Stage(use_poll);
+      const channel = new Recorder(stage, client);
+      let ended: Promise<number> | undefined;
+      channel.handle_read = () => {
+        if (channel.recv(10).length > 0) ended = thread.terminate();
+      };
+      client.send(Buffer.from('hello'));
+      await stage.loop();
+      await ended;
+      expect(stage.trace).toEqual(['close']);
       expect(descriptors().sort()).toEqual(before);
     });
 
