@@ -1,6 +1,6 @@
 /** What conversations leave behind when their process, or their thread, comes to its end. */
 import { spawnSync } from 'node:child_process';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { onEveryPoller, type UsePoll } from '../support.js';
 
 /**
@@ -51,23 +51,24 @@ function outcome(use_poll: UsePoll, end: string) {
 
 const unable = process.platform === 'linux' ? '' : ' (runs on Linux)';
 
-onEveryPoller((use_poll) => {
-  it.skipIf(unable !== '')(`a process ends by itself when they are closed${unable}`, () => {
-    const end = `
+describe.skipIf(unable !== '')(`what is open${unable}`, () => {
+  onEveryPoller((use_poll) => {
+    it('a process ends by itself when they are closed', () => {
+      const end = `
       await talk(() => close_all(map)); // what Node opens once for streams
       await new Promise((resolve) => setTimeout(resolve, 10));
       const before = open();
       await talk(() => close_all(map));
       process.on('exit', () => console.log(open() - before, map.size));`;
-    expect(outcome(use_poll, end)).toEqual(['begins\n0 0\n', 0]);
-  });
+      expect(outcome(use_poll, end)).toEqual(['begins\n0 0\n', 0]);
+    });
 
-  it('a process may exit in the midst of them', () => {
-    expect(outcome(use_poll, 'await talk(() => process.exit(7));')).toEqual(['begins\n', 7]);
-  });
+    it('a process may exit in the midst of them', () => {
+      expect(outcome(use_poll, 'await talk(() => process.exit(7));')).toEqual(['begins\n', 7]);
+    });
 
-  it.skipIf(unable !== '')(`a thread that is terminated leaves nothing${unable}`, () => {
-    const end = `
+    it('a thread that is terminated leaves nothing', () => {
+      const end = `
       const thread = async () => {
         const source = TALK + '\\nawait talk(() => parentPort.postMessage(0));';
         const url = new URL('data:text/javascript,' + encodeURIComponent(source));
@@ -79,6 +80,7 @@ onEveryPoller((use_poll) => {
       const before = open();
       for (let i = 0; i < 3; i++) await thread();
       console.log(open() - before);`;
-    expect(outcome(use_poll, end)).toEqual(['begins\n0\n', 0]);
+      expect(outcome(use_poll, end)).toEqual(['begins\n0\n', 0]);
+    });
   });
 });

@@ -19,11 +19,13 @@ function atTheMercyOfClocks(body: string): Program {
   own({ close: () => rmSync(folder, { recursive: true }) });
   const clock = join(folder, 'clock');
   return new Program(
-    `import { writeFileSync } from 'node:fs';
+    `import { spawn } from 'node:child_process';
+    import { writeFileSync } from 'node:fs';
     import { dispatcher, loop, poll, poll2, socket_map } from '@asyncore/core';
     import { errno, OSError, Socket, socketpair } from '@asyncore/socket';
+    const clock = '${clock}';
     const step = (year) => {
-      writeFileSync('${clock}', \`@\${year}-01-01 00:00:00\`);
+      writeFileSync(clock, \`@\${year}-01-01 00:00:00\`);
       while (new Date().getFullYear() !== year);
     };
     const [ours, peer] = socketpair();
@@ -66,6 +68,18 @@ describe.skipIf(unable !== '')(`the wall clock${unable}`, () => {
     const program = atTheMercyOfClocks(`
       ${pass}(0);
       step(2000);
+      await lasts(() => ${pass}(0.1));`);
+    expect(await program.rest()).toEqual(['right']);
+  });
+
+  it.each([
+    ['poll', 2000],
+    ['poll2', 2037],
+  ])('while %s blocks, stepping to %i and a signal do not change how long', async (pass, year) => {
+    const program = atTheMercyOfClocks(`
+      process.on('SIGUSR2', () => {});
+      const change = 'sleep 0.03; echo "$1" > "$2"; kill -USR2 $PPID';
+      spawn('sh', ['-c', change, 'sh', '@${year}-01-01 00:00:00', clock], { stdio: 'ignore' });
       await lasts(() => ${pass}(0.1));`);
     expect(await program.rest()).toEqual(['right']);
   });

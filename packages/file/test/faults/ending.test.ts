@@ -1,6 +1,6 @@
 /** What file channels leave behind when their process, or their thread, comes to its end. */
 import { spawnSync } from 'node:child_process';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { onEveryPoller, type UsePoll } from '../support.js';
 
 /**
@@ -46,22 +46,23 @@ function outcome(use_poll: UsePoll, end: string) {
 
 const unable = process.platform === 'linux' ? '' : ' (runs on Linux)';
 
-onEveryPoller((use_poll) => {
-  it.skipIf(unable !== '')(`a process ends by itself when they are closed${unable}`, () => {
-    const end = `
+describe.skipIf(unable !== '')(`what is open${unable}`, () => {
+  onEveryPoller((use_poll) => {
+    it('a process ends by itself when they are closed', () => {
+      const end = `
       await copy(() => close_all(map));
       const before = descriptors();
       await copy(() => close_all(map));
       process.on('exit', () => console.log(descriptors() - before, map.size));`;
-    expect(outcome(use_poll, end)).toEqual(['begins\n0 0\n', 0]);
-  });
+      expect(outcome(use_poll, end)).toEqual(['begins\n0 0\n', 0]);
+    });
 
-  it('a process may exit in the midst of them', () => {
-    expect(outcome(use_poll, 'await copy(() => process.exit(7));')).toEqual(['begins\n', 7]);
-  });
+    it('a process may exit in the midst of them', () => {
+      expect(outcome(use_poll, 'await copy(() => process.exit(7));')).toEqual(['begins\n', 7]);
+    });
 
-  it.skipIf(unable !== '')(`a thread that is terminated leaves nothing${unable}`, () => {
-    const end = `
+    it('a thread that is terminated leaves nothing', () => {
+      const end = `
       const thread = async () => {
         const source = COPY + 'await copy(() => parentPort.postMessage(0));';
         const url = new URL('data:text/javascript,' + encodeURIComponent(source));
@@ -74,6 +75,7 @@ onEveryPoller((use_poll) => {
       const before = descriptors();
       for (let i = 0; i < 3; i++) await thread();
       console.log(descriptors() - before);`;
-    expect(outcome(use_poll, end)).toEqual(['begins\n0\n', 0]);
+      expect(outcome(use_poll, end)).toEqual(['begins\n0\n', 0]);
+    });
   });
 });
