@@ -204,7 +204,8 @@ onEveryPoller((use_poll) => {
     const [ours, theirs] = connection();
     const channel = new Impatient(stage, ours);
     const running = stage.loop();
-    await new Promise((resolve) => setImmediate(resolve));
+    // A whole turn of Node's loop, in which its time begins.
+    for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve));
     theirs.send(hello);
     for (const end = performance.now() + 2 * PATIENCE; performance.now() < end; );
     channel.handle_read = () => {
