@@ -1,16 +1,6 @@
 /** What networks do to connections: packets lost, late, doubled, out of turn; peers that vanish. */
 import { createHash } from 'node:crypto';
-import {
-  IPPROTO_TCP,
-  type OSError,
-  SO_KEEPALIVE,
-  SOL_SOCKET,
-  type Socket,
-  TCP_KEEPCNT,
-  TCP_KEEPIDLE,
-  TCP_KEEPINTVL,
-  TCP_USER_TIMEOUT,
-} from '@asyncore/socket';
+import { IPPROTO_TCP, type OSError, type Socket, TCP_USER_TIMEOUT } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import { onEveryPoller, Recorder, Sender, Stage } from '../support.js';
 import { unable, Wire } from './wire.js';
@@ -28,11 +18,7 @@ describe.skipIf(unable !== '')(`over a wire${unable}`, () => {
       const stage = new Stage(use_poll);
       const wire = new Wire();
       const [ours] = wire.connection();
-      ours.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1);
-      for (const option of [TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT]) {
-        ours.setsockopt(IPPROTO_TCP, Number(option), 1);
-      }
-      new Recorder(stage, ours);
+      new Recorder(stage, ours).set_keep_alive({ idle: 1, interval: 1, count: 1 });
       wire.cut();
       await stage.until('close');
       expect(stage.trace).toEqual(['close']);
@@ -42,7 +28,8 @@ describe.skipIf(unable !== '')(`over a wire${unable}`, () => {
       const stage = new Stage(use_poll);
       const wire = new Wire();
       const [ours] = wire.connection();
-      const sender = new Sender(stage, giveUpAfter(300, ours));
+      const sender = new Sender(stage, ours);
+      sender.set_keep_alive({ user_timeout: 0.3 });
       wire.cut();
       sender.send(Buffer.alloc(8 << 20));
       await stage.until('close');
