@@ -42,7 +42,7 @@ const TERMINATORS = ['\r\n', '\n', 'b\r', 'aab', ['\r\n', '\n'], ['ab', 'b\r\n']
 const HELD = 2;
 const SIZES = [0, 1, 2, 10, 100, 5000, 70_000, 300_000];
 /** Long enough for a machine that is busy; a round that hangs is a failure. */
-const PATIENCE = 10_000;
+const PATIENCE = Number(process.env.ASYNCORE_TEST_PATIENCE ?? 10) * 1000;
 /** Values of `timeout`, in seconds: while there is something to do none is to be reached. */
 const TIMEOUTS = [0, 60];
 const SHORT = 0.005;

@@ -1,7 +1,7 @@
 /** What the tests of async_chat stand on: real sockets in a map of their own, on every poller. */
 import { async_chat, type Terminator } from '@asyncore/chat';
 import { dispatcher, type Socket } from '@asyncore/core';
-import { Stage as CoreStage } from '../../core/test/stage.js';
+import { Stage as CoreStage, PATIENCE } from '../../core/test/stage.js';
 
 export { onEveryPoller, type UsePoll } from '../../core/test/stage.js';
 
@@ -13,7 +13,7 @@ export class Stage extends CoreStage {
 
   /** Runs the loop, pass by pass, until `happened` says so; it fails after so many seconds. */
   override async until(happened: () => boolean, seconds = 10): Promise<void> {
-    const end = performance.now() + seconds * 1000;
+    const end = performance.now() + 1000 * Math.max(seconds, PATIENCE);
     while (!happened()) {
       if (performance.now() > end) throw new Error(`not until ${happened}`);
       if (this.map.size === 0) throw new Error(`all are closed, and not until ${happened}`);

@@ -313,7 +313,7 @@ onEveryPoller((use_poll) => {
       setTimeout(() => {
         channel.connected = true;
       }, 5);
-      await stage.loop({ signal: AbortSignal.timeout(100) });
+      await stage.loop();
     });
 
     it('a predicate is asked on every pass', async () => {

@@ -26,7 +26,7 @@ function run(program: string, env = {}) {
   return spawnSync(process.execPath, ['--input-type=module', '-e', program], {
     encoding: 'utf8',
     env: { ...process.env, ...env },
-    timeout: 10_000,
+    timeout: 60_000,
   });
 }
 

@@ -11,6 +11,9 @@ export function onEveryPoller(body: (use_poll: UsePoll) => void): void {
   describe('default', () => body(undefined));
 }
 
+/** How many seconds something may take to happen, at least. */
+export const PATIENCE = Number(process.env.ASYNCORE_TEST_PATIENCE ?? 4);
+
 const stages: Stage[] = [];
 
 afterEach(() => {
@@ -48,7 +51,7 @@ export class Stage {
     const happened = () => (typeof what === 'string' ? this.trace.includes(what) : what());
     const end = new AbortController();
     const late = () => end.abort(new Error(`not until ${what}, but: ${this.trace.join(', ')}`));
-    const timer = setTimeout(late, 4000);
+    const timer = setTimeout(late, PATIENCE * 1000);
     // After the handlers of this pass.
     this.#heard = () => happened() && queueMicrotask(() => end.abort('happened'));
     try {

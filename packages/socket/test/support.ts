@@ -224,7 +224,7 @@ export function run(source: string, ...flags: string[]) {
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
     [...flags, '--input-type=module', '--eval', source],
-    { cwd: root, encoding: 'utf8', timeout: 30_000 },
+    { cwd: root, encoding: 'utf8', timeout: 60_000 },
   );
   return { status, signal, stdout: stdout.trim(), stderr };
 }

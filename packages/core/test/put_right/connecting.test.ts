@@ -149,7 +149,8 @@ onEveryPoller((use_poll) => {
     it('connects again', async () => {
       const stage = new Stage(use_poll);
       const channel = connecting(new Persistent(stage), refusing());
-      setTimeout(() => channel.connect(listener().getsockname()), 10);
+      await stage.until('failed ECONNREFUSED');
+      setTimeout(() => channel.connect(listener().getsockname()));
       await stage.until('connect');
       await stage.passes();
       expect(stage.trace).toEqual(['failed ECONNREFUSED', 'connect']);
