@@ -42,13 +42,11 @@ const options = [
   `log_path=${join(copy, 'reports/report')}`,
 ];
 
-const passed = test(
-  'sanitized',
-  PACKAGES,
-  copy,
-  `LD_PRELOAD="${runtime}" ASAN_OPTIONS="${options.join(':')}" exec`,
-  LEFT_OUT,
-);
+const passed = test('sanitized', copy, {
+  packages: PACKAGES,
+  command: `LD_PRELOAD="${runtime}" ASAN_OPTIONS="${options.join(':')}" exec`,
+  leftOut: LEFT_OUT,
+});
 const found = reports(copy);
 for (const report of found) console.error(report);
 process.exit(passed && found.length === 0 ? 0 : 1);

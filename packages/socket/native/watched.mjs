@@ -28,15 +28,17 @@ export function compileCopy(name, flags) {
 /**
  * Runs the tests that the command line names (packages, and what is for vitest), by default those of
  * `packages`, with the binary of `copy`; true if all passed. `command` is what the shell shall have
- * before Node's own path, `leftOut` what the names of tests that are not run contain, and why.
+ * before Node's own path, unless it is given `unwatched`; `leftOut` is what the names of tests that
+ * are not run contain, and why.
  */
-export function test(tool, packages, copy, command, leftOut) {
+export function test(tool, copy, { packages, command, unwatched = '--none', leftOut }) {
   const [real, node, preload] = [process.execPath, join(copy, 'node'), join(copy, 'preload.cjs')];
   writeFileSync(
     node,
     `#!/bin/sh
 # A library that the test preloads goes together with no tool.
 [ -z "$LD_PRELOAD" ] || exec "${real}" "$@"
+case " $* " in *" ${unwatched} "*) exec "${real}" "$@" ;; esac
 ASYNCORE_WATCHED=1 ${command} "${real}" "$@"
 `,
     { mode: 0o755 },
