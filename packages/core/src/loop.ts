@@ -247,11 +247,12 @@ class Loop {
   }
 
   #pass(): void {
-    // One since prepare may have changed the answers.
+    const isLook = this.#served > 0;
+    // A synchronous pass since prepare may have changed the answers.
     if (this.#passes !== this.#channels.passes) this.#prepare();
     if (this.#ended) return;
     const count = this.#poller.wait(this.#pairs, 0);
-    if (count === 0 && this.#served > 0) {
+    if (count === 0 && isLook) {
       this.#served = 0;
       this.#inVain += 1;
       return;
