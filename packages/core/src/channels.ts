@@ -58,7 +58,7 @@ export class Channels {
   }
 
   /** The registration of `channel`, which is in the map under `fd`. */
-  of(fd: number, channel: channel): Registration {
+  register(fd: number, channel: channel): Registration {
     const known = this.#registrations[fd];
     if (known?.channel === channel && !known.gone) return known;
     this.drop(fd);
@@ -87,7 +87,7 @@ export class Channels {
   /** All of the map's registrations as it is now, in its order. */
   all(): Registration[] {
     for (const { fd } of this.#known()) if (!this.map.has(fd)) this.drop(fd);
-    return Array.from(this.map, ([fd, channel]) => this.of(fd, channel));
+    return Array.from(this.map, ([fd, channel]) => this.register(fd, channel));
   }
 
   /** Tells `listener` of all channels and of every change from now on, until `ignore`. */
@@ -115,7 +115,7 @@ export class Channels {
       if (map.get(fd) === channel) this.drop(fd); // put there anew: the descriptor may be another
       set.call(map, fd, channel);
       const now = map.get(fd); // a map of another class may have put something else there
-      if (now !== undefined) this.of(fd, now);
+      if (now !== undefined) this.register(fd, now);
       return map;
     });
     this.#cover('delete', (fd) => {
