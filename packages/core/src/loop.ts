@@ -262,6 +262,7 @@ class Loop {
     this.#dispatch(count, this.#channels.tick());
     if (this.#ended) return;
     this.#askChanged();
+    if (this.#ended) return;
     this.#endPass();
     this.#lookAgain(count);
   }

@@ -31,6 +31,32 @@ onEveryPoller((use_poll) => {
     for (const sock of peers.flat()) sock.close();
   });
 
+  it('a loop that ends when it asks after a pass leaves alone one begun since', async () => {
+    const map = new Map();
+    const aborter = new AbortController();
+    const [[sock, peer], [lost, far]] = [socketpair(), socketpair()];
+    const channel = new dispatcher(sock, map);
+    const closed = new dispatcher(lost, map);
+    let next: Promise<void> | undefined;
+    closed.handle_close = () => {
+      aborter.abort(new Error('stop'));
+      closed.close();
+      next = loop({ map, use_poll });
+    };
+    channel.handle_read = () => {
+      channel.recv(1);
+      close(lost.fileno());
+      closed.handle_write = () => {}; // the kernel is to be told, and refuses
+    };
+    peer.send(Buffer.from('x'));
+    const { signal } = aborter;
+    await expect(loop({ map, use_poll, signal, count: 1 })).rejects.toThrow('stop');
+    setTimeout(() => channel.close(), 5); // it waits by then
+    await next;
+    expect(Object.hasOwn(map, 'set')).toBe(false);
+    for (const each of [peer, far]) each.close();
+  });
+
   it('a socket closed by others while a duplicate lives does not set the loop spinning', async () => {
     const map = new Map();
     const waits = [select, poll, epoll].map(({ prototype }) => vi.spyOn(prototype, 'wait'));
