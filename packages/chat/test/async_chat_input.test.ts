@@ -1,7 +1,7 @@
 /** What comes in: terminators, limits, and handlers that close or change their mind. */
 import { async_chat, type Terminator } from '@asyncore/chat';
 import { poll, poll2, read, type Socket } from '@asyncore/core';
-import { socketpair } from '@asyncore/socket';
+import { SO_LINGER, SOL_SOCKET, socketpair } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import { b, Chat, connected, onEveryPoller, Stage } from './support.js';
 
@@ -78,6 +78,50 @@ onEveryPoller((use_poll) => {
       theirs.close();
       await stage.loop();
       expect([chat.contents, chat.buffer, chat.said]).toEqual([['one', 'two'], 'three', ['close']]);
+    },
+  );
+
+  it.each([poll, poll2])(
+    'a $name within found_terminator waits for others, not to read on',
+    async (pass) => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = stage.pair();
+      const chat = new Chat(stage, '\n', ours);
+      const { found_terminator } = chat;
+      let lasted = 0;
+      chat.found_terminator = () => {
+        chat.found_terminator = found_terminator;
+        found_terminator.call(chat);
+        theirs.send(b('two\n'));
+        const start = performance.now();
+        pass(0.05, stage.map);
+        lasted = performance.now() - start;
+      };
+      theirs.send(b('one\n'));
+      await stage.until(() => chat.contents.length === 2);
+      expect(lasted).toBeGreaterThan(45);
+      theirs.close();
+    },
+  );
+
+  it.each([poll, poll2])(
+    'a $name within found_terminator that cannot send does not overtake what came before it',
+    async (pass) => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = stage.pair();
+      const chat = new Chat(stage, '\n', ours);
+      const { found_terminator } = chat;
+      chat.found_terminator = () => {
+        found_terminator.call(chat);
+        theirs.setsockopt(SOL_SOCKET, SO_LINGER, Int32Array.of(1, 0));
+        theirs.close();
+        chat.push(b('answer'));
+        chat.found_terminator = found_terminator;
+        pass(0, stage.map);
+      };
+      theirs.send(b('one\ntwo\n'));
+      await stage.loop();
+      expect([chat.contents, chat.said]).toEqual([['one', 'two'], ['close']]);
     },
   );
 

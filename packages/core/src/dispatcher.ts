@@ -450,7 +450,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EAGAIN' || code === 'EWOULDBLOCK') return 0;
       if (!is_disconnected(error, this.#established())) throw error;
-      this.handle_close_event();
+      if (!this._is_handing_on) this.handle_close_event();
       return 0;
     }
   }
@@ -688,7 +688,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
   handle_read_event(): void {
     if (this.accepting) {
       settle(this, this.handle_accept());
-    } else if (this.#ready() && !this._is_handing_on) {
+    } else if (this.#ready()) {
       settle(this, this.handle_read());
     }
   }
@@ -786,7 +786,7 @@ export class dispatcher<S extends socket_like = Socket> implements channel {
 
   /** @hidden */
   [interest](): number {
-    const readable = this.readable();
+    const readable = this.readable() && !this._is_handing_on;
     const writable = this.writable() && !this.accepting && !this.#gone;
     if (this.#lookup !== null) return this.#lookedUp() ? DUE : 0;
     if (this.#over || this.#listening?.isResting() || this.#isFull()) return 0;
