@@ -29,7 +29,7 @@ import {
 const RDHUP = POLLRDHUP ?? 0;
 const ENDED = POLLERR | POLLHUP | POLLNVAL | RDHUP;
 
-/** What to do for a channel, in this order; a bit each. */
+/** What to do for a channel, a bit each. */
 const READ = 1;
 const WRITE = 2;
 const URGENT = 4;
