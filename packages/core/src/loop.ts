@@ -153,6 +153,7 @@ class Loop {
     this.#reject = reject;
     this.#left = settings.count;
     this.#channels = Channels.of(settings.map);
+    this.#channels.all(); // what is no channel throws, before anything is open
     this.#queue = newQueue();
     this.#poller =
       settings.use_poll === null ? this.#queue : settings.use_poll ? new poll() : new select();

@@ -208,6 +208,14 @@ it('the process ends when the loop was aborted', () => {
   expect([stdout, status]).toEqual(['TimeoutError\n', 0]);
 });
 
+it('the process ends when the loop could not begin, since its map holds no channel', () => {
+  const { stdout, status } = run(`
+    import { loop } from '@asyncore/core';
+    await loop({ map: new Map([[5, null]]) }).catch((error) => console.log(error.name));
+  `);
+  expect([stdout, status]).toEqual(['TypeError\n', 0]);
+});
+
 it('ExitNow from an async handler is not lost when its loop has ended', () => {
   const { stderr, status } = run(`
     import { dispatcher, ExitNow, loop } from '@asyncore/core';
