@@ -106,8 +106,6 @@ function checkedOptions(options: loop_options): Settings {
 
 /** What a regular file is always ready for: it has no urgent bytes, and nobody can hang up. */
 const ALWAYS = POLLIN | POLLOUT;
-/** So many events, and Node's own loop goes on, for its timers to be on time. */
-const MOST_SERVED = 128;
 /** After so many in a row that found nothing, only one pass in as many is followed by another at once. */
 const LOOKS_IN_VAIN = 8;
 const debug = debuglog('asyncore');
@@ -126,8 +124,9 @@ class Loop {
   #haunted = false;
   #watcher: Watcher;
   #pairs = new Int32Array(1024);
-  /** Events in this turn of Node's loop, if another pass is to follow in it, and such that found none. */
-  #served = 0;
+  /** A pass has found something: the next one, in the same turn of Node's loop, looks for more. */
+  #isLook = false;
+  /** How many in a row found nothing. */
   #inVain = 0;
 
   /** Those to ask before the next wait, those to ask always, those ready without being told. */
@@ -174,7 +173,7 @@ class Loop {
       this.#queue.fileno(),
       () => {
         this.#guarded(this.#pass);
-        return this.#served > 0 && !this.#ended;
+        return this.#isLook && !this.#ended;
       },
       () => this.#guarded(this.#prepare),
     );
@@ -202,7 +201,7 @@ class Loop {
   // ---- a pass ----
 
   #prepare(): void {
-    this.#served = 0;
+    this.#isLook = false;
     this.#askChanged();
     for (const registration of this.#restless) {
       this.#ask(registration);
@@ -248,13 +247,13 @@ class Loop {
   }
 
   #pass(): void {
-    const isLook = this.#served > 0;
+    const isLook = this.#isLook;
+    this.#isLook = false;
     // A synchronous pass since prepare may have changed the answers.
     if (this.#passes !== this.#channels.passes) this.#prepare();
     if (this.#ended) return;
     const count = this.#poller.wait(this.#pairs, 0);
     if (count === 0 && isLook) {
-      this.#served = 0;
       this.#inVain += 1;
       return;
     }
@@ -265,15 +264,13 @@ class Loop {
     this.#askChanged();
     if (this.#ended) return;
     this.#endPass();
-    this.#lookAgain(count);
+    if (isLook) this.#inVain = 0;
+    this.#isLook = count > 0 && this.#poller === this.#queue && this.#isLikely();
   }
 
-  /** Sees to it that a pass follows at once, if there is likely to be something for it. */
-  #lookAgain(count: number): void {
-    if (this.#served > 0) this.#inVain = 0;
-    this.#served += count;
-    const isLikely = this.#inVain < LOOKS_IN_VAIN || ++this.#inVain % LOOKS_IN_VAIN === 0;
-    if (!isLikely || this.#served >= MOST_SERVED || this.#poller !== this.#queue) this.#served = 0;
+  /** Whether there may be more already. */
+  #isLikely(): boolean {
+    return this.#inVain < LOOKS_IN_VAIN || ++this.#inVain % LOOKS_IN_VAIN === 0;
   }
 
   #dispatch(count: number, wait: number): void {
@@ -408,6 +405,7 @@ class Loop {
   #wholePass(): void {
     this.#prepare();
     if (!this.#ended) this.#pass();
+    this.#isLook = false;
   }
 
   // ---- the end ----

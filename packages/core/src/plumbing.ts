@@ -33,14 +33,15 @@ export const over = Symbol('asyncore.over');
 /** `channel[registered]`: its registration in its own map, kept there to be found at once. */
 export const registered = Symbol('asyncore.registered');
 
-/** On a predicate: its answer changes only with `_changed()`, so that it need not be asked. */
+/** On a predicate, itself: its answer changes only with `_changed()`, so that it need not be asked. */
 const settled = Symbol('asyncore.settled');
 
-type Predicate = ((...args: never[]) => unknown) & { [settled]?: true };
+type Predicate = ((...args: never[]) => unknown) & { [settled]?: unknown };
 
 /** Whether a predicate's answer changes only with `_changed()`. */
 export function is_settled(predicate: Predicate | undefined): boolean {
-  return predicate?.[settled] === true;
+  // Another function may inherit it, or wrap one that has it.
+  return predicate !== undefined && predicate[settled] === predicate;
 }
 
 export interface Changing {
@@ -56,7 +57,7 @@ export function settle_predicates<T extends Changing, K extends keyof T & string
   prototype: T,
   ...names: K[]
 ): void {
-  for (const name of names) (prototype[name] as Predicate)[settled] = true;
+  for (const name of names) (prototype[name] as Predicate)[settled] = prototype[name];
   announce_assignment(prototype, ...names);
 }
 

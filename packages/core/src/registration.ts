@@ -37,7 +37,7 @@ const END = 8;
 const NOTICE = 16;
 /** With END: there is something to read all the same. */
 const UNREAD = 32;
-export const ALL = 63;
+export const ALL = READ | WRITE | URGENT | END | UNREAD | NOTICE;
 /** In asyncore's poll, with select(2), all reads come first, then all writes, and so on. */
 export const BY_KIND = [READ, WRITE, URGENT, END | UNREAD | NOTICE];
 

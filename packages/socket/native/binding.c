@@ -38,7 +38,7 @@ static void free_state(napi_env env, void* data, void* hint) {
   free(data);
 }
 
-/* What digest.mjs says of the sources, so that a binary made of other ones can be told. */
+/* What digest.cjs says of the sources, so that a binary made of other ones can be told. */
 static void export_sources(napi_env env, napi_value exports) {
   napi_value digest;
   napi_create_string_utf8(env, STRING(SOURCES), NAPI_AUTO_LENGTH, &digest);

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { compile } from './compile.mjs';
-import { digest } from './digest.mjs';
+import { digest } from './digest.cjs';
 
 const folder = dirname(import.meta.dirname);
 const binary = join(folder, 'build/Release/asyncore_socket.node');

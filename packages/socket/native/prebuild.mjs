@@ -5,7 +5,7 @@
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { digest } from './digest.mjs';
+import { digest } from './digest.cjs';
 
 const folder = dirname(import.meta.dirname);
 const supported = [

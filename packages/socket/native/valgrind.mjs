@@ -17,6 +17,7 @@ const LEFT_OUT = [
     '(doubles with the input|is well below a second|stays quick)',
     'measures time, of TypeScript only',
   ],
+  ['(as long as they find something|true again in the same turn)', 'has a millisecond for it'],
   ['larger than the memory it takes', 'valgrind’s own memory counts too'],
   ['2000 (readers|writers)', 'so many take minutes; 450 of them are run'],
 ];

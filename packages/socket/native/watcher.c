@@ -18,6 +18,7 @@
  * call because microtasks run at the call's end and may ask for more.
  */
 enum { NOTHING = 0, NEXT_TURN = 1, BEFORE_WAITING = 2 };
+#define LONGEST 1000000 /* nanoseconds of looking again, for Node's timers to be on time */
 #define MOST_CALLS 1000 /* in one turn, so that a chain of promises cannot hold up Node for ever */
 
 struct watcher {
@@ -64,9 +65,9 @@ static bool call_back(struct watcher* watcher, napi_ref ref) {
 /* Asked to, it looks into the queue once more without a turn of Node's loop, which costs more. */
 static void on_ready(uv_poll_t* handle, int status, int events) {
   struct watcher* watcher = handle->data;
-  int calls = 0;
+  uint64_t end = uv_hrtime() + LONGEST;
   while (call_back(watcher, watcher->on_ready)) {
-    if (watcher->closing > 0 || *watcher->word != NOTHING || ++calls == MOST_CALLS) return;
+    if (watcher->closing > 0 || *watcher->word != NOTHING || uv_hrtime() > end) return;
   }
 }
 

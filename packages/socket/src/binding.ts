@@ -115,7 +115,7 @@ function load(): Binding {
   const require = createRequire(import.meta.url);
   const folder = fileURLToPath(new URL('..', import.meta.url));
   // Only a checkout has this file. What is published was compared when it was packed.
-  const digest = join(folder, 'native/digest.mjs');
+  const digest = join(folder, 'native/digest.cjs');
   const compile = existsSync(digest)
     ? 'npm run setup'
     : `npx node-gyp rebuild --directory=${JSON.stringify(folder)}`;

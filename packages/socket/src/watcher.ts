@@ -14,7 +14,7 @@ export const BEFORE_WAITING = 2;
  * Lets Node's event loop wait for a kernel queue (epoll or kqueue). `ready` is called when
  * something in the queue is ready, `prepare` just before Node would wait, if `pending` asks for it.
  * When `ready` returns true it is called again at once, after the microtasks, whatever the queue
- * says: at most a thousand times in one turn of Node's loop, and not when something is pending.
+ * says, but not when something is pending, or a millisecond after the first call.
  * Keeps the process alive, and the queue open, until closed.
  */
 export class Watcher {

@@ -52,7 +52,7 @@ describe('a copy of this package', () => {
   });
 
   describe('as it is published', () => {
-    beforeEach(() => rmSync(at('native/digest.mjs')));
+    beforeEach(() => rmSync(at('native/digest.cjs')));
 
     it('is loaded without that check', () => {
       changeSource();

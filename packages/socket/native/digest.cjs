@@ -1,0 +1,16 @@
+/**
+ * What a binary is made of: compiled into it, so that one of other sources can be told. A CommonJS
+ * module because the import of the package cannot wait for another kind on every Node.
+ */
+const { createHash } = require('node:crypto');
+const { readdirSync, readFileSync } = require('node:fs');
+const { join } = require('node:path');
+
+exports.digest = () => {
+  const hash = createHash('sha256');
+  const sources = readdirSync(__dirname).filter((name) => /\.[ch]$/.test(name));
+  for (const name of ['../binding.gyp', ...sources.sort()]) {
+    hash.update(`${name}\0`).update(readFileSync(join(__dirname, name)));
+  }
+  return hash.digest('hex');
+};
