@@ -18,6 +18,7 @@ const LEFT_OUT = [
     'measures time, of TypeScript only',
   ],
   ['(as long as they find something|true again in the same turn)', 'has a millisecond for it'],
+  ['(rain of signals|what a signal handler sends)', 'more signals come than it can deliver'],
   ['larger than the memory it takes', 'valgrind’s own memory counts too'],
   ['2000 (readers|writers)', 'so many take minutes; 450 of them are run'],
 ];
