@@ -55,7 +55,7 @@ export function behaviour(
     socket.resume();
     await Promise.race([
       new Promise((closed) => socket.on('close', closed)),
-      // Who waits for more does not close: such a peer has waited long enough by then.
+      // Proves nothing and is waited for by nothing: who waits for more does not close, so this peer leaves.
       new Promise((resolve) => setTimeout(resolve, 100)),
     ]);
     socket.destroy();
