@@ -1,14 +1,14 @@
 import {
+  announce_changes,
   bytes,
   dispatcher,
-  gather,
+  endpoint,
   handling,
-  output_queue,
-  outside,
+  type Output,
+  run_as_handler,
   type Socket,
   settle,
-  settle_predicates,
-  type socket_like,
+  type Transport,
 } from '@asyncore/core';
 import { encoded, encoding } from './encoding.js';
 import { producer_fifo } from './producer_fifo.js';
@@ -19,10 +19,6 @@ import {
   terminator_matcher,
 } from './terminator_matcher.js';
 
-/** Sends of `ac_out_buffer_size` in one go, so that other channels get their turn. */
-const MOST_SENDS = 16;
-const MOST_CHUNKS = 64;
-
 type Text = string;
 
 /**
@@ -32,35 +28,41 @@ type Text = string;
  *
  * https://docs.python.org/3.11/library/asynchat.html#asynchat.async_chat
  */
-export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
-  /** What one recv(2) asks for, in bytes. */
-  ac_in_buffer_size = 65536;
-  /** What one send(2) is given at most, in bytes. */
-  ac_out_buffer_size = 65536;
-  /** More bytes than this waiting to be sent and `push` returns false; 0: no limit. */
-  ac_out_high_water = 0;
-  /** The most bytes to collect before a terminator (see `handle_overflow`); 0: no limit. */
-  max_incoming = 0;
-  /** Whether strings may be pushed; they are encoded as `encoding`. */
-  use_encoding: boolean | number = false;
-  /** Any encoding of Node's; Python's spelling will do, `'latin-1'`. */
-  encoding = 'latin1';
+export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
+  // As in Python, the class has the usual values: a subclass or an instance may set its own.
+
+  /** What one recv(2) asks for, in bytes. Default 65536. */
+  declare ac_in_buffer_size: number;
+  /** What one send(2) is given at most, in bytes. Default 65536. */
+  declare ac_out_buffer_size: number;
+  /** More bytes than this waiting to be sent and `push` returns false; 0: no limit. Default 0. */
+  declare ac_out_high_water: number;
+  /** The most bytes to collect before a terminator (see `handle_overflow`); 0: no limit. Default 0. */
+  declare max_incoming: number;
+  /** Whether strings may be pushed; they are encoded as `encoding`. Default false. */
+  declare use_encoding: boolean | number;
+  /** Any encoding of Node's; Python's spelling will do, `'latin-1'`. Default 'latin1'. */
+  declare encoding: string;
+
+  static {
+    Object.assign(async_chat.prototype, {
+      ac_in_buffer_size: 65536,
+      ac_out_buffer_size: 65536,
+      ac_out_high_water: 0,
+      max_incoming: 0,
+      use_encoding: false,
+      encoding: 'latin1',
+    } satisfies Partial<async_chat>);
+  }
+
   /** What `_collect_incoming_data` has collected. */
   incoming: Buffer[] = [];
 
   readonly #matcher = new terminator_matcher(new Consumer(this));
-  /** What is still to be sent: bytes, and behind them, from the first producer on, the rest. */
-  #queue = new output_queue();
-  #fifo = new producer_fifo(() => outside(this, () => this.initiate_send()));
-  /** `push` has said no, and the channel does not read. */
-  #full = false;
-  #sending = false;
-  /** The output goes out when the running handler returns. */
-  #gathered = false;
-  /** The peer will send no more; the channel closes when everything is sent. */
-  #ending = false;
-  /** The channel is closing right now. */
-  #leaving = false;
+  /** The attribute `terminator` of the class or the instance, as it was last taken. */
+  #attribute: unknown;
+  /** A handler of the input is waiting for a promise, or there is too much output: no parsing. */
+  #pending = 0;
 
   // ---- input ----
 
@@ -109,10 +111,70 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
     return this.#matcher.terminator;
   }
 
+  // Some Python programs set the attribute `terminator`, of an instance or the class. It is not
+  // declared, so that a class may have it as a field, which then hides the accessor here.
+  static {
+    Object.defineProperty(async_chat.prototype, 'terminator', {
+      configurable: true,
+      get(this: async_chat) {
+        return #matcher in this ? this.get_terminator() : undefined;
+      },
+      set(this: async_chat, value: Terminator) {
+        if (#matcher in this) this.set_terminator(value);
+        else Object.defineProperty(this, 'terminator', { value, writable: true }); // a prototype
+      },
+    });
+  }
+
+  /** Takes what a field of the class, or its prototype, has as terminator. */
+  #takeAttribute(): void {
+    const value = (this as { terminator?: unknown }).terminator;
+    if (value === this.#matcher.terminator || value === this.#attribute) return;
+    this.#attribute = value;
+    this.set_terminator(value as Terminator); // which checks it
+  }
+
+  /** Receives, and hands on what comes. When there is nothing it returns, as asynchat's does. */
   override handle_read(): void {
-    const data: Buffer | Text = this.recv(this.ac_in_buffer_size);
+    let data: Buffer | Text;
+    try {
+      data = this.recv(this.ac_in_buffer_size);
+    } catch (error) {
+      const { code } = Object(error) as NodeJS.ErrnoException;
+      if (code === 'EAGAIN' || code === 'EWOULDBLOCK') return;
+      throw error;
+    }
+    this.#takeAttribute();
     // A recv of the subclass's own may give a string, as in asynchat.
     this.#matcher.feed(typeof data === 'string' ? encoded(data, this.encoding) : data);
+  }
+
+  /**
+   * What a method of the input gave. While it is a promise that is pending, nothing more is parsed,
+   * and what comes is parsed afterwards, in order: a Python handler that blocks does just so.
+   */
+  _input_handled(result: unknown): void {
+    const { life } = this[endpoint];
+    const isPending = settle(this, result, undefined, () => {
+      if (this[endpoint].life === life) handling(this, () => this.#goOn());
+    });
+    if (!isPending) return;
+    this.#pending += 1;
+    this.#matcher.pause();
+    this._changed();
+  }
+
+  #goOn(): void {
+    this.#pending -= 1;
+    this.#resume();
+  }
+
+  #resume(): void {
+    if (this.#pending === 0 && !this.#isFull && this.connected) this.#matcher.resume();
+  }
+
+  get #isFull(): boolean {
+    return this[endpoint].output?.isFull === true;
   }
 
   /**
@@ -126,28 +188,46 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
 
   // ---- output ----
 
+  override _output(): Output {
+    const output = this[endpoint].makeOutput();
+    output.source ??= new producer_fifo(
+      () => run_as_handler(this, () => this.initiate_send()),
+      () => (this.use_encoding ? this.encoding : null),
+    );
+    return output;
+  }
+
+  override get _send_size(): number {
+    return this.ac_out_buffer_size;
+  }
+
   /**
    * Queues bytes, which must not be changed until they are sent. They go out together with all else
    * that a handler pushes when that returns, at once when pushed from elsewhere, and no later than
-   * `close`. Returns whether no more than `ac_out_high_water` bytes are waiting now; after false
-   * `handle_drain` follows.
+   * `close`. On a socket that keeps message borders each push is a message. Returns whether no more
+   * than `ac_out_high_water` bytes are waiting now; after false `handle_drain` follows. After `close`,
+   * `close_when_done` or `shutdown` a push is refused with a line in the log, and false comes back.
    *
    * @throws TypeError for what is not bytes; a string needs `use_encoding`
    */
   push(data: ArrayBufferView | Text): boolean {
     const chunk = typeof data === 'string' && this.use_encoding ? data : bytes(data as Uint8Array);
-    if (this.#refuses('push')) return false;
-    const isWaiting = this.#isWaiting();
-    if (this.#fifo.length > 0) {
-      this.#fifo.push(typeof chunk === 'string' ? encoded(chunk, this.encoding) : chunk);
+    const output = this._output();
+    if (output.refuses('push')) return false;
+    const { isWaiting } = output;
+    const fifo = output.source as producer_fifo; // which _output has made
+    if (fifo.length > 0) {
+      fifo.push(typeof chunk === 'string' ? encoded(chunk, this.encoding) : chunk);
     } else if (typeof chunk === 'string') {
-      this.#queue.push_text(chunk, encoding(this.encoding));
+      output.queue.push_text(chunk, encoding(this.encoding));
     } else {
-      this.#queue.push(chunk);
+      output.queue.push(chunk);
     }
-    if (!isWaiting) this.#sendSoon();
-    this.#heedHighWater();
-    return !this.#full;
+    output.given(isWaiting);
+    if (output.mayGoOn(this.ac_out_high_water)) return true;
+    this.#matcher.pause(); // what was received already would bring more answers
+    this._changed();
+    return false;
   }
 
   /**
@@ -158,130 +238,42 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
    * @throws TypeError for what is no producer
    */
   push_with_producer(producer: Producer | ArrayBufferView): void {
-    if (this.#refuses('push_with_producer')) return;
-    const isWaiting = this.#isWaiting();
-    if (ArrayBuffer.isView(producer)) this.#fifo.push(bytes(producer));
-    else this.#fifo.push(producer ?? (undefined as never)); // null would mean close_when_done
-    if (!isWaiting) this.#sendSoon();
+    const output = this._output();
+    if (output.refuses('push_with_producer')) return;
+    const { isWaiting } = output;
+    const fifo = output.source as producer_fifo; // which _output has made
+    fifo.push(ArrayBuffer.isView(producer) ? bytes(producer) : producer);
+    output.given(isWaiting);
   }
 
-  /** Closes the channel once everything is sent. What is pushed after this is refused. */
+  /**
+   * Closes the channel once everything is sent and the peer has ended too, or `linger_time` is over.
+   * What is pushed after this is refused, and logged.
+   */
   close_when_done(): void {
     this.closing = true;
-    this.#refused = false;
-    this.#fifo.push(null);
-    this._changed();
-  }
-
-  /** That was logged. */
-  #refused = false;
-
-  #refuses(method: string): boolean {
-    if (this.closing && !this.#refused) {
-      this.#refused = true; // once: a peer may bring on any number of them
-      this.log_info(`${method} after close_when_done is refused: ${this}`, 'error');
-    }
-    return this.closing;
-  }
-
-  /** Bytes pushed and not yet sent; those that a producer may still give do not count. */
-  #unsent(): number {
-    return this.#fifo.byteLength + this.#queue.length;
-  }
-
-  /** Something is queued: what comes behind it goes out when there is room for it. */
-  #isWaiting(): boolean {
-    return this.#queue.length > 0 || this.#fifo.length > 0;
-  }
-
-  #heedHighWater(): void {
-    if (!(this.ac_out_high_water > 0 && this.#unsent() > this.ac_out_high_water)) return;
-    this.#full = true;
-    this.#matcher.pause(); // what was received already would bring more answers
-    this._changed();
+    this._output().closeWhenOut();
   }
 
   /** After `push` has returned false: no more than half of `ac_out_high_water` is left, push on. */
   handle_drain(): void {}
 
-  #isDrained(): boolean {
-    return this.#full && this.#unsent() <= this.ac_out_high_water / 2;
-  }
-
   #drain(): void {
-    if (!this.#isDrained() || !this.connected) return;
-    this.#full = false;
+    const { output } = this[endpoint];
+    if (!output?.isDrained(this.ac_out_high_water) || !this.connected) return;
+    output.drained();
     settle(this, this.handle_drain());
-    if (!this.#full) this.#matcher.resume();
+    this.#resume();
   }
 
-  #sendSoon(): void {
-    if (this.#gathered) return;
-    this.#gathered = gather(this);
-    if (!this.#gathered) this.initiate_send();
-  }
-
-  /**
-   * Sends what the kernel takes. It may be called from within itself: `send`, a producer or a handler
-   * may push, close or discard, and what they change counts from there on.
-   */
+  /** Sends what the kernel takes. It may be called from within whatever it calls. */
   initiate_send(): void {
-    this.#gathered = false;
-    if (this.#sending) return;
-    this.#sending = true;
-    try {
-      handling(this, async_chat.#send);
-    } finally {
-      this.#sending = false;
-    }
-    this._changed();
+    this[endpoint].output?.flush();
   }
 
-  static #send(chat: async_chat<socket_like>): void {
-    chat.#sendQueued();
-  }
-
-  #sendQueued(): void {
-    for (let sends = 0; sends < MOST_SENDS && this.connected; sends++) {
-      const isLast = this.#fill();
-      if (this.#queue.length > 0) {
-        if (!this.#sendOnce()) return;
-      } else {
-        if (isLast && !this.#leaving) this.handle_close_event();
-        return;
-      }
-    }
-  }
-
-  /** Pulls the next bytes into the queue, enough for one send. Whether nothing comes behind them. */
-  #fill(): boolean {
-    try {
-      while (this.#queue.length < this.ac_out_buffer_size) {
-        const piece = this.#fifo.pull(this.use_encoding ? this.encoding : null);
-        if (piece === null) return this.#ending;
-        if (typeof piece === 'string') return piece === 'close';
-        this.#queue.push(piece);
-      }
-    } catch (error) {
-      this.#sendOnce(); // what a producer gave before it failed
-      throw error;
-    }
-    return false;
-  }
-
-  /** Whether the kernel has taken all it was given, and may take more. */
-  #sendOnce(): boolean {
-    const queue = this.#queue;
-    if (queue.length === 0) return false;
-    const chunks = queue.next(MOST_CHUNKS, this.ac_out_buffer_size);
-    const given = chunks.reduce((sum, { length }) => sum + length, 0);
-    const sent = this.#sendChunks(chunks);
-    queue.consume(sent); // that queue, which may have been discarded meanwhile
-    return sent === given;
-  }
-
-  #sendChunks(chunks: readonly Uint8Array[]): number {
-    if (this.send === dispatcher.prototype.send) return this._send_chunks(chunks);
+  /** A subclass may have a `send` of its own. */
+  override _send_chunks(chunks: readonly Uint8Array[]): number {
+    if (this.send === dispatcher.prototype.send) return super._send_chunks(chunks);
     return this.send(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
   }
 
@@ -290,29 +282,35 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
     this.#matcher.discard();
     this.incoming = [];
     this.closing = false;
-    this.#forgetOutput();
-  }
-
-  #forgetOutput(): void {
-    this.#fifo.end();
-    this.#queue = new output_queue();
-    this._changed();
+    const { output } = this[endpoint];
+    output?.discard();
+    output?.forgetEnd();
   }
 
   // ---- the channel ----
 
   override readable(): boolean {
-    return !this.#full;
+    return this.#pending === 0 && !this.#isFull;
   }
 
   override writable(): boolean {
-    if (!this.connected) return this._awaits_connection;
-    if (this.#queue.length > 0 || this.#isDrained()) return true;
-    return this.#fifo.length > 0 ? !this.#fifo.waiting : this.#ending;
+    const { output, awaitsConnection } = this[endpoint];
+    if (!this.connected) return awaitsConnection;
+    return output !== null && (output.wantsRoom || output.isDrained(this.ac_out_high_water));
   }
 
-  override get _is_handing_on(): boolean {
-    return this.#matcher.running;
+  override get _holds_input(): boolean {
+    return this.#matcher.running || this.#pending > 0;
+  }
+
+  override _output_lost(): void {
+    handling(this, () => this.#resume());
+  }
+
+  override _begin(): void {
+    this.#matcher.reset();
+    this.#pending = 0;
+    this.incoming = [];
   }
 
   override handle_write(): void {
@@ -321,57 +319,25 @@ export class async_chat<S extends socket_like = Socket> extends dispatcher<S> {
     this.#drain();
   }
 
-  /** The peer may have ended its half only (`nc -N`): the default closes once everything is sent. */
-  override handle_eof(): void {
-    this.#ending = this.#isWaiting();
-    if (!this.#ending) super.handle_eof();
-  }
-
   override handle_close(): void {
     this.close();
   }
 
-  /** Whoever closes knows: that the peer is gone, which sending the rest may show, is no news. */
-  override handle_close_event(): void {
-    if (!this.#leaving) super.handle_close_event();
-  }
-
   /** Closes the channel at once. What was pushed still goes out, as far as the kernel takes it. */
   override close(): void {
-    const { socket } = this;
-    this.#leaving = true;
-    try {
-      this.#sendAll();
-    } finally {
-      this.#leaving = false;
-      // Unless a handler has begun another connection.
-      if (this.socket === socket) this.#close();
-    }
-  }
-
-  #sendAll(): void {
-    let before: number;
-    do {
-      before = this.#queue.length;
-      this.initiate_send();
-    } while (this.#queue.length < before);
-  }
-
-  #close(): void {
-    this.#forgetOutput();
-    this.#matcher.reset();
-    this.#full = this.#ending = this.closing = false;
+    const { life } = this[endpoint];
     super.close();
+    if (this[endpoint].life === life) this.#matcher.reset();
   }
 }
 
-settle_predicates(async_chat.prototype, 'readable', 'writable');
+announce_changes(async_chat.prototype, 'readable', 'writable');
 
 /** Between the matcher and the channel, whose methods may be async. */
 class Consumer implements terminator_consumer {
-  readonly #chat: async_chat<socket_like>;
+  readonly #chat: async_chat<Transport>;
 
-  constructor(chat: async_chat<socket_like>) {
+  constructor(chat: async_chat<Transport>) {
     this.#chat = chat;
   }
 
@@ -380,15 +346,15 @@ class Consumer implements terminator_consumer {
   }
 
   collect_incoming_data(data: Buffer): void {
-    settle(this.#chat, this.#chat.collect_incoming_data(data));
+    this.#chat._input_handled(this.#chat.collect_incoming_data(data));
   }
 
   found_terminator(): void {
-    settle(this.#chat, this.#chat.found_terminator());
+    this.#chat._input_handled(this.#chat.found_terminator());
   }
 
   handle_overflow(): void {
-    settle(this.#chat, this.#chat.handle_overflow());
+    this.#chat._input_handled(this.#chat.handle_overflow());
     this.#chat.incoming = [];
   }
 }

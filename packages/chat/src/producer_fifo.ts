@@ -1,13 +1,15 @@
+import type { Source } from '@asyncore/core';
 import { type Producer, running_producer } from './running_producer.js';
 
 /**
- * What a channel has yet to send, in order: bytes, producers, and the marker behind which nothing
- * comes. A producer gives a piece only when it is pulled, so that a file larger than memory takes no
- * more of it than one piece.
+ * What a channel has yet to send behind its queue, in order: producers, and the bytes behind them. A
+ * producer gives a piece only when it is pulled, so that a file larger than memory takes no more of
+ * it than one piece.
  */
-export class producer_fifo {
+export class producer_fifo implements Source {
   private readonly ready: () => void;
-  private items: (Uint8Array | running_producer | null)[] = [];
+  private readonly encoding: () => string | null;
+  private items: (Uint8Array | running_producer)[] = [];
   private head = 0;
   /** How many bytes were pushed and not pulled; what producers may give does not count. */
   byteLength = 0;
@@ -15,12 +17,14 @@ export class producer_fifo {
   /**
    * @param ready called when it is time to `pull` again after `'wait'`, from a turn of its own: what
    * it throws nobody catches
+   * @param encoding gives that of producers that give strings; null if they may not
    */
-  constructor(ready: () => void) {
+  constructor(ready: () => void, encoding: () => string | null = () => null) {
     this.ready = ready;
+    this.encoding = encoding;
   }
 
-  /** How many items there are: byte arrays, producers, the marker. */
+  /** How many items there are: byte arrays and producers. */
   get length(): number {
     return this.items.length - this.head;
   }
@@ -31,33 +35,28 @@ export class producer_fifo {
     return item instanceof running_producer && item.waiting;
   }
 
-  /**
-   * @param item bytes, a producer, or null for the marker
-   * @throws TypeError when it is none of these
-   */
-  push(item: Uint8Array | Producer | null): void {
-    const plain = item === null || item instanceof Uint8Array;
-    this.items.push(plain ? item : new running_producer(item, this.ready));
-    if (item instanceof Uint8Array) this.byteLength += item.byteLength;
+  /** @throws TypeError when `item` is neither bytes nor a producer */
+  push(item: Uint8Array | Producer): void {
+    const isBytes = item instanceof Uint8Array;
+    this.items.push(isBytes ? item : new running_producer(item, this.ready));
+    if (isBytes) this.byteLength += item.byteLength;
   }
 
   /**
-   * The next bytes, never an empty array; null when there is nothing to send; `'close'` at the
-   * marker, however often; `'wait'` when a producer is `waiting`, or is itself the one who asks.
+   * The next bytes, never an empty array; null when there is nothing to send; `'wait'` when a
+   * producer is `waiting`, or is itself the one who asks.
    *
-   * @param encoding for producers that give strings; null if they may not
    * @throws what a producer throws or rejects with, and TypeError when one gives no bytes; that
    * producer is at its end, and the next pull goes on behind it
    */
-  pull(encoding: string | null = null): Uint8Array | 'wait' | 'close' | null {
+  pull(): Uint8Array | 'wait' | null {
     while (this.length > 0) {
       const item = this.items[this.head];
-      if (item === null) return 'close';
       if (item instanceof Uint8Array) {
         this.remove(item);
         if (item.length > 0) return item;
       } else {
-        const bytes = item.pull(encoding);
+        const bytes = item.pull(this.encoding());
         if (bytes === null) this.remove(item);
         else if (bytes.length > 0) return bytes;
       }

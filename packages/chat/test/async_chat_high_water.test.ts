@@ -81,7 +81,7 @@ onEveryPoller((use_poll) => {
       if (left === 0) chat.close_when_done();
     };
     chat.push(Buffer.alloc(20 * MiB));
-    await stage.until(() => peer.ended);
+    await stage.until(() => chat.said.includes('close'));
     expect(peer.length).toBeGreaterThanOrEqual(100 * MiB);
     expect(chat.said.length).toBeGreaterThan(10);
   });

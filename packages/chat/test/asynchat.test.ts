@@ -122,7 +122,7 @@ it('a recv that would block is no error', async () => {
   const stage = new Stage();
   const [ours] = stage.pair();
   const chat = new Chat(stage, null, ours);
-  expect(() => chat.handle_read()).toThrow('EAGAIN');
+  chat.handle_read(); // by hand: a subclass may do something behind it
   chat.readable = () => true;
   // As an event that comes for nothing: the loop calls it like this.
   const { read } = await import('@asyncore/core');

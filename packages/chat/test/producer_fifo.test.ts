@@ -8,24 +8,28 @@ import { describe, expect, it, vi } from 'vitest';
 import { producer_fifo } from '../dist/producer_fifo.js';
 
 /** A fifo that counts how often it was `ready`, and what can be pulled from it, waiting included. */
-function filled(...items: (Uint8Array | Producer | null)[]) {
-  const fifo = new producer_fifo(() => {
-    filled.readies += 1;
-    wake();
-  });
+function filled(...items: (Uint8Array | Producer)[]) {
+  const fifo = new producer_fifo(
+    () => {
+      filled.readies += 1;
+      wake();
+    },
+    () => filled.encoding,
+  );
   let wake = () => {};
   const filled = {
     fifo,
     readies: 0,
+    encoding: null as BufferEncoding | null,
     async pulled(encoding: BufferEncoding | null = null): Promise<string[]> {
+      filled.encoding = encoding;
       const all: string[] = [];
       for (;;) {
         const ready = new Promise<void>((resolve) => {
           wake = resolve;
         });
-        const bytes = fifo.pull(encoding);
+        const bytes = fifo.pull();
         if (bytes === null) return all;
-        if (bytes === 'close') return [...all, 'CLOSE'];
         if (bytes === 'wait') await ready;
         else all.push(Buffer.from(bytes).toString());
       }
@@ -57,7 +61,7 @@ function counted(...pieces: string[]) {
 }
 
 describe('producer_fifo', () => {
-  it('gives bytes and what producers give in the order of the pushes, then the marker', async () => {
+  it('gives bytes and what producers give in the order of the pushes', async () => {
     const { fifo, pulled } = filled(
       b('one'),
       new simple_producer(b('two three'), 4),
@@ -65,13 +69,12 @@ describe('producer_fifo', () => {
       counted('six', 'seven').generateLater(),
       Readable.from([b('eight')]),
       b('nine'),
-      null,
     );
-    expect(fifo.length).toBe(7);
+    expect(fifo.length).toBe(6);
     const pieces = ['one', 'two ', 'thre', 'e', 'four', 'five', 'six', 'seven', 'eight', 'nine'];
-    expect(await pulled()).toEqual([...pieces, 'CLOSE']);
-    expect(fifo.length).toBe(1);
-    expect(fifo.pull()).toBe('close');
+    expect(await pulled()).toEqual(pieces);
+    expect(fifo.length).toBe(0);
+    expect(fifo.pull()).toBe(null);
   });
 
   it('knows how many bytes were pushed that are not pulled', () => {
@@ -143,7 +146,9 @@ describe('producer_fifo', () => {
     const views = [new DataView(buffer, 1, 2), new Uint16Array(buffer)];
     expect(await filled(views).pulled()).toEqual(['BC', 'ABCD']);
     expect(await filled(['wait', 'close', 'é']).pulled('utf8')).toEqual(['wait', 'close', 'é']);
-    expect(filled(new simple_producer('é')).fifo.pull('latin1')).toEqual(Buffer.of(0xe9));
+    const latin1 = filled(new simple_producer('é'));
+    latin1.encoding = 'latin1';
+    expect(latin1.fifo.pull()).toEqual(Buffer.of(0xe9));
   });
 
   it.each([[undefined], ['text'], [42], [{}], [new Uint16Array(1)]])(
@@ -260,8 +265,8 @@ describe('end', () => {
 
   it('leaves a producer that is at its end alone', () => {
     const iterator = { next: () => ({ done: true, value: undefined }), return: vi.fn() };
-    const { fifo } = filled({ [Symbol.iterator]: () => iterator } as Iterable<Uint8Array>, null);
-    expect(fifo.pull()).toBe('close');
+    const { fifo } = filled({ [Symbol.iterator]: () => iterator } as Iterable<Uint8Array>);
+    expect(fifo.pull()).toBe(null);
     fifo.end();
     expect(iterator.return).not.toHaveBeenCalled();
   });

@@ -61,6 +61,8 @@ export class Chat extends async_chat {
   buffer = '';
   /** Everything else: errors, messages, handlers. */
   readonly said: string[] = [];
+  /** Peers here do not end when we do. */
+  override linger_time = 0.05;
 
   constructor(
     readonly stage: Stage,

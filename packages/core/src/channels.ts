@@ -1,6 +1,5 @@
 import type { channel, channel_map } from './channel.js';
-import type { Escape } from './handling.js';
-import { registered } from './plumbing.js';
+import type { Escape } from './handlers/escaping.js';
 import { Registration } from './registration.js';
 import { Timeouts } from './timeouts.js';
 
@@ -64,7 +63,8 @@ export class Channels {
     this.drop(fd);
     const made = new Registration(this, fd, channel, this.tick());
     this.#registrations[fd] = made;
-    if (made.channel._map === this.map) made.channel[registered] = made;
+    const { _map } = channel as { readonly _map?: channel_map };
+    if (_map === this.map) made.endpoint.watcher = made;
     made.changed();
     return made;
   }
@@ -74,7 +74,7 @@ export class Channels {
     if (known === undefined) return;
     this.#registrations[fd] = undefined;
     known.gone = true;
-    if (known.channel[registered] === known) known.channel[registered] = null;
+    if (known.endpoint.watcher === known) known.endpoint.watcher = null;
     this.timeouts.drop(known);
     this.listener?.removed(known);
   }

@@ -19,8 +19,9 @@ import {
 import { type channel_map, socket_map } from './channel.js';
 import { Channels } from './channels.js';
 import { checkMap, checkTimeout } from './checked.js';
-import { escapingTo, failed } from './handling.js';
-import { DUE } from './plumbing.js';
+import { NOTICE as DUE } from './endpoint.js';
+import { escapingTo } from './handlers/escaping.js';
+import { failed } from './handlers/handling.js';
 import { ALL, BY_KIND, type Registration } from './registration.js';
 import { LONGEST_TIMER } from './timeouts.js';
 
@@ -205,7 +206,7 @@ class Loop {
     this.#askChanged();
     for (const registration of this.#restless) {
       this.#ask(registration);
-      if (!registration.idle && !registration.restless) this.#restless.delete(registration);
+      if (!registration.restless) this.#restless.delete(registration);
     }
     if (this.#ready.size > 0) this.#passSoon();
     this.#passes = this.#channels.passes;
@@ -238,7 +239,6 @@ class Loop {
     if (registration.gone || this.#ended) return;
     const wanted = registration.ask();
     if (registration.gone || this.#ended) return; // a predicate may end the loop by its signal
-    if (registration.idle) this.#restless.add(registration);
     const { stale } = registration;
     const events = stale ? 0 : wanted & ~DUE;
     if (events !== registration.watched) this.#watch(registration, events);

@@ -2,8 +2,8 @@ import { type Poller, poll as poll_poller, select } from '@asyncore/socket';
 import { type channel_map, socket_map } from './channel.js';
 import { Channels } from './channels.js';
 import { checkMap, checkTimeout } from './checked.js';
-import { handling } from './handling.js';
-import { DUE } from './plumbing.js';
+import { NOTICE as DUE } from './endpoint.js';
+import { handling } from './handlers/handling.js';
 import { ALL, BY_KIND, type Registration } from './registration.js';
 
 /**

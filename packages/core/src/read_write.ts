@@ -1,6 +1,6 @@
 import { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI } from '@asyncore/socket';
 import type { channel } from './channel.js';
-import { handling, settle, tellClosed } from './handling.js';
+import { handling, settle, tellClosed } from './handlers/handling.js';
 
 type Handling<K extends keyof channel> = Pick<channel, K | 'handle_error'>;
 

@@ -1,5 +1,4 @@
 import {
-  OSError,
   POLLERR,
   POLLHUP,
   POLLIN,
@@ -7,24 +6,14 @@ import {
   POLLOUT,
   POLLPRI,
   POLLRDHUP,
-  poll,
-  unread,
+  state_of,
 } from '@asyncore/socket';
-import type { channel, channel_map } from './channel.js';
+import { is_announced } from './announced.js';
+import type { channel } from './channel.js';
 import type { Channels } from './channels.js';
-import { handling, settle } from './handling.js';
-import {
-  DUE,
-  due,
-  hung_up,
-  IDLE,
-  impatient,
-  interest,
-  is_settled,
-  over,
-  patience,
-  registered,
-} from './plumbing.js';
+import { NOTICE as DUE, type Endpoint, endpoint, type Served } from './endpoint.js';
+import { handling, settle } from './handlers/handling.js';
+import { PlainEndpoint } from './plain_endpoint.js';
 
 const RDHUP = POLLRDHUP ?? 0;
 const ENDED = POLLERR | POLLHUP | POLLNVAL | RDHUP;
@@ -41,19 +30,6 @@ export const ALL = READ | WRITE | URGENT | END | UNREAD | NOTICE;
 /** In asyncore's poll, with select(2), all reads come first, then all writes, and so on. */
 export const BY_KIND = [READ, WRITE, URGENT, END | UNREAD | NOTICE];
 
-/** A channel, or any object in a map, with what a dispatcher has beside. */
-type Channel = channel & {
-  [interest]?(): number;
-  [hung_up]?(state: number): boolean;
-  [due]?(): void;
-  readonly [over]?: boolean;
-  [patience]?(now: number): number;
-  [impatient]?(): void;
-  readonly timeout?: number;
-  readonly _map?: channel_map;
-  [registered]?: Registration | null;
-};
-
 /**
  * One channel under one descriptor in one map, for as long as it stays there. Events belong to a
  * registration, not to a number: a descriptor closed and used again is another one.
@@ -69,12 +45,11 @@ export class Registration {
   watched = 0;
   /** The kernel's queue refuses it because it is always ready: a regular file. */
   alwaysReady = false;
-  /** It is not told when its answer may be another. */
-  idle = false;
   /** The channel's, if it has to be looked after. */
   timeout = 0;
 
-  readonly channel: Channel;
+  readonly channel: Served;
+  readonly endpoint: Endpoint;
   /** Not waited for, although wanted: telling it again would only make the loop spin. */
   #muted = 0;
   /** What the channel answered last, and what it answered when it was put to rest. */
@@ -91,28 +66,29 @@ export class Registration {
     readonly since: number,
   ) {
     this.channel = channel;
+    this.endpoint = this.channel[endpoint] ?? new PlainEndpoint(channel, fd);
   }
 
   /** Whether the channel has to be asked on every pass, since only it knows what changes. */
   get restless(): boolean {
-    const { channel } = this;
+    const { channel, endpoint } = this;
     return (
-      channel[interest] === undefined ||
-      channel[registered] !== this || // what it tells does not come here
-      !is_settled(channel.readable) ||
-      !is_settled(channel.writable)
+      endpoint.watcher !== this || // what it tells does not come here
+      !endpoint.announces ||
+      !is_announced(channel.readable) ||
+      !is_announced(channel.writable)
     );
   }
 
   /** The socket was closed without the channel: its number may be another's by now. */
   get stale(): boolean {
-    const fd = (this.channel as { socket?: { fileno?(): number } | null }).socket?.fileno?.();
+    const fd = this.endpoint.descriptor();
     return fd !== undefined && fd !== this.fd;
   }
 
   /** Whether the channel is still there. Look after every handler: it may have closed itself. */
   get alive(): boolean {
-    return !this.gone && !this.channel[over];
+    return !this.gone && !this.endpoint.over;
   }
 
   /** It may answer otherwise than before: a loop is to ask it. */
@@ -127,8 +103,6 @@ export class Registration {
     handling(this.channel, Registration.#ask, this);
     if (this.gone) return 0;
     this.channels.timeouts.watch(this);
-    this.idle = (this.#asked & IDLE) !== 0;
-    this.#asked &= ~IDLE;
     const events = this.#asked;
     if (events !== this.#restedAt) this.#restedAt = -1;
     this.wanted = this.#restedAt < 0 ? events & ~this.#muted : 0;
@@ -136,8 +110,8 @@ export class Registration {
   }
 
   // Handlers are functions of their own rather than closures, which would be made for every event.
-  static #ask(channel: Channel, asked: Registration): void {
-    asked.#asked = channel[interest] ? channel[interest]() : plainInterest(channel);
+  static #ask(_: Served, asked: Registration): void {
+    asked.#asked = asked.endpoint.interest();
   }
 
   /** Nothing is told until the channel waits for something else than now. */
@@ -155,7 +129,7 @@ export class Registration {
     if (this.wanted & DUE) steps |= NOTICE;
     if (events & ENDED) {
       steps |= END;
-      if (unreadOf(this.fd) > 0) steps |= UNREAD;
+      if (this.endpoint.unread() > 0) steps |= UNREAD;
     }
     return steps;
   }
@@ -174,9 +148,9 @@ export class Registration {
   /** What is to be delivered, read at once. */
   static #steps = 0;
 
-  static #deliver(channel: Channel, told: Registration): void {
+  static #deliver(channel: Served, told: Registration): void {
     const steps = Registration.#steps;
-    if (steps & NOTICE) settle(channel, channel[due]?.());
+    if (steps & NOTICE) told.endpoint.notice();
     if (steps & READ && told.alive) settle(channel, channel.handle_read_event());
     if (steps & WRITE && told.alive) settle(channel, channel.handle_write_event());
     if (steps & URGENT && told.alive) settle(channel, channel.handle_expt_event());
@@ -186,13 +160,13 @@ export class Registration {
 
   /** It has made no progress for as long as it may. */
   tellTimeout(): void {
-    handling(this.channel, (channel) => channel[impatient]?.());
+    handling(this.channel, () => this.endpoint.impatient());
     if (!this.gone) this.changed();
   }
 
   /** The urgent byte may have been left unread: then wait for nothing urgent until it is gone. */
   #muteUrgent(): void {
-    this.#muted = stateOf(this.fd, POLLPRI) & POLLPRI;
+    this.#muted = state_of(this.fd, POLLPRI) & POLLPRI;
   }
 
   /**
@@ -203,44 +177,19 @@ export class Registration {
    * 3. Nothing is left to read, or it waits for the hang-up itself: it is told.
    */
   #end(isUnread: boolean): void {
-    const { channel } = this;
     if (isUnread && !(this.wanted & POLLHUP)) {
       if (!(this.wanted & (POLLIN | POLLOUT))) this.rest();
       return;
     }
     const state = this.#endState();
     if (state === 0) return; // the handler has read the error
-    if (channel[hung_up]) {
-      if (!channel[hung_up](state)) return;
-    } else {
-      settle(channel, channel.handle_close());
-    }
+    if (!this.endpoint.end(state)) return;
     if (this.alive && this.#endState() !== 0) this.rest();
   }
 
   #endState(): number {
-    return this.stale ? POLLNVAL : stateOf(this.fd, this.wanted & RDHUP) & ENDED;
-  }
-}
-
-function plainInterest(channel: channel): number {
-  const readable = channel.readable();
-  const writable = channel.writable() && !channel.accepting;
-  return (readable ? POLLIN | POLLPRI : 0) | (writable ? POLLOUT | POLLPRI : 0);
-}
-
-/** What poll(2) says of one descriptor now. */
-export function stateOf(fd: number, events: number): number {
-  const poller = new poll();
-  poller.register(fd, events);
-  return poller.poll(0)[0]?.[1] ?? 0;
-}
-
-function unreadOf(fd: number): number {
-  try {
-    return unread(fd);
-  } catch (error) {
-    if (error instanceof OSError) return 0; // not a kind of descriptor that counts
-    throw error;
+    if (this.stale) return POLLNVAL;
+    // Only who waits for the peer's end alone is told of it here: others read it.
+    return this.endpoint.state() & (POLLERR | POLLHUP | POLLNVAL | (this.wanted & RDHUP));
   }
 }

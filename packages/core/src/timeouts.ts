@@ -1,5 +1,4 @@
-import { type Escape, escapingTo } from './handling.js';
-import { patience } from './plumbing.js';
+import { type Escape, escapingTo } from './handlers/escaping.js';
 import type { Registration } from './registration.js';
 
 /** A tenth of the shortest timeout passes at least between two looks. */
@@ -24,11 +23,11 @@ export class Timeouts {
 
   /** Called whenever the channel is asked; costs a comparison unless its timeout is another one now. */
   watch(registration: Registration): void {
-    const { timeout = 0 } = registration.channel;
+    const { limit: timeout } = registration.endpoint;
     if (timeout === registration.timeout) return;
     this.drop(registration);
-    const left = registration.channel[patience]?.(performance.now());
-    if (left === undefined || !(timeout > 0)) return;
+    if (!(timeout > 0)) return;
+    const left = registration.endpoint.patience(performance.now());
     registration.timeout = timeout;
     this.#timed.add(registration);
     this.#lookIn(left);
@@ -43,7 +42,7 @@ export class Timeouts {
   untilNext(): number {
     const now = performance.now();
     let next = Infinity;
-    for (const { channel } of this.#timed) next = Math.min(next, channel[patience]?.(now) ?? next);
+    for (const { endpoint } of this.#timed) next = Math.min(next, endpoint.patience(now));
     return Math.max(0, next);
   }
 
@@ -60,7 +59,7 @@ export class Timeouts {
         this.watch(registration); // its timeout may be another by now
         if (registration.timeout === 0) continue;
         const limit = registration.timeout * 1000;
-        const left = registration.channel[patience]?.(now) ?? Infinity;
+        const left = registration.endpoint.patience(now);
         shortest = Math.min(shortest, limit);
         next = Math.min(next, left > 0 ? left : limit);
         if (left <= 0) registration.tellTimeout();

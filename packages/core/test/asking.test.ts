@@ -2,12 +2,12 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import {
+  announce_changes,
   close_all,
   dispatcher,
   dispatcher_with_send,
   loop,
   poll2,
-  settle_predicates,
 } from '@asyncore/core';
 import { describe, expect, it } from 'vitest';
 import { connection, duck, onEveryPoller, own, Recorder, Stage } from './support.js';
@@ -24,7 +24,7 @@ class Settled extends Recorder {
     return false;
   }
 }
-settle_predicates(Settled.prototype, 'readable', 'writable');
+announce_changes(Settled.prototype, 'readable', 'writable');
 
 /** Overrides what Settled has, and is asked on every pass therefore. */
 class Restless extends Settled {

@@ -17,8 +17,8 @@ import {
   poll2,
   read,
   readwrite,
-  type socket_like,
   socket_map,
+  type Transport,
 } from '@asyncore/core';
 import { type Socket, socketpair } from '@asyncore/socket';
 
@@ -157,7 +157,7 @@ export function sockets(channel: dispatcher): unknown[] {
 }
 
 /** A dispatcher over something else than a socket. */
-export class Tunnel extends dispatcher<socket_like & { secret: string }> {
+export class Tunnel extends dispatcher<Transport & { secret: string }> {
   override handle_read(): void {
     this.log(this.socket?.secret);
   }

@@ -1,5 +1,5 @@
 import { binding } from './binding.js';
-import { checked } from './os_error.js';
+import { checked, checkedOf } from './os_error.js';
 import { received } from './received.js';
 import { wrong } from './wrong.js';
 
@@ -12,12 +12,12 @@ export function dup(fd: number): number {
 
 /** At most `size` bytes; an empty buffer at the end of the file. Throws BlockingIOError: read(2). */
 export function read(fd: number, size: number): Buffer {
-  return received('read', fd, size, binding.read);
+  return received(fd, 'read', fd, size, binding.read);
 }
 
 /** Writes and gives the number of bytes taken, which may be fewer than given: write(2). */
 export function write(fd: number, data: ArrayBufferView): number {
-  return checked('write', binding.write(fd, data));
+  return checkedOf(fd, 'write', binding.write(fd, data));
 }
 
 /** A pipe's ends, [for reading, for writing], close-on-exec and blocking: pipe(2). */

@@ -25,5 +25,6 @@ export {
   Socket,
   socketpair,
 } from './socket.js';
+export { state_of, type Transport, unread_of } from './transport.js';
 export { BEFORE_WAITING, NEXT_TURN, NOTHING, Watcher } from './watcher.js';
 export { wrong } from './wrong.js';

@@ -36,6 +36,7 @@ export class OSError extends Error {
   declare readonly address?: string;
   /** The port it was going to, where there is one. */
   declare readonly port?: number;
+  #source: unknown = null;
 
   /** `number` is the errno, positive or negative; `hint` goes into the message. */
   constructor(syscall: string, number: number, destination?: Destination | null, hint?: string) {
@@ -50,6 +51,17 @@ export class OSError extends Error {
     this.syscall = syscall;
     if (address !== undefined) this.address = address;
     if (port !== undefined) this.port = port;
+  }
+
+  /** `error`, noted as one of a call on `source`: a Socket, or a descriptor's number. */
+  static of<T extends OSError>(source: unknown, error: T): T {
+    error.#source = source;
+    return error;
+  }
+
+  /** What the call that failed was made on; null where that is not known. */
+  static source(error: OSError): unknown {
+    return error.#source;
   }
 
   static {
@@ -95,5 +107,16 @@ export function failure(
 /** `result`, unless it is a negative errno: then it throws. */
 export function checked(syscall: string, result: number, destination?: Destination | null): number {
   if (result < 0) throw failure(syscall, result, destination);
+  return result;
+}
+
+/** The same for a call on `source`, a Socket or a descriptor's number, which the error notes. */
+export function checkedOf(
+  source: unknown,
+  syscall: string,
+  result: number,
+  destination?: Destination | null,
+): number {
+  if (result < 0) throw OSError.of(source, failure(syscall, result, destination));
   return result;
 }

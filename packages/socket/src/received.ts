@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'; // the global one is a getter
 import { binding } from './binding.js';
 import { MSG_TRUNC } from './constants.js';
-import { checked } from './os_error.js';
+import { checkedOf } from './os_error.js';
 import { wrong } from './wrong.js';
 
 const BLOCK = 65536;
@@ -25,9 +25,11 @@ function sized(call: string, size: unknown): asserts size is number {
 /**
  * Receives at most `size` bytes and gives just those. They arrive in a block that all receives
  * share. A few are copied out of it, so that they do not hold 64 KiB alive; many take the block
- * along. A larger `size` costs only the memory that what is there to read needs.
+ * along. A larger `size` costs only the memory that what is there to read needs. An error notes
+ * `source`, on which the call was made.
  */
 export function received(
+  source: unknown,
   call: string,
   fd: number,
   size: number,
@@ -40,7 +42,7 @@ export function received(
   // On a stream it means to throw bytes away: what others received here must not show instead.
   if (typeof flags === 'number' && flags & MSG_TRUNC) into.fill(0, 0, room);
   // With MSG_TRUNC the answer is the datagram's length, which may be more than there is room for.
-  const length = Math.min(checked(call, receive(fd, into, room, flags)), room);
+  const length = Math.min(checkedOf(source, call, receive(fd, into, room, flags)), room);
   if (into === block && length <= SMALL) {
     const copy = Buffer.allocUnsafe(length);
     beginnings[length] ??= block.subarray(0, length);

@@ -4,6 +4,7 @@ import {
   AF_INET,
   AF_INET6,
   AF_UNIX,
+  POLLNVAL,
   SCM_RIGHTS,
   SO_DOMAIN,
   SO_PROTOCOL,
@@ -13,8 +14,9 @@ import {
   SOMAXCONN,
 } from './constants.js';
 import { Descriptor } from './descriptor.js';
-import { checked, errno, failure } from './os_error.js';
+import { checked, checkedOf, errno, failure, OSError } from './os_error.js';
 import { received } from './received.js';
+import { state_of, type Transport, unread_of } from './transport.js';
 import { wrong } from './wrong.js';
 
 /** A control message that goes with data: cmsg(3). */
@@ -44,7 +46,7 @@ const intBytes = new Uint8Array(int.buffer);
  * name. A failed call throws an OSError, one that would have to wait a BlockingIOError, a wrong
  * argument a TypeError or RangeError before any call. Methods of a closed socket throw EBADF.
  */
-export class Socket extends Descriptor {
+export class Socket extends Descriptor implements Transport {
   /** AF_INET, AF_INET6 or AF_UNIX. */
   readonly family: number;
   /** SOCK_STREAM, SOCK_DGRAM and so on, without flags. */
@@ -79,18 +81,18 @@ export class Socket extends Descriptor {
   /** Takes a local address: numeric, '' for every interface, or localhost. bind(2). */
   bind(address: Address): void {
     const packed = pack('bind', this.family, address);
-    checked('bind', binding.bind(this.fileno(), packed), address);
+    checkedOf(this, 'bind', binding.bind(this.fileno(), packed), address);
   }
 
   /** Lets others connect; `backlog` connections may wait to be accepted. listen(2). */
   listen(backlog: number = SOMAXCONN): void {
-    checked('listen', binding.listen(this.fileno(), backlog));
+    checkedOf(this, 'listen', binding.listen(this.fileno(), backlog));
   }
 
   /** The next waiting connection and where it comes from. accept(2). */
   accept(): [connection: Socket, address: Address] {
     const answer = this.accept_ex();
-    if (typeof answer === 'number') throw failure('accept', answer);
+    if (typeof answer === 'number') throw OSError.of(this, failure('accept', answer));
     return answer;
   }
 
@@ -111,7 +113,7 @@ export class Socket extends Descriptor {
    * the socket becomes writable at its end, and SO_ERROR says how it went. connect(2).
    */
   connect(address: Address): void {
-    checked('connect', -this.connect_ex(address), address);
+    checkedOf(this, 'connect', -this.connect_ex(address), address);
   }
 
   /** As `connect`, but returns the errno (positive), 0 once connected. Throws when closed. */
@@ -123,24 +125,24 @@ export class Socket extends Descriptor {
 
   /** At most `bufsize` bytes; an empty buffer at the end of the stream. recv(2). */
   recv(bufsize: number, flags = 0): Buffer {
-    return received('recv', this.fileno(), bufsize, binding.recv, flags);
+    return received(this, 'recv', this.fileno(), bufsize, binding.recv, flags);
   }
 
   /** Receives into `buffer` and gives the number of bytes; `nbytes` 0 means all its room. */
   recv_into(buffer: ArrayBufferView, nbytes = 0, flags = 0): number {
     const length = nbytes === 0 ? buffer?.byteLength : nbytes;
-    return checked('recv', binding.recv(this.fileno(), buffer, length, flags));
+    return checkedOf(this, 'recv', binding.recv(this.fileno(), buffer, length, flags));
   }
 
   /** One datagram, and where it comes from (null on a connected stream). recvfrom(2). */
   recvfrom(bufsize: number, flags = 0): [data: Buffer, address: Address | null] {
-    const data = received('recvfrom', this.fileno(), bufsize, receiveFrom, flags);
+    const data = received(this, 'recvfrom', this.fileno(), bufsize, receiveFrom, flags);
     return [data, unpack(name)];
   }
 
   /** Gives the number of bytes that the kernel took, which may be fewer than given. send(2). */
   send(data: ArrayBufferView, flags = 0): number {
-    return checked('send', binding.send(this.fileno(), data, flags));
+    return checkedOf(this, 'send', binding.send(this.fileno(), data, flags));
   }
 
   /** One datagram to an address. sendto(2). */
@@ -150,7 +152,7 @@ export class Socket extends Descriptor {
     const [flags, address] = rest.length === 1 ? [0, rest[0]] : rest;
     const to = packReceiver('sendto', this.family, address);
     const sent = binding.sendto(this.fileno(), data, flags, to);
-    return checked('sendto', sent, address);
+    return checkedOf(this, 'sendto', sent, address);
   }
 
   /**
@@ -168,7 +170,7 @@ export class Socket extends Descriptor {
     // Before fileno(): what is iterated may close the socket.
     const list = listed('sendmsg', 'buffers', buffers);
     const sent = binding.sendmsg(this.fileno(), list, flags, to, control);
-    return checked('sendmsg', sent, address);
+    return checkedOf(this, 'sendmsg', sent, address);
   }
 
   /**
@@ -186,6 +188,7 @@ export class Socket extends Descriptor {
     }
     const control = ancbufsize > 0 ? Buffer.alloc(ancbufsize) : null;
     const data = received(
+      this,
       'recvmsg',
       this.fileno(),
       bufsize,
@@ -231,27 +234,27 @@ export class Socket extends Descriptor {
 
   /** Who is at the other end of a connected Unix socket. SO_PEERCRED, unix(7). */
   getpeercred(): PeerCredentials {
-    checked('getsockopt', binding.getpeercred(this.fileno(), ints));
+    checkedOf(this, 'getsockopt', binding.getpeercred(this.fileno(), ints));
     return { pid: ints[0], uid: ints[1] >>> 0, gid: ints[2] >>> 0 };
   }
 
   /** Ends one direction (SHUT_WR, SHUT_RD) or both (SHUT_RDWR). shutdown(2). */
   shutdown(how: number): void {
-    checked('shutdown', binding.shutdown(this.fileno(), how));
+    checkedOf(this, 'shutdown', binding.shutdown(this.fileno(), how));
   }
 
   /** An option's value: a number, or at most `buflen` raw bytes. getsockopt(2), socket(7). */
   getsockopt(level: number, option: number): number;
   getsockopt(level: number, option: number, buflen: number): Buffer;
   getsockopt(level: number, option: number, buflen?: number): number | Buffer {
-    if (buflen === undefined) return intOption(this.fileno(), level, option);
+    if (buflen === undefined) return intOption(this.fileno(), level, option, this);
     if (!Number.isInteger(buflen) || buflen < 0 || buflen > 65536) {
       throw wrong.range('getsockopt: buflen must be an integer from 0 to 65536');
     }
     const value = Buffer.alloc(buflen);
     return value.subarray(
       0,
-      checked('getsockopt', binding.getsockopt(this.fileno(), level, option, value)),
+      checkedOf(this, 'getsockopt', binding.getsockopt(this.fileno(), level, option, value)),
     );
   }
 
@@ -265,29 +268,47 @@ export class Socket extends Descriptor {
       int[0] = Number(value);
       bytes = int;
     }
-    checked('setsockopt', binding.setsockopt(this.fileno(), level, option, bytes));
+    checkedOf(this, 'setsockopt', binding.setsockopt(this.fileno(), level, option, bytes));
   }
 
   /** The local address. getsockname(2). */
   getsockname(): Address {
-    checked('getsockname', binding.getsockname(this.fileno(), name));
+    checkedOf(this, 'getsockname', binding.getsockname(this.fileno(), name));
     return unpack(name) ?? '';
   }
 
   /** The other end's address. Throws ENOTCONN when there is none. getpeername(2). */
   getpeername(): Address {
-    checked('getpeername', binding.getpeername(this.fileno(), name));
+    checkedOf(this, 'getpeername', binding.getpeername(this.fileno(), name));
     return unpack(name) ?? '';
+  }
+
+  /** It holds no bytes itself: whatever was received is with the kernel. */
+  pending(): number {
+    return 0;
+  }
+
+  /**
+   * How the connection is now, as poll(2)'s flags: POLLERR, POLLHUP, POLLRDHUP (the peer sends no
+   * more; Linux), POLLNVAL once closed; 0 when it is well. poll(2).
+   */
+  state(): number {
+    return this.fileno() < 0 ? POLLNVAL : state_of(this.fileno());
+  }
+
+  /** How many bytes can be received at once; 0 where the system does not count them (FIONREAD). */
+  unread(): number {
+    return unread_of(this.fileno());
   }
 
   /** A blocking socket holds up the whole thread while it waits. */
   setblocking(blocking: boolean): void {
-    checked('fcntl', binding.set_blocking(this.fileno(), blocking ? 1 : 0));
+    checkedOf(this, 'fcntl', binding.set_blocking(this.fileno(), blocking ? 1 : 0));
   }
 
   /** Whether its calls wait: false, unless `setblocking` said otherwise. */
   getblocking(): boolean {
-    return checked('fcntl', binding.get_blocking(this.fileno())) === 1;
+    return checkedOf(this, 'fcntl', binding.get_blocking(this.fileno())) === 1;
   }
 }
 
@@ -307,9 +328,9 @@ function receiveFrom(fd: number, into: Uint8Array, length: number, flags: number
   return binding.recvfrom(fd, into, length, flags, name);
 }
 
-function intOption(fd: number, level: number, option: number): number {
+function intOption(fd: number, level: number, option: number, source: unknown = fd): number {
   int[0] = 0; // an option without a value leaves it
-  const length = checked('getsockopt', binding.getsockopt(fd, level, option, intBytes));
+  const length = checkedOf(source, 'getsockopt', binding.getsockopt(fd, level, option, intBytes));
   return length === 1 ? intBytes[0] : int[0]; // IP_MULTICAST_LOOP is one byte
 }
 

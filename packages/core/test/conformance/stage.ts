@@ -238,7 +238,13 @@ function logged(message: unknown, type: string): string {
 
 /** A channel with a name, all of whose handlers are the library's own. */
 export class Plain extends dispatcher {
-  declare socket: Socket; // each scenario sees to it before anything asks for it
+  // Each scenario sees to it before anything asks for it.
+  override get socket(): Socket {
+    return super.socket as Socket;
+  }
+  override set socket(sock: Socket | null) {
+    super.socket = sock;
+  }
 
   constructor(
     readonly stage: Stage,

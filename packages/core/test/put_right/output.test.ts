@@ -1,6 +1,6 @@
 /** What channels send: gathered, in order, in time proportional to its size. */
 import { createHash, randomFillSync } from 'node:crypto';
-import { dispatcher, dispatcher_with_send, ExitNow, type socket_like } from '@asyncore/core';
+import { dispatcher, dispatcher_with_send, ExitNow, type Transport } from '@asyncore/core';
 import { AF_INET, MSG_OOB, SOCK_DGRAM, type Socket } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import {
@@ -322,7 +322,7 @@ onEveryPoller((use_poll) => {
     const stage = new Stage(use_poll);
     const [ours, theirs] = connection();
     let nested = false;
-    const tunnel: socket_like = {
+    const tunnel: Transport = {
       fileno: () => ours.fileno(),
       recv: (size) => ours.recv(size),
       getsockopt: (level, option) => ours.getsockopt(level, option),
@@ -337,7 +337,7 @@ onEveryPoller((use_poll) => {
         return ours.send(data);
       },
     };
-    const channel = new dispatcher_with_send<socket_like>(tunnel, stage.map);
+    const channel = new dispatcher_with_send<Transport>(tunnel, stage.map);
     channel.send(hello);
     expect(channel.connected).toBe(what === 'send');
     setTimeout(() => channel.close(), 20);

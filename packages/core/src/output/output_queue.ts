@@ -1,8 +1,5 @@
-import { wrong } from '@asyncore/socket';
-
 /** What one sendmsg(2) is given at most. */
 const MOST_CHUNKS = 64;
-const MOST_BYTES = 1 << 20;
 /** To copy a chunk of this size costs less than to make it one of many in a sendmsg(2). */
 const SMALL = 2048;
 const MOST_JOINED = 65536;
@@ -24,14 +21,37 @@ export class output_queue {
   /** What comes behind the chunks, not encoded yet: latin1. */
   #text = '';
   #length = 0;
+  /** Each chunk is a message of its own: never joined, never cut, also when it is empty. */
+  readonly keepsBorders: boolean;
+
+  /** `keepsBorders`: `next` gives one chunk at a time, as it was pushed. */
+  constructor(keepsBorders = false) {
+    this.keepsBorders = keepsBorders;
+  }
 
   /** The number of bytes waiting. */
   get length(): number {
     return this.#length;
   }
 
-  /** Puts bytes behind the others; none at all are left out. */
+  /** Whether nothing waits. */
+  get isEmpty(): boolean {
+    return this.keepsBorders ? this.#chunks.length === this.#first : this.#length === 0;
+  }
+
+  /** A number that falls when something leaves: of bytes, or of messages. */
+  get pieces(): number {
+    return this.keepsBorders ? this.#chunks.length - this.#first : this.#length;
+  }
+
+  /** Puts bytes behind the others. None at all are left out, unless they are a message. */
   push(chunk: Uint8Array): void {
+    if (this.keepsBorders) {
+      this.#length += chunk.length;
+      if (this.#chunks === NONE) this.#chunks = [chunk];
+      else this.#chunks.push(chunk);
+      return;
+    }
     if (chunk.length === 0) return;
     this.#encode();
     this.#add(chunk);
@@ -40,7 +60,7 @@ export class output_queue {
 
   /** The same for text. Many short ones in latin1 cost least: they are encoded all at once. */
   push_text(text: string, encoding: BufferEncoding): void {
-    if (encoding !== 'latin1') {
+    if (encoding !== 'latin1' || this.keepsBorders) {
       this.push(Buffer.from(text, encoding));
       return;
     }
@@ -49,8 +69,12 @@ export class output_queue {
     if (this.#text.length >= MOST_JOINED) this.#encode();
   }
 
-  /** The next chunks: at most `most` of them, and at most `bytes` bytes. Good until the queue changes. */
-  next(most = MOST_CHUNKS, bytes = MOST_BYTES): readonly Uint8Array[] {
+  /**
+   * The next chunks: at most `bytes` bytes, in at most `most` of them, or one message. Good until the
+   * queue changes.
+   */
+  next(bytes: number, most = MOST_CHUNKS): readonly Uint8Array[] {
+    if (this.keepsBorders) return this.#chunks.slice(this.#first, this.#first + 1);
     this.#encode();
     this.#join();
     const { length } = this.#chunks;
@@ -67,6 +91,19 @@ export class output_queue {
     return chunks;
   }
 
+  /** The same for all of it, in as many as there are. */
+  all(): readonly Uint8Array[] {
+    return this.keepsBorders ? this.#chunks.slice(this.#first) : this.next(Infinity, Infinity);
+  }
+
+  /** Forgets the next message: it is sent, or never will be. */
+  dropMessage(): void {
+    if (this.isEmpty) return;
+    this.#length -= this.#chunks[this.#first].length;
+    this.#first += 1;
+    this.#forgetHistory();
+  }
+
   /** Forgets the next `count` bytes: they are sent. */
   consume(count: number): void {
     this.#length -= count;
@@ -79,12 +116,15 @@ export class output_queue {
       this.#sent -= this.#chunks[this.#first].length;
       this.#first += 1;
     }
-    // Half of the list is history: drop it, so that the cost of doing so is spread evenly.
-    if (this.#first * 2 >= this.#chunks.length) {
-      this.#chunks.splice(0, this.#first);
-      this.#loose -= this.#first;
-      this.#first = 0;
-    }
+    this.#forgetHistory();
+  }
+
+  /** Half of the list is sent: it is dropped, so that the cost of doing so is spread evenly. */
+  #forgetHistory(): void {
+    if (this.#first * 2 < this.#chunks.length) return;
+    this.#chunks.splice(0, this.#first);
+    this.#loose -= this.#first;
+    this.#first = 0;
   }
 
   /** Forgets all of it. */
@@ -118,14 +158,4 @@ export class output_queue {
     this.#loose = this.#chunks.length;
     this.#looseLength = 0;
   }
-}
-
-/** `data` as bytes, whatever view of them it is. Throws a TypeError for anything else. */
-export function bytes(data: ArrayBufferView): Uint8Array {
-  if (data instanceof Uint8Array) return data;
-  if (ArrayBuffer.isView(data)) {
-    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  }
-  const hint = typeof data === 'string' ? ': turn a string into bytes with Buffer.from(text)' : '';
-  throw wrong.type(`data must be a Uint8Array or other view of bytes${hint}`);
 }

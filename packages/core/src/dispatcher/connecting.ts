@@ -1,0 +1,114 @@
+import {
+  type Address,
+  AF_UNIX,
+  errno,
+  is_resolved,
+  OSError,
+  resolve,
+  type Socket,
+} from '@asyncore/socket';
+import { settle } from '../handlers/handling.js';
+import { CONNECTED, CONNECTING, type SocketEndpoint } from './socket_endpoint.js';
+
+/** connect(2): the attempt goes on by itself. EAGAIN is none: a queue is full, or no port is free. */
+const IN_PROGRESS = new Set([errno.EINPROGRESS, errno.EALREADY, errno.EINTR]);
+
+/** One attempt to connect. A host name is looked up first, beside the loop. */
+export class Connecting {
+  readonly #endpoint: SocketEndpoint;
+  /** What came of the look-up; null when there is none, or no more. */
+  #lookup: { address?: Address; error?: unknown; isDone: boolean } | null = null;
+
+  constructor(endpoint: SocketEndpoint) {
+    this.#endpoint = endpoint;
+  }
+
+  /** Starts it. Throws an OSError when it fails at once: connect(2). */
+  start(address: Address, socket: Socket): void {
+    const endpoint = this.#endpoint;
+    const { family } = socket;
+    const isResolved = is_resolved(family, address);
+    if (socket.fileno() < 0) throw new OSError('connect', errno.EBADF, address);
+    endpoint.set(CONNECTED, false);
+    endpoint.begin();
+    endpoint.attempt = this;
+    endpoint.addr = address;
+    endpoint.put(CONNECTING, true);
+    if (isResolved) {
+      const failure = this.#connect(address);
+      if (failure !== null) throw failure;
+    } else {
+      this.#lookUp(family, address);
+    }
+  }
+
+  get isLookingUp(): boolean {
+    return this.#lookup !== null;
+  }
+
+  get isLookedUp(): boolean {
+    return this.#lookup?.isDone === true;
+  }
+
+  /** Why the attempt failed at once, or null. What handle_connect throws is thrown. */
+  #connect(address: Address): OSError | null {
+    const endpoint = this.#endpoint;
+    const { channel } = endpoint;
+    let error = channel.connect_ex(address);
+    // Linux tells once more of the attempt before this one, if that failed.
+    if (error === errno.ECONNABORTED) error = channel.connect_ex(address);
+    if (IN_PROGRESS.has(error)) return null;
+    if (error !== 0 && error !== errno.EISCONN) {
+      endpoint.put(CONNECTING, false);
+      return new OSError('connect', error, address, hintOf(error, endpoint));
+    }
+    channel.handle_connect_event();
+    return null;
+  }
+
+  #lookUp(family: number, address: Address): void {
+    const lookup: { address?: Address; error?: unknown; isDone: boolean } = { isDone: false };
+    this.#lookup = lookup;
+    const done = () => {
+      lookup.isDone = true;
+      if (this.#lookup === lookup) this.#endpoint.changed();
+    };
+    resolve(family, address).then(
+      (found) => {
+        lookup.address = found;
+        done();
+      },
+      (error: unknown) => {
+        lookup.error = error;
+        done();
+      },
+    );
+  }
+
+  /** The look-up is done: connects, or fails as an attempt fails. */
+  lookedUp(): void {
+    const lookup = this.#lookup;
+    if (lookup?.isDone !== true) return; // a handler of this pass began another attempt, or called poll
+    this.#lookup = null;
+    if (lookup.address === undefined) {
+      this.fail(lookup.error);
+      return;
+    }
+    this.#endpoint.addr = lookup.address;
+    const failure = this.#connect(lookup.address);
+    if (failure !== null) this.fail(failure);
+  }
+
+  /** SO_ERROR, or the look-up, or the time says that it failed. */
+  fail(error: unknown): void {
+    const { channel } = this.#endpoint;
+    this.#lookup = null;
+    this.#endpoint.put(CONNECTING, false);
+    settle(channel, channel.handle_connect_error(error));
+  }
+}
+
+function hintOf(error: number, { transport }: SocketEndpoint): string | undefined {
+  const isUnix = (transport as Socket | null)?.family === AF_UNIX;
+  return error === errno.EAGAIN && !isUnix ? 'no port is free' : undefined;
+}

@@ -1,0 +1,731 @@
+import { inspect } from 'node:util';
+import {
+  type Address,
+  AF_INET,
+  BlockingIOError,
+  errno,
+  OSError,
+  SO_REUSEADDR,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  Socket,
+  type Transport,
+  wrong,
+} from '@asyncore/socket';
+import { announce_assignment, announce_changes } from '../announced.js';
+import { type channel, type channel_map, socket_map } from '../channel.js';
+import { Channels } from '../channels.js';
+import { checkMap } from '../checked.js';
+import { compact_traceback } from '../compact_traceback.js';
+import { endpoint } from '../endpoint.js';
+import { ExitNow } from '../exit_now.js';
+import { report, settle } from '../handlers/handling.js';
+import { keep_alive, type keep_alive_options } from '../keep_alive.js';
+import type { Output } from '../output/output.js';
+import { Connecting } from './connecting.js';
+import { claim, Listening } from './listening.js';
+import {
+  ACCEPTING,
+  CONNECTED,
+  CONNECTING,
+  READING,
+  SocketEndpoint,
+  URGENT,
+  unhandled,
+  WRITING,
+} from './socket_endpoint.js';
+
+/**
+ * A thin wrapper around a socket: the loop asks it what to wait for and calls its `handle_`
+ * methods, which a subclass overrides. Otherwise it is a non-blocking socket.
+ *
+ * https://docs.python.org/3.11/library/asyncore.html#asyncore.dispatcher
+ */
+export class dispatcher<S extends Transport = Socket> implements channel {
+  // Attributes that few channels have of their own: as in Python, the class has the usual value.
+
+  /** Asks for more talk in a program's own logging. Default false. */
+  declare debug: boolean;
+  /** `close_when_done` was called. Setting it does nothing: as in Python it is the program's to use. */
+  declare closing: boolean;
+  /** Kinds of message that `log_info` leaves out. Default: 'warning'. */
+  declare ignore_log_types: Iterable<string>;
+  /** So many seconds without progress, and `handle_timeout` is called. Default 0: never. */
+  declare timeout: number;
+  /**
+   * A listener accepts no more while so many of those that it has accepted are open: they wait in the
+   * backlog. Set before any is accepted. Default 0: no limit.
+   */
+  declare max_connections: number;
+  /**
+   * Whether a TCP channel that connects or is accepted sets TCP_NODELAY. Default true; false keeps
+   * the kernel's default, Nagle's algorithm. tcp(7).
+   */
+  declare no_delay: boolean;
+  /**
+   * After `close_when_done`, when everything is sent: for so many seconds at most it waits for the
+   * peer's end, and reads away what still comes. Closing at once would then be a reset, which takes
+   * with it what the peer has yet to receive. Default 2; 0 closes at once.
+   */
+  declare linger_time: number;
+  /** And at most so many bytes. Default 1 MiB. */
+  declare linger_bytes: number;
+  /** What `create_socket` was given. */
+  declare family_and_type: [family: number, type: number] | null;
+
+  static {
+    Object.assign(dispatcher.prototype, {
+      debug: false,
+      closing: false,
+      ignore_log_types: Object.freeze(['warning']),
+      timeout: 0,
+      max_connections: 0,
+      no_delay: true,
+      linger_time: 2,
+      linger_bytes: 1 << 20,
+      family_and_type: null,
+    } satisfies Partial<dispatcher>);
+  }
+
+  /** The map it goes into: that of the constructor, or `socket_map`. */
+  _map: channel_map;
+  /** The descriptor under which it is in the map; null when it is in none. */
+  _fileno: number | null = null;
+  /** @hidden */
+  readonly [endpoint]: SocketEndpoint;
+
+  /**
+   * `sock` is connected, or not yet: then `connect` or `listen` come next. It is made non-blocking
+   * and goes into `map` (default `socket_map`). Without one, see `create_socket`.
+   */
+  constructor(sock: NoInfer<S> | null = null, map: channel_map | null = null) {
+    checkMap('dispatcher', map);
+    this._map = map ?? socket_map;
+    this[endpoint] = new SocketEndpoint(this as dispatcher<Transport>);
+    if (sock !== null && sock !== undefined) this.#adopt(sock);
+  }
+
+  #adopt(sock: S): void {
+    checkSocket('dispatcher', sock);
+    sock.setblocking?.(false);
+    this.set_socket(sock);
+    this.connected = true;
+    try {
+      this.addr = sock.getpeername?.() ?? null;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOTCONN' && code !== 'EINVAL') {
+        this.del_channel();
+        throw error;
+      }
+      this.connected = false;
+      this[endpoint].foundGone(error);
+    }
+  }
+
+  // ---- attributes ----
+  // Accessors, so that the loop hears of a change. A field of a subclass must not hide them.
+
+  /** Whether there is a connection. */
+  get connected(): boolean {
+    return this[endpoint].is(CONNECTED);
+  }
+  set connected(value: boolean) {
+    this[endpoint].put(CONNECTED, value);
+  }
+
+  /** Whether it listens. */
+  get accepting(): boolean {
+    return this[endpoint].is(ACCEPTING);
+  }
+  set accepting(value: boolean) {
+    this[endpoint].put(ACCEPTING, value);
+  }
+
+  /** Whether it tries to connect. */
+  get connecting(): boolean {
+    return this[endpoint].is(CONNECTING);
+  }
+  set connecting(value: boolean) {
+    this[endpoint].put(CONNECTING, value);
+  }
+
+  /** The peer's address, or for a listener its own. */
+  get addr(): Address | null {
+    return this[endpoint].addr;
+  }
+  set addr(address: Address | null) {
+    this[endpoint].addr = address;
+  }
+
+  /** What it wraps; null before `create_socket`. */
+  get socket(): S | null {
+    return this[endpoint].transport as S | null; // only set_socket and this put one there
+  }
+  set socket(sock: S | null) {
+    this[endpoint].transport = sock;
+    this._changed();
+  }
+
+  /** The error that ended the connection, for `handle_close` to ask; null for an ordinary end. */
+  get close_reason(): unknown {
+    return this[endpoint].reason;
+  }
+
+  // ---- the map ----
+
+  /** Puts the channel into `map` (default: its own). */
+  add_channel(map: channel_map | null = null): void {
+    checkMap('add_channel', map);
+    const fd = this._fileno ?? this.#having('add_channel').fileno();
+    if (fd < 0) throw new OSError('add_channel', errno.EBADF);
+    this._fileno = fd;
+    (map ?? this._map).set(fd, this);
+  }
+
+  /** Takes it out. */
+  del_channel(map: channel_map | null = null): void {
+    if (this._fileno === null) return;
+    const from = map ?? this._map;
+    from.delete(this._fileno);
+    Channels.removed(from, this._fileno); // no loop may be there to see it
+    this._fileno = null;
+  }
+
+  /**
+   * Makes a socket and puts the channel into its map. It begins anew: nothing is left of a former
+   * connection, and a socket that it still has is closed, unless another channel has taken it.
+   * Throws OSError: socket(2).
+   */
+  create_socket(family: number = AF_INET, type: number = SOCK_STREAM): void {
+    this.family_and_type = [family, type];
+    // Whoever subclasses for another kind of socket does not call this.
+    const made = new Socket(family, type) as Transport as S;
+    const former = this._fileno !== null && this._map.get(this._fileno) === this && this.socket;
+    this[endpoint].forget();
+    this.set_socket(made);
+    if (former) former.close();
+  }
+
+  /**
+   * Takes `sock` as its socket and puts the channel into `map` (default: its own). What was sent
+   * before goes out through the former socket first; throws EAGAIN if that does not take all of it.
+   */
+  set_socket(sock: S, map: channel_map | null = null): void {
+    checkSocket('set_socket', sock);
+    if (this.connected) this[endpoint].output?.before('set_socket');
+    const former = this._fileno;
+    if (former !== null && (map ?? this._map).get(former) === this) this.del_channel(map);
+    this.socket = sock;
+    this._fileno = sock.fileno();
+    claim(sock, this as dispatcher<Transport>);
+    sock.watch?.(() => this._changed());
+    this[endpoint].begin();
+    this.add_channel(map);
+  }
+
+  /** Lets a port be bound again at once after a restart (SO_REUSEADDR), if the system can. */
+  set_reuse_addr(): void {
+    const socket = this.#having('set_reuse_addr');
+    try {
+      socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
+    } catch (error) {
+      if (!(error instanceof OSError)) throw error;
+    }
+  }
+
+  /**
+   * Lets the system find out whether the peer is still there (SO_KEEPALIVE): a connection whose peer does
+   * not answer ends with ETIMEDOUT. On Linux and macOS what a listener accepts inherits it. tcp(7).
+   */
+  set_keep_alive(options: keep_alive_options = {}): void {
+    keep_alive(this.#having('set_keep_alive'), options);
+  }
+
+  /**
+   * Tells the loop that what `readable()` or `writable()` answer may have changed. The library
+   * calls it where its own methods change something; a subclass that overrides the two is asked
+   * on every pass anyway.
+   */
+  _changed(): void {
+    this[endpoint]?.watcher?.changed(); // a handler may be put on a prototype, which has none
+  }
+
+  // ---- questions ----
+
+  /** Whether to wait for something to read (or to accept). */
+  readable(): boolean {
+    return true;
+  }
+
+  /** Whether to wait for room to write. */
+  writable(): boolean {
+    return true;
+  }
+
+  // ---- the socket's methods ----
+
+  /** Waits for connections; `backlog` of them may queue up. Throws OSError: listen(2). */
+  listen(backlog?: number): void {
+    const before = this.accepting;
+    this.accepting = true;
+    try {
+      this.#having('listen').listen(backlog);
+    } catch (error) {
+      this.accepting = before; // it may be tried again
+      throw error;
+    }
+  }
+
+  /** bind(2). Host names other than localhost are not looked up; '' is every interface. */
+  bind(address: Address): void {
+    this.addr = address;
+    this.#having('bind').bind(address);
+  }
+
+  /**
+   * Starts to connect; `handle_connect` or `handle_connect_error` tells how it went. A host name
+   * is looked up in the background. Throws an OSError when the attempt fails at once: connect(2).
+   */
+  connect(address: Address): void {
+    const socket = this.#having('connect');
+    new Connecting(this[endpoint]).start(address, socket);
+  }
+
+  /**
+   * The next waiting connection, or null when there is none (any more). Throws EMFILE and its like
+   * when there is no descriptor or memory for it; the listener has logged that then, and rests a
+   * moment, so a handler need not catch it. accept(2).
+   */
+  accept(): [sock: Socket, address: Address] | null {
+    const pair = this.#listening().accept(this.#having('accept'));
+    if (pair !== null) this[endpoint].progress();
+    return pair;
+  }
+
+  #listening(): Listening {
+    const known = this[endpoint];
+    known.listening ??= new Listening(this as dispatcher<Transport>);
+    return known.listening;
+  }
+
+  /**
+   * Sends what the kernel takes and gives the number of bytes, 0 when it takes none now. A peer
+   * that is gone is told to `handle_close`. send(2).
+   */
+  send(data: Uint8Array): number {
+    return this.#transmit([data]);
+  }
+
+  /** The same for several chunks, gathered in one sendmsg(2) where the socket can. */
+  _send_chunks(chunks: readonly Uint8Array[]): number {
+    return this.#transmit(chunks);
+  }
+
+  #transmit(chunks: readonly Uint8Array[]): number {
+    if (this.socket === null) this.#having('send');
+    return this[endpoint].transmit(chunks);
+  }
+
+  /**
+   * At most `bufsize` bytes, with MSG_ `flags`. At the end of the peer's data it calls `handle_eof`
+   * and gives an empty buffer; so too, after `handle_close`, when the peer is gone. Throws
+   * BlockingIOError when there is nothing to read, which a handler need not catch. recv(2).
+   */
+  recv(bufsize: number, flags = 0): Buffer {
+    if (this.socket === null) this.#having('recv');
+    return this[endpoint].recv(bufsize, flags) ?? Buffer.alloc(0);
+  }
+
+  /**
+   * Closes the channel: nothing more is told to it. What was sent goes out first, as far as the
+   * kernel takes it. close(2).
+   */
+  close(): void {
+    const known = this[endpoint];
+    const { life } = known;
+    known.leave(); // first of all: what is sent last may meet a peer that is gone
+    try {
+      known.output?.flushAll();
+    } finally {
+      if (known.life === life) this.#close(); // else a handler has begun another connection
+    }
+  }
+
+  #close(): void {
+    if (Object.hasOwn(this, 'closing')) this.closing = false;
+    this.del_channel(); // before the descriptor: a duplicate of it would stay in the queue
+    this[endpoint].ended();
+    try {
+      this.socket?.close();
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOTCONN' && code !== 'EBADF') throw error;
+    }
+  }
+
+  /** Its socket, for a call of that name. */
+  #having(call: string): Socket {
+    if (this.socket === null)
+      throw new OSError(call, errno.EBADF, null, 'create_socket comes first');
+    // Methods that a transport lacks fail as any missing method does.
+    return this.socket as Transport as Socket;
+  }
+
+  // ---- for sister packages ----
+
+  /** Where a class that queues its output keeps it; null for one that does not. */
+  _output(): Output | null {
+    return null;
+  }
+
+  /** How many bytes one call is to be given of what is queued, at most. */
+  get _send_size(): number {
+    return 1 << 20;
+  }
+
+  /**
+   * For classes that divide what they receive: whether some of it is being handed on, or is kept
+   * until that may go on. Then nothing is read, and the end is not told.
+   */
+  get _holds_input(): boolean {
+    return false;
+  }
+
+  /** The peer can get nothing more, and what waited for it is forgotten: reading goes on. */
+  _output_lost(): void {}
+
+  /** It begins another connection: nothing of the former one may be left. Never called for the first. */
+  _begin(): void {}
+
+  // ---- what a socket has beside: the same methods, on it ----
+
+  /** The descriptor, -1 when there is none. */
+  fileno(): number {
+    return this.socket?.fileno() ?? -1;
+  }
+
+  /** As the socket's: what comes of it is the caller's to see. Handlers are told after `connect`. */
+  connect_ex(address: Address): number {
+    return this.#having('connect_ex').connect_ex(address);
+  }
+
+  /** The loop needs a non-blocking socket; a blocking one holds up the whole thread. */
+  setblocking(blocking: boolean): void {
+    this.#having('setblocking').setblocking(blocking);
+  }
+
+  /** Whether the socket's calls wait. */
+  getblocking(): boolean {
+    return this.#having('getblocking').getblocking();
+  }
+
+  /**
+   * Takes the channel out of its map and gives the open descriptor away. What was sent before goes
+   * out first; throws EAGAIN, and gives nothing away, if the kernel does not take all of it.
+   */
+  detach(): number {
+    const socket = this.#having('detach');
+    this[endpoint].output?.before('detach');
+    this.del_channel();
+    return socket.detach();
+  }
+
+  #progress<T>(result: T): T {
+    this[endpoint].progress();
+    return result;
+  }
+
+  /** Its socket, for a call that sends: after what is queued. */
+  #next(call: string): Socket {
+    const socket = this.#having(call);
+    this[endpoint].output?.before(call);
+    return socket;
+  }
+
+  /** Receives into memory of the caller's: {@link Socket.recv_into}. */
+  recv_into(...args: Parameters<Socket['recv_into']>): number {
+    return this.#progress(this.#having('recv_into').recv_into(...args));
+  }
+
+  /** One datagram and its sender: {@link Socket.recvfrom}. Its end of stream calls no handler. */
+  recvfrom(...args: Parameters<Socket['recvfrom']>): ReturnType<Socket['recvfrom']> {
+    return this.#progress(this.#having('recvfrom').recvfrom(...args));
+  }
+
+  /** Data with control messages: {@link Socket.recvmsg}. */
+  recvmsg(...args: Parameters<Socket['recvmsg']>): ReturnType<Socket['recvmsg']> {
+    return this.#progress(this.#having('recvmsg').recvmsg(...args));
+  }
+
+  /** Data with descriptors, which are the caller's to close: {@link Socket.recv_fds}. */
+  recv_fds(...args: Parameters<Socket['recv_fds']>): ReturnType<Socket['recv_fds']> {
+    return this.#progress(this.#having('recv_fds').recv_fds(...args));
+  }
+
+  /** One datagram to an address; gives the number of bytes. Throws when there is no room: {@link Socket.sendto}. */
+  sendto(data: ArrayBufferView, address: Address): number;
+  /** The same with MSG_ flags. */
+  sendto(data: ArrayBufferView, flags: number, address: Address): number;
+  sendto(...args: [ArrayBufferView, Address] | [ArrayBufferView, number, Address]): number {
+    // The overloads above are the socket's own.
+    return this.#progress(
+      this.#next('sendto').sendto(...(args as [ArrayBufferView, number, Address])),
+    );
+  }
+
+  /** Several buffers, control messages, an address, in one call: {@link Socket.sendmsg}. */
+  sendmsg(...args: Parameters<Socket['sendmsg']>): number {
+    return this.#progress(this.#next('sendmsg').sendmsg(...args));
+  }
+
+  /** Data with descriptors, over a Unix socket: {@link Socket.send_fds}. */
+  send_fds(...args: Parameters<Socket['send_fds']>): number {
+    return this.#progress(this.#next('send_fds').send_fds(...args));
+  }
+
+  /**
+   * SHUT_WR: the peer sees the end of our data, and may go on sending. It comes after what was sent
+   * before it, as soon as that is out. shutdown(2).
+   */
+  shutdown(how: number): void {
+    const socket = this.#having('shutdown');
+    if (this._output()?.mayShutDown(how) ?? true) socket.shutdown(how);
+  }
+
+  /** Its own address: {@link Socket.getsockname}. */
+  getsockname(): Address {
+    return this.#having('getsockname').getsockname();
+  }
+
+  /** The peer's address. Throws ENOTCONN when there is none: {@link Socket.getpeername}. */
+  getpeername(): Address {
+    return this.#having('getpeername').getpeername();
+  }
+
+  /** Who is at the other end of a Unix socket: {@link Socket.getpeercred}. */
+  getpeercred(): ReturnType<Socket['getpeercred']> {
+    return this.#having('getpeercred').getpeercred();
+  }
+
+  /** An option's value as a number: {@link Socket.getsockopt}. */
+  getsockopt(level: number, option: number): number;
+  /** At most `buflen` raw bytes of it. */
+  getsockopt(level: number, option: number, buflen: number): Buffer;
+  getsockopt(level: number, option: number, buflen?: number): number | Buffer {
+    return buflen === undefined
+      ? this.#having('getsockopt').getsockopt(level, option)
+      : this.#having('getsockopt').getsockopt(level, option, buflen);
+  }
+
+  /** Sets an option to a number or to raw bytes: {@link Socket.setsockopt}. */
+  setsockopt(...args: Parameters<Socket['setsockopt']>): void {
+    this.#having('setsockopt').setsockopt(...args);
+  }
+
+  // ---- messages ----
+
+  /** For every hit: writes a line to standard error. Override it to log elsewhere. */
+  log(message: unknown): void {
+    process.stderr.write(`log: ${message}\n`);
+  }
+
+  /** For warnings and errors: writes a line to standard output, unless its type is ignored. */
+  log_info(message: unknown, type = 'info'): void {
+    for (const ignored of this.ignore_log_types) if (ignored === type) return;
+    process.stdout.write(`${type}: ${message}\n`);
+  }
+
+  /** As Python's repr, with the descriptor for the object's address: `<echo connected 127.0.0.1:7 fd=20>`. */
+  toString(): string {
+    const status: string[] = [this.constructor.name];
+    if (this.accepting && this.addr !== null) status.push('listening');
+    else if (this.connected) status.push('connected');
+    if (Array.isArray(this.addr)) status.push(`${this.addr[0]}:${this.addr[1]}`);
+    else if (this.addr !== null) status.push(inspect(this.addr));
+    if (this._fileno !== null) status.push(`fd=${this._fileno}`);
+    return `<${status.join(' ')}>`;
+  }
+
+  /** @hidden */
+  [inspect.custom](): string {
+    return this.toString();
+  }
+
+  // ---- plumbing: from what happened to the handler for it ----
+
+  /** `handle_accept` of a listener, else `handle_read`; before it, the end of a connection attempt. */
+  handle_read_event(): void {
+    const known = this[endpoint];
+    if (known.isLingering) known.drain();
+    else if (this.accepting) known.run(READING, this.handle_accept());
+    else if (known.isReady()) known.run(READING, this.handle_read());
+  }
+
+  /** `handle_write`; before it, the end of a connection attempt. */
+  handle_write_event(): void {
+    const known = this[endpoint];
+    // A listening socket should not get one: pretend it did not happen.
+    if (!this.accepting && known.isReady()) known.run(WRITING, this.handle_write());
+  }
+
+  /** A connection attempt has ended: `handle_connect`, or `handle_connect_error` with what SO_ERROR says. */
+  handle_connect_event(): void {
+    const known = this[endpoint];
+    const error = this.#having('getsockopt') && known.takeError();
+    if (error !== 0) {
+      this.#connectFailed(new OSError('connect', error, this.addr));
+      return;
+    }
+    known.progress();
+    this.connecting = false;
+    this.connected = true; // before the handler, so that what it pushes is sent
+    known.tune();
+    settle(this, this.handle_connect());
+  }
+
+  #connectFailed(error: unknown): void {
+    const known = this[endpoint];
+    known.attempt ??= new Connecting(known);
+    known.attempt.fail(error);
+  }
+
+  /** `handle_expt`, or `handle_close` when it is an error that the poller reports so. */
+  handle_expt_event(): void {
+    const known = this[endpoint];
+    const error = known.takeError();
+    if (error === 0) known.run(URGENT, this.handle_expt());
+    else known.lost(new OSError('recv', error));
+  }
+
+  /** `handle_close`, once for each connection; what it throws is logged, and closes the channel. */
+  handle_close_event(): void {
+    if (!this[endpoint].close()) return;
+    const closeAnyway = (_: unknown, error: unknown) => {
+      if (error instanceof ExitNow) throw error;
+      this.#logError(error);
+      this.close();
+    };
+    try {
+      settle(this, this.handle_close(), closeAnyway);
+    } catch (error) {
+      closeAnyway(this, error);
+    }
+  }
+
+  // ---- handlers, to be overridden ----
+
+  /** A handler threw `error`: logs it in one line and closes. */
+  handle_error(error: unknown): void {
+    this.#logError(error);
+    if (!this.#spares(error)) this.handle_close_event();
+  }
+
+  #spares(error: unknown): boolean {
+    return this[endpoint].listening?.spares(error) ?? false;
+  }
+
+  #logError(error: unknown): void {
+    const [, type, value, info] = compact_traceback(error);
+    const name = typeof type === 'function' ? type.name : type;
+    const text = value instanceof Error ? value.message : inspect(value, { breakLength: Infinity });
+    const trace = info === '' ? '' : ` ${info}`;
+    const what = this.#spares(error) ? 'closing the new connection of' : 'closing channel';
+    this.log_info(
+      `uncaptured exception, ${what} ${describe(this)} (${name}:${text}${trace})`,
+      'error',
+    );
+  }
+
+  /** There is an urgent byte to read: `this.recv(1, MSG_OOB)`. */
+  handle_expt(): void {
+    this.log_info('unhandled incoming priority event', 'warning');
+  }
+
+  /** There is something to read, or the end. */
+  handle_read(): void {
+    this[endpoint].deafen();
+    this.log_info('unhandled read event', 'warning');
+  }
+
+  /** There is room to write. */
+  handle_write(): void {
+    this.log_info('unhandled write event', 'warning');
+  }
+
+  /** The connection stands; what is sent from here on goes out. */
+  handle_connect(): void {
+    this.log_info('unhandled connect event', 'warning');
+  }
+
+  /** The connection attempt failed. Still open after this, the channel rests until it `connect`s. */
+  handle_connect_error(error: unknown): void {
+    report(this, error);
+  }
+
+  /** Connections wait to be accepted: calls `handle_accepted` for each. */
+  handle_accept(): void {
+    this.#listening().acceptAll();
+  }
+
+  /** A connection was accepted: the default closes it. */
+  handle_accepted(sock: Socket, address: Address): void;
+  handle_accepted(sock: Socket): void {
+    sock.close();
+    this.log_info('unhandled accepted event', 'warning');
+  }
+
+  /**
+   * Nothing was received, sent, accepted or connected for `timeout` seconds (and up to a tenth more). By
+   * default an attempt to connect fails with ETIMEDOUT, and anything else is closed as by its peer. A
+   * channel that stays open is told again after as long.
+   */
+  handle_timeout(): void {
+    const known = this[endpoint];
+    if (this.connecting) {
+      this.#connectFailed(new OSError('connect', errno.ETIMEDOUT, this.addr));
+    } else {
+      this.log_info(`no progress for ${this.timeout} seconds: ${describe(this)}`);
+      known.reason ??= new OSError('recv', errno.ETIMEDOUT, null, `nothing for ${this.timeout} s`);
+      this.handle_close_event();
+    }
+  }
+
+  /**
+   * The peer will send no more. Override it to go on writing; the default is `handle_close`, as soon
+   * as everything is sent: the peer may have ended its half only (`nc -N`).
+   */
+  handle_eof(): void {
+    if (!this[endpoint].output?.endWhenOut()) this.handle_close_event();
+  }
+
+  /** The connection is over; `close_reason` has the error that ended it. */
+  handle_close(): void {
+    this.log_info('unhandled close event', 'warning');
+    this.close();
+  }
+}
+
+Object.assign(unhandled, {
+  read: dispatcher.prototype.handle_read,
+  write: dispatcher.prototype.handle_write,
+  write_event: dispatcher.prototype.handle_write_event,
+});
+announce_changes(dispatcher.prototype, 'readable', 'writable');
+announce_assignment(dispatcher.prototype, 'handle_read', 'handle_write', 'handle_write_event');
+
+function checkSocket(call: string, sock: Transport): void {
+  if (typeof sock?.fileno === 'function' && typeof sock.recv === 'function') return;
+  throw wrong.type(
+    `${call}: sock must be a Socket of @asyncore/socket, or have its fileno, recv, send, getsockopt and close`,
+  );
+}
+
+/** A class may have a toString of its own that fails. */
+function describe(channel: dispatcher<Transport>): string {
+  try {
+    return String(channel);
+  } catch {
+    return `<toString() failed for a ${channel.constructor.name}>`;
+  }
+}

@@ -1,0 +1,109 @@
+import type { Changing } from '../announced.js';
+import type { channel } from '../channel.js';
+import { endpoint, type Served } from '../endpoint.js';
+import { ExitNow } from '../exit_now.js';
+import { enter, leave } from '../output/gathering.js';
+import { is_disconnected } from './disconnected.js';
+import { follow, isPending } from './promises.js';
+
+/** A channel as far as errors are concerned. */
+export type Erring = Pick<channel, 'handle_error'> & Partial<Served> & Partial<Changing>;
+
+/**
+ * Runs one event's handlers: sends what they throw where it belongs, and then what they sent, to
+ * whichever channels, in as few system calls as possible.
+ */
+export function handling<C extends Erring, A = undefined>(
+  channel: C,
+  handlers: (channel: C, about: A) => void,
+  about?: A,
+): void {
+  enter();
+  try {
+    handlers(channel, about as A); // undefined where A is
+  } catch (error) {
+    try {
+      failed(channel, error);
+    } catch (escaped) {
+      leave(escaped);
+      throw escaped;
+    }
+  }
+  leave();
+}
+
+/**
+ * What a handler threw, or its promise was rejected with (`late`): ExitNow goes on, a lost peer
+ * closes, a receive that found nothing is no error, and anything else goes to handle_error.
+ */
+export function failed(channel: Erring, error: unknown, late = false): void {
+  if (error instanceof ExitNow) throw error;
+  const known = channel[endpoint];
+  if (known !== undefined) {
+    if (!known.takes(error, late)) report(channel, error);
+  } else if (isNothingToRead(error)) {
+    // It was woken for nothing.
+  } else if (is_disconnected(error, false)) {
+    tellClosed(channel);
+  } else {
+    report(channel, error);
+  }
+}
+
+const RECEIVES = new Set(['recv', 'recvfrom', 'recvmsg', 'read']);
+
+/** Whether a call that receives has failed with `error`. */
+export function isOfReceive(error: unknown): boolean {
+  return error instanceof Error && RECEIVES.has((error as NodeJS.ErrnoException).syscall ?? '');
+}
+
+/** Whether `error` says that there was nothing to receive. That of a send is an error: data were not sent. */
+export function isNothingToRead(error: unknown): boolean {
+  const { code } = Object(error) as NodeJS.ErrnoException;
+  return (code === 'EAGAIN' || code === 'EWOULDBLOCK') && isOfReceive(error);
+}
+
+/** Calls handle_error. What that lets escape goes on, as ExitNow does. */
+export function report(channel: Erring, error: unknown): void {
+  settle(channel, channel.handle_error(error), (_, escaped) => {
+    throw escaped;
+  });
+}
+
+/** Calls handle_close; a dispatcher sees to it that this happens once. */
+export function tellClosed(channel: Erring & { handle_close_event?(): void }): void {
+  if (channel.handle_close_event) {
+    channel.handle_close_event();
+    return;
+  }
+  try {
+    settle(channel, channel.handle_close?.());
+  } catch (error) {
+    if (error instanceof ExitNow) throw error;
+    report(channel, error);
+  }
+}
+
+function failedLate(channel: Erring, error: unknown): void {
+  failed(channel, error, true);
+}
+
+/**
+ * A handler's result. If it is a promise, `onError` gets what it is rejected with, and when it is
+ * settled the loop asks the channel again, as after a handler that returns; `done` is called before
+ * both. Gives whether it is one.
+ */
+export function settle<C extends Erring>(
+  channel: C,
+  result: unknown,
+  onError: (channel: C, error: unknown) => void = failedLate,
+  done?: () => void,
+): boolean {
+  if (!isPending(result)) return false;
+  const again = () => {
+    done?.();
+    channel._changed?.();
+  };
+  follow(result, again, (error) => onError(channel, error));
+  return true;
+}

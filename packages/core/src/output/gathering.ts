@@ -1,0 +1,87 @@
+/**
+ * Output waits until the handler that gave it returns, so that what a handler sends in many pieces,
+ * to whichever channels, goes out in few system calls.
+ */
+import { ExitNow } from '../exit_now.js';
+
+/** Output that waits for a handler to return. */
+export interface Gathered {
+  /** Sends what waits, as far as the kernel takes it. Throws only what is to leave the loop. */
+  flush(): void;
+}
+
+/** How many handlers are running, one within the other. */
+let depth = 0;
+/** Whose output waits: mostly one channel's, seldom more. */
+let first: Gathered | null = null;
+const others: Gathered[] = [];
+let flushesAtExit = false;
+
+/** Whether `output` may wait until a handler returns: then it is flushed by that time. */
+export function gather(output: Gathered): boolean {
+  if (depth === 0) return false;
+  if (first === null) first = output;
+  else others.push(output);
+  if (!flushesAtExit) {
+    flushesAtExit = true;
+    process.on('exit', flushAll); // process.exit() in a handler
+  }
+  return true;
+}
+
+/** Runs `body` as a handler: what it gives goes out when it returns, whether it throws or not. */
+export function gathering(body: () => void): void {
+  enter();
+  try {
+    body();
+  } catch (error) {
+    leave(error);
+    throw error;
+  }
+  leave();
+}
+
+/** A handler begins. Each call needs one of `leave`. */
+export function enter(): void {
+  depth += 1;
+}
+
+/** It has returned, or thrown `error`. Throws what the output lets escape, unless `error` counts more. */
+export function leave(error?: unknown): void {
+  depth -= 1;
+  if (first === null) return;
+  try {
+    flushAll();
+  } catch (escaped) {
+    throw weightier(error, escaped);
+  }
+}
+
+function flushAll(): void {
+  if (first === null) return;
+  const only = first;
+  first = null;
+  if (others.length === 0) {
+    only.flush();
+    return;
+  }
+  // Each has its turn, also when what another one throws leaves the loop.
+  let escaped: unknown;
+  let hasEscaped = false;
+  for (const output of [only, ...others.splice(0)]) {
+    try {
+      output.flush();
+    } catch (error) {
+      escaped = hasEscaped ? weightier(escaped, error) : error;
+      hasEscaped = true;
+    }
+  }
+  if (hasEscaped) throw escaped;
+}
+
+/** An ExitNow is not lost to an error that comes beside it; else the first one counts. */
+function weightier(first: unknown, second: unknown): unknown {
+  if (first === undefined || (second instanceof ExitNow && !(first instanceof ExitNow)))
+    return second;
+  return first;
+}

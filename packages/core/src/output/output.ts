@@ -1,0 +1,328 @@
+import { BlockingIOError, errno, SHUT_RD, type Transport } from '@asyncore/socket';
+import { type Erring, handling } from '../handlers/handling.js';
+import { gather } from './gathering.js';
+import { output_queue } from './output_queue.js';
+
+/** One flush sends at most so often, and so many bytes, so that other channels get their turn. */
+const MOST_SENDS = 16;
+const MOST_BYTES = 1 << 20;
+
+/** What the output of a channel asks of it. */
+export interface OutputChannel extends Erring {
+  readonly connected: boolean;
+  /** The most bytes that one call is to be given. */
+  readonly _send_size: number;
+  /** Hands chunks to the socket in one call, and gives the number of bytes taken. */
+  _send_chunks(chunks: readonly Uint8Array[]): number;
+  _changed(): void;
+  log_info(message: unknown, type?: string): void;
+}
+
+/** How the end of the output is carried out. */
+export interface Ending {
+  /** Everything is out after `close_when_done`. */
+  linger(): void;
+  /** Everything is out, and the peer had ended its half before. */
+  finish(): void;
+  /** Everything is out that was given before a shutdown. */
+  shutdown(how: number): void;
+}
+
+/** Where output comes from that is not there yet: producers. It comes behind the bytes in the queue. */
+export interface Source {
+  /** The next bytes, never none; null when there are no more; 'wait' until it asks to be asked again. */
+  pull(): Uint8Array | 'wait' | null;
+  /** How many items are waiting. */
+  readonly length: number;
+  /** How many bytes of them are known. */
+  readonly byteLength: number;
+  /** Whether it will ask to be asked again. */
+  readonly waiting: boolean;
+  /** Forgets all of it. */
+  end(): void;
+}
+
+/**
+ * The output of one channel, in the order in which it was given. The one place for queueing,
+ * gathering, the borders of messages, what reaches past the queue to the socket, and the end.
+ */
+export class Output {
+  queue: output_queue;
+  source: Source | null = null;
+  readonly #channel: OutputChannel;
+  readonly #ending: Ending;
+  /** Goes out when the running handler returns. */
+  #gathered = false;
+  #sending = false;
+  /** What is given from now on is refused: the name of the method after which. */
+  #closedBy: string | null = null;
+  #refused = false;
+  /** The peer is gone. */
+  #isLost = false;
+  /** close_when_done was called. */
+  #closes = false;
+  /** The peer will send no more; the channel closes when everything is sent. */
+  #answersOnly = false;
+  /** shutdown(2) to be done when everything is out; -1 for none. */
+  #shutdown = -1;
+  /** push has said that there is too much. */
+  #full = false;
+
+  /** `keepsBorders`: each piece is a message of its own, never joined and never cut. */
+  constructor(channel: OutputChannel, ending: Ending, keepsBorders: boolean) {
+    this.#channel = channel;
+    this.#ending = ending;
+    this.queue = new output_queue(keepsBorders);
+  }
+
+  // ---- questions ----
+
+  /** Something was given and is not sent. */
+  get isWaiting(): boolean {
+    return !this.queue.isEmpty || (this.source !== null && this.source.length > 0);
+  }
+
+  /** Goes out when the running handler returns. */
+  get isGathered(): boolean {
+    return this.#gathered;
+  }
+
+  /** The bytes given and not sent; those that a producer may still give do not count. */
+  get unsent(): number {
+    return this.queue.length + (this.source?.byteLength ?? 0);
+  }
+
+  /** Whether to wait for room: something can be sent, or an end is due. */
+  get wantsRoom(): boolean {
+    if (!this.queue.isEmpty) return true;
+    if (this.source !== null && this.source.length > 0) return !this.source.waiting;
+    return this.#closes || this.#answersOnly || this.#shutdown >= 0;
+  }
+
+  /** Whether close_when_done was called and it is not yet done. */
+  get closes(): boolean {
+    return this.#closes;
+  }
+
+  /** The socket is there: whether each piece is a message. */
+  useBorders(keepsBorders: boolean): void {
+    if (this.queue.keepsBorders === keepsBorders) return;
+    const queue = new output_queue(keepsBorders);
+    for (const chunk of this.queue.all()) queue.push(chunk);
+    this.queue = queue;
+  }
+
+  // ---- giving ----
+
+  /** Nothing can be sent any more: what waits is forgotten, and so is what is given yet. */
+  lose(): void {
+    this.discard();
+    this.#isLost = true;
+  }
+
+  /** Nothing more is taken, since `method` was called. */
+  refuseAfter(method: string): void {
+    this.#closedBy ??= method;
+  }
+
+  /** Whether nothing more is taken; says so in the log, once. */
+  refuses(method: string): boolean {
+    if (this.#isLost) return true;
+    if (this.#closedBy === null) return false;
+    if (!this.#refused) {
+      this.#channel.log_info(
+        `${method} after ${this.#closedBy} is refused: ${this.#channel}`,
+        'error',
+      );
+    }
+    this.#refused = true; // once: a peer may bring on any number of them
+    return true;
+  }
+
+  /** Something was queued. It goes out when the handler returns, at once if none runs. */
+  given(wasWaiting: boolean): void {
+    // Behind what the kernel had no room for, it goes out when there is room.
+    if (this.#gathered || wasWaiting) return;
+    this.#gathered = gather(this);
+    if (!this.#gathered) this.flush();
+  }
+
+  // ---- sending ----
+
+  /**
+   * Sends what the kernel takes. It may be called from within itself: a send, a producer or a
+   * handler may give more, close or discard, and what they change counts from there on.
+   */
+  flush(): void {
+    this.#gathered = false;
+    if (this.#sending) return;
+    this.#sending = true;
+    try {
+      handling(this.#channel, Output.#flush, this);
+    } finally {
+      this.#sending = false;
+      this.#channel._changed();
+    }
+  }
+
+  // A function of its own rather than a closure, which would be made for every flush.
+  static #flush(_: OutputChannel, output: Output): void {
+    output.#send();
+  }
+
+  /** As much as the kernel takes. */
+  flushAll(): void {
+    let before: number;
+    do {
+      before = this.queue.pieces;
+      this.flush();
+    } while (this.queue.pieces < before);
+  }
+
+  #send(): void {
+    const size = this.#channel._send_size;
+    const most = Math.min(MOST_SENDS, Math.max(1, MOST_BYTES / size));
+    for (let sends = 0; sends < most && this.#channel.connected; sends++) {
+      this.#fill(size);
+      if (!this.queue.isEmpty) {
+        if (!this.#sendOnce(size)) return;
+      } else {
+        if (!this.isWaiting) this.#allIsOut();
+        return;
+      }
+    }
+    if (this.#channel.connected && !this.isWaiting) this.#allIsOut();
+  }
+
+  /** Pulls the next bytes into the queue, enough for one send. */
+  #fill(size: number): void {
+    const { source, queue } = this;
+    if (source === null) return;
+    try {
+      while (queue.length < size) {
+        const piece = source.pull();
+        if (piece === null || piece === 'wait') return;
+        queue.push(piece);
+      }
+    } catch (error) {
+      if (!queue.isEmpty) this.#sendOnce(size); // what a producer gave before it failed
+      throw error;
+    }
+  }
+
+  /** Whether the kernel has taken all it was given, and may take more. */
+  #sendOnce(size: number): boolean {
+    const { queue } = this; // which a handler may discard meanwhile
+    const chunks = queue.next(size);
+    const given = chunks.reduce((sum, { length }) => sum + length, 0);
+    let sent: number;
+    try {
+      sent = this.#channel._send_chunks(chunks);
+    } catch (error) {
+      // The kernel will never take it; those behind it are not to wait for that.
+      if ((error as NodeJS.ErrnoException | null)?.code === 'EMSGSIZE') queue.dropMessage();
+      throw error;
+    }
+    if (queue.keepsBorders) {
+      if (sent > 0 || given === 0) queue.dropMessage();
+    } else {
+      queue.consume(sent);
+    }
+    return sent === given;
+  }
+
+  /** Forgets what waits. */
+  discard(): void {
+    this.source?.end();
+    this.queue = new output_queue(this.queue.keepsBorders);
+    this.#channel._changed();
+  }
+
+  // ---- the end ----
+
+  #allIsOut(): void {
+    if (this.#shutdown >= 0) {
+      const how = this.#shutdown;
+      this.#shutdown = -1;
+      this.#ending.shutdown(how);
+    }
+    if (this.#closes) {
+      this.#closes = false;
+      this.#ending.linger();
+    } else if (this.#answersOnly) {
+      this.#answersOnly = false;
+      this.#ending.finish();
+    }
+  }
+
+  /** close_when_done: nothing more is taken, and the channel ends when everything is out. */
+  closeWhenOut(): void {
+    this.#closes = true;
+    this.#closedBy = 'close_when_done';
+    this.#refused = false;
+    this.#channel._changed();
+  }
+
+  /** The peer sends no more: the channel ends when everything is out. False if nothing waits. */
+  endWhenOut(): boolean {
+    this.#answersOnly = this.isWaiting;
+    return this.#answersOnly;
+  }
+
+  /** What was asked of the end no longer holds. */
+  forgetEnd(): void {
+    this.#closes = this.#answersOnly = false;
+    this.#closedBy = null;
+    this.#shutdown = -1;
+  }
+
+  /** Whether shutdown(2) may be called now. If not, it is when everything before it is out. */
+  mayShutDown(how: number): boolean {
+    if (how === SHUT_RD) return true;
+    if (this.isWaiting) this.flushAll();
+    this.refuseAfter('shutdown');
+    if (!this.isWaiting) return true;
+    this.#shutdown = how;
+    return false;
+  }
+
+  /**
+   * Comes before `call`, which reaches past the queue to the socket: sends what was given. Throws
+   * EAGAIN where the kernel does not take all of it, since `call` would overtake the rest.
+   */
+  before(call: string): void {
+    if (!this.isWaiting) return;
+    this.flushAll();
+    if (!this.isWaiting) return;
+    const hint = `${this.unsent} bytes of output wait to be sent before it`;
+    throw new BlockingIOError(call, errno.EAGAIN, null, hint);
+  }
+
+  /** A blocking receive may wait for an answer to what a handler has just sent. */
+  flushForWait(transport: Transport & { getblocking?(): boolean }): void {
+    if (transport.getblocking?.() === true) this.flushAll();
+  }
+
+  // ---- high water ----
+
+  /** Whether push has said no and too little has gone out since. */
+  get isFull(): boolean {
+    return this.#full && !this.#isLost;
+  }
+
+  /** Takes note if more than `most` bytes wait; 0 is any number. Whether it may go on. */
+  mayGoOn(most: number): boolean {
+    if (most > 0 && this.unsent > most) this.#full = true;
+    return !this.#full;
+  }
+
+  /** Whether after a no of `mayGoOn` no more than half of `most` bytes wait. */
+  isDrained(most: number): boolean {
+    return this.#full && this.unsent <= most / 2;
+  }
+
+  /** Pushing may go on. */
+  drained(): void {
+    this.#full = false;
+  }
+}

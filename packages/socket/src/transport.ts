@@ -1,0 +1,71 @@
+import type { Address } from './address.js';
+import { binding } from './binding.js';
+import { POLLRDHUP } from './constants.js';
+import { checked } from './os_error.js';
+
+/**
+ * What a channel wraps: something that receives and sends bytes, and a descriptor to wait on. A
+ * `Socket` is one, so is a TLS connection, a file, or a test's fake.
+ *
+ * The members with a question mark may be left out. Without `pending` a channel asks `recv` again
+ * until it throws EAGAIN, since there may be more; without `state` and `unread` the kernel is asked
+ * about the descriptor.
+ */
+export interface Transport {
+  /** SOCK_STREAM and so on; taken for a stream where it is not given. */
+  readonly type?: number;
+  /** What the loop waits on; -1 once it is closed. */
+  fileno(): number;
+  /**
+   * At most `bufsize` bytes, none at the end. Throws an error with code EAGAIN when there is
+   * nothing.
+   */
+  recv(bufsize: number, flags?: number): Buffer;
+  /** Gives the number of bytes taken. Throws an error with code EAGAIN when there is no room. */
+  send(data: ArrayBufferView): number;
+  /** Sends several buffers and gives the number of bytes taken; `send` is used where it is missing. */
+  sendmsg?(buffers: Iterable<ArrayBufferView>): number;
+  /** Asked for SO_ERROR. */
+  getsockopt(level: number, option: number): number;
+  /** Closes the descriptor. */
+  close(): void;
+  /** Called with false at the start. */
+  setblocking?(blocking: boolean): void;
+  /** Throws ENOTCONN when there is no connection yet. */
+  getpeername?(): Address;
+  /** shutdown(2): called with SHUT_WR at the end of the output. */
+  shutdown?(how: number): void;
+  /** How many bytes it holds itself, so that `recv` gives them although no poller tells of any. */
+  pending?(): number;
+  /**
+   * What to wait for on the descriptor. `events` is what the channel wants: POLLIN to receive,
+   * POLLOUT to send. A TLS connection in its handshake may have to write before it can read, and
+   * then answers POLLOUT for POLLIN; it may want something of its own while the channel wants
+   * nothing. Without it, `events` are what is waited for.
+   */
+  wants?(events: number): number;
+  /**
+   * How the connection is now, as poll(2)'s flags: POLLERR when it failed, POLLHUP when it is over,
+   * POLLRDHUP when the peer sends no more, POLLNVAL when it was closed; 0 when it is well.
+   */
+  state?(): number;
+  /** How many bytes can be received at once, pending ones among them. */
+  unread?(): number;
+  /** Takes a function to be called when `pending`, `wants` or `state` change of themselves. */
+  watch?(changed: () => void): void;
+}
+
+/** How a descriptor is now, as poll(2) says: the flags of `events`, and POLLERR, POLLHUP, POLLNVAL. */
+export function state_of(fd: number, events: number = POLLRDHUP ?? 0): number {
+  pair[0] = fd;
+  pair[1] = events;
+  return checked('poll', binding.poll(pair, 1, 0)) > 0 ? pair[1] : 0;
+}
+
+/** How many bytes can be read from a descriptor now; 0 where the system does not count them. */
+export function unread_of(fd: number): number {
+  const count = binding.unread(fd);
+  return count > 0 ? count : 0;
+}
+
+const pair = new Int32Array(2);
