@@ -291,7 +291,7 @@ onEveryPoller((use_poll) => {
 
   it('with nothing to send, close_when_done closes all the same', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage));
+    const [chat] = connected(stage, make(stage));
     chat.close_when_done();
     await stage.until(() => chat.said.includes('close'));
     expect(chat.said).toEqual(['close']);
@@ -300,7 +300,7 @@ onEveryPoller((use_poll) => {
   // CPython: 100 calls in 100 passes (A3).
   it('a handle_close that does not close is not called again, and does not spin', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage));
+    const [chat] = connected(stage, make(stage));
     chat.handle_close = () => chat.said.push('close');
     chat.push(b('x'));
     chat.close_when_done();
@@ -513,7 +513,7 @@ onEveryPoller((use_poll) => {
   it('handle_close may begin another connection, which close leaves alone', async () => {
     const stage = new Stage(use_poll);
     const door = listening();
-    const [chat, peer] = connected(stage, make(stage));
+    const [chat] = connected(stage, make(stage));
     chat.handle_close = () => {
       chat.said.push('close');
       if (chat.said.length > 1) return;

@@ -64,8 +64,7 @@ export function state_of(fd: number, events: number = POLLRDHUP ?? 0): number {
 
 /** How many bytes can be read from a descriptor now; 0 where the system does not count them. */
 export function unread_of(fd: number): number {
-  const count = binding.unread(fd);
-  return count > 0 ? count : 0;
+  return Math.max(0, binding.unread(fd));
 }
 
 const pair = new Int32Array(2);

@@ -2,7 +2,6 @@ import { inspect } from 'node:util';
 import {
   type Address,
   AF_INET,
-  BlockingIOError,
   errno,
   OSError,
   SO_REUSEADDR,
@@ -16,7 +15,7 @@ import { announce_assignment, announce_changes } from '../announced.js';
 import { type channel, type channel_map, socket_map } from '../channel.js';
 import { Channels } from '../channels.js';
 import { checkMap } from '../checked.js';
-import { compact_traceback } from '../compact_traceback.js';
+import { condensed } from '../compact_traceback.js';
 import { endpoint } from '../endpoint.js';
 import { ExitNow } from '../exit_now.js';
 import { report, settle } from '../handlers/handling.js';
@@ -626,15 +625,8 @@ export class dispatcher<S extends Transport = Socket> implements channel {
   }
 
   #logError(error: unknown): void {
-    const [, type, value, info] = compact_traceback(error);
-    const name = typeof type === 'function' ? type.name : type;
-    const text = value instanceof Error ? value.message : inspect(value, { breakLength: Infinity });
-    const trace = info === '' ? '' : ` ${info}`;
     const what = this.#spares(error) ? 'closing the new connection of' : 'closing channel';
-    this.log_info(
-      `uncaptured exception, ${what} ${describe(this)} (${name}:${text}${trace})`,
-      'error',
-    );
+    this.log_info(`uncaptured exception, ${what} ${describe(this)} (${condensed(error)})`, 'error');
   }
 
   /** There is an urgent byte to read: `this.recv(1, MSG_OOB)`. */
