@@ -35,8 +35,11 @@ const TO = 'chat_room:to:';
 /** Names of people and rooms. */
 const NAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}_.-]{0,19}$/u;
 
-/** What telnet says about itself: these are never bytes of UTF-8. */
-const TELNET = /\xff(?:[\xfb-\xfe].|\xfa.*?\xff\xf0|.)/gs;
+/**
+ * What telnet says about itself: these are never bytes of UTF-8. What begins and does not end takes the
+ * rest along, for to look for the end from each of many beginnings would take a very long time.
+ */
+const TELNET = /\xff(?:[\xfb-\xfe].|\xfa.*?(?:\xff\xf0|$)|.)/gs;
 
 /** What would move the cursor, ring the bell, colour the screen or turn the direction of writing. */
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
@@ -137,6 +140,8 @@ class Member extends async_chat {
 
 export class ChatServer extends dispatcher {
   #rooms = new Map<string, Set<Member>>();
+  /** Who is in a room, by name: to ask all of them would cost much for each name that is tried. */
+  #members = new Map<string, Member>();
   #redis: RedisLink | null = null;
   /** By this, what it published itself is known when Redis brings it back. */
   #id = randomUUID();
@@ -155,11 +160,7 @@ export class ChatServer extends dispatcher {
   }
 
   isTaken(name: string): boolean {
-    return this.#find((member) => folded(member.name) === folded(name)) !== undefined;
-  }
-
-  #find(fits: (member: Member) => boolean): Member | undefined {
-    return [...this.#rooms.values()].flatMap((members) => [...members]).find(fits);
+    return this.#members.has(folded(name));
   }
 
   enter(member: Member, room: string): void {
@@ -170,6 +171,7 @@ export class ChatServer extends dispatcher {
     }
     member.room = room;
     members.add(member);
+    this.#members.set(folded(member.name), member);
     this.say(room, `* ${member.name} enters ${room}`);
   }
 
@@ -177,6 +179,7 @@ export class ChatServer extends dispatcher {
     const { room, name } = member;
     const members = this.#rooms.get(room);
     if (!members?.delete(member)) return;
+    this.#members.delete(folded(name));
     this.say(room, `* ${name} leaves ${room}`);
     if (members.size > 0) return;
     this.#rooms.delete(room);
@@ -228,7 +231,7 @@ export class ChatServer extends dispatcher {
       this.#publish(`${TO}${id}`, `${text} ${this.#present(channel.slice(WHO.length))}`);
     } else {
       const [name] = text.split(' ', 1);
-      this.#find((member) => member.name === name)?.tell(text.slice(name.length + 1));
+      this.#members.get(folded(name))?.tell(text.slice(name.length + 1));
     }
   }
 

@@ -20,6 +20,9 @@ const LONGEST_BULK = 512 * 1024 * 1024;
 const LONGEST_REQUEST = 1024 * 1024 * 1024;
 const MOST_ARGUMENTS = 1024 * 1024;
 
+/** In bytes. A key may have to be compared with all of a pattern at each of its characters. */
+const LONGEST_PATTERN = 256;
+
 /** Longer bulk strings are received into memory of their own. */
 const LONG = 64 * 1024;
 
@@ -435,8 +438,9 @@ function wrongCount(name: string): string {
   return `wrong number of arguments for '${name.toLowerCase()}' command`;
 }
 
-/** Whether a key fits a pattern of *, ?, [a-z], [^a] and \\x, in time that no pattern can inflate. */
+/** Whether a key fits a pattern of *, ?, [a-z], [^a] and \\x, in time in proportion to both lengths. */
 function glob(pattern: string): (key: string) => boolean {
+  if (pattern.length > LONGEST_PATTERN) throw new Refusal('the pattern is too long');
   const tokens = (pattern.match(/\[\^?(?:\\.|[^\\\]])*\]?|\\.|./gs) ?? []).map(charTest);
   return (key) => {
     let [token, star, mark] = [0, -1, 0];

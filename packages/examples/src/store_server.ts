@@ -50,7 +50,7 @@ export class StoreHandler extends async_chat {
 
   #command(line: string): void {
     const [command, name = '', length = ''] = line.split(' ');
-    if (command === 'put' && /^\d+$/.test(length)) this.#awaitThing(name, Number(length));
+    if (command === 'put' && /^\d{1,15}$/.test(length)) this.#awaitThing(name, Number(length));
     else if (command === 'get') this.#show(this.#things.get(name));
     else if (command === 'quit') this.close_when_done();
     else this.#answer('what?');
