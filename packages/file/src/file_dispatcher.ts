@@ -1,7 +1,7 @@
 import { fstatSync } from 'node:fs';
 import { type channel_map, dispatcher } from '@asyncore/core';
 import { POLLNVAL, poll } from '@asyncore/socket';
-import { borrow, descriptorOf, type file_like, giveBack } from './file_like.js';
+import { borrow, descriptorOf, type file_like } from './file_like.js';
 import { file_wrapper } from './file_wrapper.js';
 
 /**
@@ -11,12 +11,10 @@ import { file_wrapper } from './file_wrapper.js';
  * https://docs.python.org/3.11/library/asyncore.html#asyncore.file_dispatcher
  */
 export class file_dispatcher extends dispatcher<file_wrapper> {
-  #file: file_like | null = null;
-
   /**
-   * Works on a duplicate of `fd`, which is non-blocking until `close` (and so is `fd`: the two share
-   * it). A stream does not read for itself until then. Throws EBADF for what is not open, a
-   * TypeError for what has no descriptor, an Error for what cannot be waited on.
+   * Works on a duplicate of `fd`. Until the channel is closed, detached or collected, both are
+   * non-blocking (they share the open file), and a stream does not read for itself. Throws EBADF for
+   * what is not open, a TypeError for what has no descriptor, an Error for what cannot be waited on.
    */
   constructor(fd: file_like, map: channel_map | null = null) {
     super(null, map);
@@ -26,28 +24,19 @@ export class file_dispatcher extends dispatcher<file_wrapper> {
   /** Takes another file and closes the duplicate of the one before. Throws as the constructor. */
   set_file(fd: file_like): void {
     const wrapper = new file_wrapper(descriptorOf(fd));
+    const { socket } = this;
     try {
       checkWaitable(wrapper.fd);
       wrapper.setblocking(false);
-      borrow(fd);
+      borrow(fd, wrapper);
+      this.connected = true;
+      this.set_socket(wrapper);
     } catch (error) {
       wrapper.close();
       throw error;
+    } finally {
+      if (this.socket !== socket) socket?.close();
     }
-    const { socket } = this;
-    const file = this.#file;
-    this.#file = fd;
-    this.connected = true;
-    this.set_socket(wrapper);
-    if (file !== null) giveBack(file);
-    socket?.close();
-  }
-
-  override close(): void {
-    super.close();
-    const file = this.#file;
-    this.#file = null;
-    if (file !== null) giveBack(file);
   }
 }
 

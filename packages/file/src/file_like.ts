@@ -1,5 +1,5 @@
 import type { Stream } from 'node:stream';
-import { wrong } from '@asyncore/socket';
+import { type Descriptor, wrong } from '@asyncore/socket';
 
 /**
  * What has a descriptor: its number, an object with `fileno()` (a Socket, a file_wrapper) or with
@@ -55,11 +55,11 @@ interface Loan {
 const loans = new WeakMap<Reader, Loan>();
 
 /**
- * If `file` is a stream, it stops reading, so that what there is to read is the dispatcher's. Its
- * own pause() is not enough: a child process's stream goes on filling its buffer, and is resumed
- * when the child exits.
+ * If `file` is a stream, it stops reading until `duplicate` is closed, detached or collected, so that
+ * what there is to read is the dispatcher's. The stream's own pause() is not enough: a child process's
+ * stream goes on filling its buffer, and Node resumes it when the child exits.
  */
-export function borrow(file: file_like): void {
+export function borrow(file: file_like, duplicate: Descriptor): void {
   if (!isReader(file)) return;
   if (file.readableLength > 0) {
     throw new Error(
@@ -69,16 +69,18 @@ export function borrow(file: file_like): void {
   }
   const loan = loans.get(file) ?? lend(file);
   loan.users += 1;
+  const weakly = new WeakRef(file); // a listener of the stream's may hold on to the channel
+  duplicate.on_release(() => giveBack(weakly.deref()));
 }
 
 /** Lets it read on, when nobody else has borrowed it. */
-export function giveBack(file: file_like): void {
-  if (!isReader(file)) return;
-  const loan = loans.get(file);
+function giveBack(reader: Reader | undefined): void {
+  if (reader === undefined) return;
+  const loan = loans.get(reader);
   if (loan === undefined || --loan.users > 0) return;
-  loans.delete(file);
-  file._read = loan.read;
-  if (loan.wanted && !file.destroyed) file._read(file.readableHighWaterMark);
+  loans.delete(reader);
+  reader._read = loan.read;
+  if (loan.wanted && !reader.destroyed) reader._read(reader.readableHighWaterMark);
 }
 
 function lend(reader: Reader): Loan {

@@ -63,6 +63,33 @@ it('one that is given away is put back too', () => {
   expect(get_blocking(reading)).toBe(true);
 });
 
+it.each<[string, (channel: file_dispatcher) => void]>([
+  ['detach', (channel) => own(channel.detach())],
+  ['detach of its file_wrapper', (channel) => own(channel.socket?.detach() ?? -1)],
+  ['set_file with another', (channel) => channel.set_file(pipe()[0])],
+  [
+    'set_file with its own and close',
+    (channel) => {
+      channel.set_file(channel);
+      channel.close();
+    },
+  ],
+  [
+    'del_channel and close',
+    (channel) => {
+      channel.del_channel();
+      channel.close();
+    },
+  ],
+])('%s of a channel puts it back', (_, end) => {
+  const [reading] = pipe();
+  const channel = new file_dispatcher(reading, new Map());
+  expect(get_blocking(reading)).toBe(false);
+  end(channel);
+  expect(get_blocking(reading)).toBe(true);
+  channel.close();
+});
+
 describe('several channels on one open file', () => {
   it('keep it non-blocking until the last is closed', () => {
     const [reading] = pipe();

@@ -10,6 +10,7 @@ import { file_dispatcher, file_wrapper } from '@asyncore/file';
 import * as socket from '@asyncore/socket';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import {
+  collectUntil,
   fileWith,
   hasPython,
   onEveryPoller,
@@ -176,6 +177,55 @@ onEveryPoller((use_poll) => {
     expect(String(await once(accepted, 'data'))).toBe('eggs');
   });
 
+  it.each<[string, (channel: Recorder) => void]>([
+    ['close', (channel) => channel.close()],
+    ['detach', (channel) => socket.close(channel.detach())],
+    ['detach of its file_wrapper', (channel) => socket.close(channel.socket?.detach() ?? -1)],
+    ['close of its file_wrapper', (channel) => channel.socket?.close()],
+    ['set_file with another', (channel) => channel.set_file(pipe()[0])],
+    [
+      'set_file with itself, and then close',
+      (channel) => {
+        channel.set_file(channel);
+        channel.close();
+      },
+    ],
+    [
+      'del_channel and close',
+      (channel) => {
+        channel.del_channel();
+        channel.close();
+      },
+    ],
+  ])('%s gives a stream back, which reads on', async (_, end) => {
+    const [accepted, client] = await connection();
+    accepted.resume();
+    const stage = new Stage(use_poll);
+    const channel = new Recorder(stage, accepted);
+    client.write('spam');
+    await stage.until('read 4');
+    end(channel);
+    client.write('eggs');
+    expect(String(await once(accepted, 'data'))).toBe('eggs');
+  });
+
+  it('a set_file that fails in add_channel gives both streams back', async () => {
+    const stage = new Stage(use_poll);
+    const [[mine, peer], [other, itsPeer]] = [await connection(), await connection()];
+    const channel = new Recorder(stage, mine);
+    other.resume();
+    channel.add_channel = () => {
+      throw new Error('no room');
+    };
+    expect(() => channel.set_file(other)).toThrow('no room');
+    expect(() => channel.set_file(-1)).toThrow('dup EBADF');
+    itsPeer.write('eggs');
+    expect(String(await once(other, 'data'))).toBe('eggs');
+    mine.resume();
+    peer.write('spam');
+    expect(String(await once(mine, 'data'))).toBe('spam');
+  });
+
   it('a stream that is destroyed meanwhile is left alone', async () => {
     const stage = new Stage(use_poll);
     const [accepted, client] = await connection();
@@ -187,6 +237,25 @@ onEveryPoller((use_poll) => {
     channel.close();
   });
 });
+
+it.each(['in its map', 'without a map, after del_channel'])(
+  'a channel that is collected %s gives a stream back',
+  async (where) => {
+    const [accepted, client] = await connection();
+    accepted.resume();
+    const warnings: Error[] = [];
+    const warned = (warning: Error) => void warnings.push(warning);
+    process.on('warning', warned);
+    onTestFinished(() => void process.off('warning', warned));
+    (() => {
+      const channel = new file_dispatcher(accepted, new Map());
+      if (where !== 'in its map') channel.del_channel();
+    })();
+    await collectUntil(() => warnings.length > 0);
+    client.write('eggs');
+    expect(String(await once(accepted, 'data'))).toBe('eggs');
+  },
+);
 
 it('not a stream that has already read: that would be lost', async () => {
   const stage = new Stage();
