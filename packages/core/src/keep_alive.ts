@@ -34,20 +34,39 @@ const OPTIONS = [
   ['user_timeout', TCP_USER_TIMEOUT, 1000],
 ] as const;
 
+const NAMES = OPTIONS.map(([name]) => name);
+
+/** @throws TypeError for what is no such option or no number, RangeError for a number that is not taken */
 export function keep_alive(socket: Pick<Socket, 'setsockopt'>, options: keep_alive_options): void {
-  for (const [name, , scale] of OPTIONS) {
-    const value = options[name] ?? 1;
-    const isWhole = scale > 1 ? Math.round(value * scale) > 0 : Number.isInteger(value);
-    if (!(isWhole && value > 0 && value <= MOST[name])) {
-      const what = `${scale > 1 ? 'a' : 'a whole'} number of ${name === 'count' ? 'probes' : 'seconds'}`;
-      throw wrong.range(`set_keep_alive: ${name} must be ${what} to ${MOST[name]}`);
-    }
-  }
+  check(options);
   socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1);
   for (const [name, option, scale] of OPTIONS) {
     const value = options[name];
     if (value !== undefined && option !== undefined) {
       socket.setsockopt(IPPROTO_TCP, option, Math.round(value * scale));
+    }
+  }
+}
+
+function check(options: keep_alive_options): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw wrong.type(`set_keep_alive: options must be an object with ${NAMES.join(', ')}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (NAMES.includes(name as keyof keep_alive_options)) continue;
+    throw wrong.type(`set_keep_alive: there is no option ${name}, only ${NAMES.join(', ')}`);
+  }
+  for (const [name, , scale] of OPTIONS) {
+    const value: unknown = options[name];
+    if (value === undefined) continue;
+    const what = `${scale > 1 ? 'a' : 'a whole'} number of ${name === 'count' ? 'probes' : 'seconds'}`;
+    if (typeof value !== 'number') {
+      const got = value === null ? 'null' : typeof value;
+      throw wrong.type(`set_keep_alive: ${name} must be ${what}: got ${got}`);
+    }
+    const isWhole = scale > 1 ? Math.round(value * scale) > 0 : Number.isInteger(value);
+    if (!(isWhole && value > 0 && value <= MOST[name])) {
+      throw wrong.range(`set_keep_alive: ${name} must be ${what} to ${MOST[name]}`);
     }
   }
 }

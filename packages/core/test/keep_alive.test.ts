@@ -1,4 +1,4 @@
-import { dispatcher } from '@asyncore/core';
+import { dispatcher, type keep_alive_options } from '@asyncore/core';
 import {
   AF_UNIX,
   IPPROTO_TCP,
@@ -49,6 +49,34 @@ it.each([
   const channel = channelOf();
   expect(() => channel.set_keep_alive(options)).toThrow(`set_keep_alive: ${message}`);
   expect(channel.getsockopt(SOL_SOCKET, SO_KEEPALIVE)).toBe(0);
+});
+
+it.each<[unknown, string]>([
+  [null, 'options must be an object with idle, interval, count, user_timeout'],
+  [60, 'options must be an object with idle, interval, count, user_timeout'],
+  ['60', 'options must be an object with idle, interval, count, user_timeout'],
+  [[60], 'options must be an object with idle, interval, count, user_timeout'],
+  [{ idel: 60 }, 'there is no option idel, only idle, interval, count, user_timeout'],
+  [{ idle: 60, idel: undefined }, 'there is no option idel, only idle, interval, count'],
+  [{ idle: '60' }, 'idle must be a whole number of seconds: got string'],
+  [{ idle: 60, interval: null }, 'interval must be a whole number of seconds: got null'],
+  [{ idle: 60, count: true }, 'count must be a whole number of probes: got boolean'],
+  [{ idle: 60, user_timeout: 1n }, 'user_timeout must be a number of seconds: got bigint'],
+])('set_keep_alive(%o) is a TypeError before anything is set', (options, message) => {
+  const channel = channelOf();
+  const before = optionsOf(channel);
+  const set = () => channel.set_keep_alive(options as keep_alive_options);
+  expect(set).toThrow(TypeError);
+  expect(set).toThrow(`set_keep_alive: ${message}`);
+  expect(channel.getsockopt(SOL_SOCKET, SO_KEEPALIVE)).toBe(0);
+  expect(optionsOf(channel)).toEqual(before);
+});
+
+it('an option that is undefined is one left out', () => {
+  const channel = channelOf();
+  const before = optionsOf(channel);
+  channel.set_keep_alive({ idle: undefined, interval: 7 });
+  expect(optionsOf(channel)).toEqual(before.with(1, 7));
 });
 
 it('what is no TCP connection has no such options', () => {
