@@ -27,6 +27,7 @@ import { parseArgs } from 'node:util';
 import { async_chat } from '@asyncore/chat';
 import { dispatcher, loop } from '@asyncore/core';
 import {
+  type Address,
   AF_INET,
   AF_INET6,
   type InetAddress,
@@ -535,8 +536,9 @@ export class HTTPServer extends dispatcher {
     this.listen();
   }
 
-  handle_accepted(sock: Socket) {
-    new HTTPHandler(sock, this);
+  handle_accepted(sock: Socket, address: Address) {
+    // Of a client that has gone already the socket does not know it any more.
+    new HTTPHandler(sock, this).addr = address;
   }
 
   /** A line for each request. What a client can put into it is printable and stays in its quotes. */
@@ -546,7 +548,7 @@ export class HTTPServer extends dispatcher {
     const safe = line.slice(0, LONGEST_LOGGED).replaceAll(/[^ !#-[\]-~]/g, (char) => {
       return `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
     });
-    const [host] = addr as InetAddress;
+    const host = Array.isArray(addr) ? addr[0] : '-';
     console.log(`${new Date().toISOString()} ${host} "${safe}" ${status} ${length}`);
   }
 }

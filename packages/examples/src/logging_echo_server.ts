@@ -11,7 +11,10 @@ import { inspect, parseArgs } from 'node:util';
 import { dispatcher, loop } from '@asyncore/core';
 import { AF_INET, AF_INET6, type InetAddress, type Socket } from '@asyncore/socket';
 
-function nameOf([host, port]: InetAddress): string {
+/** Of a client that had gone before it was accepted, some systems tell no address. */
+function nameOf(address: InetAddress | ''): string {
+  if (address === '') return 'unknown';
+  const [host, port] = address;
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
@@ -27,7 +30,7 @@ export class LoggingEchoHandler extends logging_dispatcher {
   buffer: Buffer = Buffer.alloc(0);
   readonly client: string;
 
-  constructor(sock: Socket, client_address: InetAddress, _server: LoggingEchoServer) {
+  constructor(sock: Socket, client_address: InetAddress | '', _server: LoggingEchoServer) {
     super(sock);
     this.client = nameOf(client_address);
     this.log_info(`${this.client} connected`);

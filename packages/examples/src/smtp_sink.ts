@@ -176,12 +176,12 @@ export class SMTPHandler extends async_chat {
 
   /** The header lines that whoever delivers a mail puts above it. */
   #trace(sender: string, recipients: string[]): string {
-    const [address] = this.addr as InetAddress;
+    const address = Array.isArray(this.addr) ? `[${this.addr[0]}]` : 'unknown';
     const date = new Date().toUTCString().replace('GMT', '+0000');
     return [
       `Return-Path: <${sender}>\n`,
       ...recipients.map((recipient) => `Delivered-To: ${recipient}\n`),
-      `Received: from ${this.#client} ([${address}]) by ${hostname()} with SMTP; ${date}\n`,
+      `Received: from ${this.#client} (${address}) by ${hostname()} with SMTP; ${date}\n`,
     ].join('');
   }
 }
