@@ -1,4 +1,5 @@
 import { wrong } from '@asyncore/core';
+import { collect, copied } from './collected.js';
 import { find_prefix_at_end } from './find_prefix_at_end.js';
 import { endingsAfter, equalBytes, needle_list } from './needle_list.js';
 
@@ -15,7 +16,7 @@ export interface terminator_consumer {
    * What is collected while no terminator is set does not count.
    */
   readonly max_incoming: number;
-  /** Some bytes, never none: a view of those fed. */
+  /** Some bytes, never none: a view of those fed, or a copy where that would keep many more in memory. */
   collect_incoming_data(data: Buffer): void;
   /** What was collected is complete. */
   found_terminator(): void;
@@ -31,6 +32,8 @@ export interface terminator_consumer {
 type Searched = Uint8Array | needle_list | number;
 
 const NO_BYTES = Buffer.alloc(0);
+/** A chunk of this size, in bytes, is no matter to keep. */
+const SMALL = 2048;
 const NO_ENDINGS: readonly Uint8Array[] = [];
 
 /**
@@ -63,7 +66,7 @@ export class terminator_matcher {
   private buffer: Buffer = NO_BYTES;
   private start = 0;
   /** What was fed behind the buffer. */
-  private waiting: Uint8Array[] = [];
+  private waiting: Buffer[] = [];
   private collected = 0;
   /** A method of the consumer's was called and has not returned. */
   running = false;
@@ -107,7 +110,7 @@ export class terminator_matcher {
 
   /** Takes the next bytes, which must not change afterwards, and reports what they bring. */
   feed(data: Uint8Array): void {
-    this.waiting.push(data);
+    collect(this.waiting, asBuffer(data));
     if (this.running || this.paused) return;
     // First, so that a terminator changed since is looked for in all there is now.
     this.refill();
@@ -216,7 +219,7 @@ export class terminator_matcher {
 
   private collect(term: Searched): boolean {
     this.locate(term);
-    const { buffer, start } = this;
+    const { start } = this;
     if (term !== 0 && this.end - start > this.room()) {
       if (this.room() < 1) return this.overflow(term);
       // First what there is room for. The next turn finds the rest, and no room.
@@ -230,8 +233,16 @@ export class terminator_matcher {
     if (term !== 0) this.collected += end - start;
     this.matched = this.located;
     // Last, since the consumer may change any of this.
-    if (end > start) this.consumer.collect_incoming_data(view(buffer, start, end));
+    if (end > start) this.consumer.collect_incoming_data(this.piece(start, end));
     return next > start;
+  }
+
+  /** What comes next may take long to come: meanwhile a few bytes must not keep a large chunk in memory. */
+  private piece(start: number, end: number): Buffer {
+    const { buffer } = this;
+    const piece = view(buffer, start, end);
+    const isScrap = buffer.length > SMALL && piece.length * 2 < buffer.length;
+    return this.located || !isScrap ? piece : copied(piece);
   }
 
   private skip(term: Searched): boolean {
@@ -266,12 +277,11 @@ export class terminator_matcher {
     const rest = view(this.buffer, this.start, this.buffer.length);
     this.start = 0;
     if (waiting.length === 0) {
-      // A copy, for a view of those few bytes would keep the whole chunk in memory.
-      this.buffer = rest.length === 0 ? NO_BYTES : Buffer.from(rest);
+      this.buffer = rest.length === 0 ? NO_BYTES : copied(rest);
       return false;
     }
     this.waiting = [];
-    if (rest.length === 0 && waiting.length === 1) this.buffer = asBuffer(waiting[0]);
+    if (rest.length === 0 && waiting.length === 1) [this.buffer] = waiting;
     else this.buffer = Buffer.concat([rest, ...waiting]);
     return true;
   }
