@@ -36,6 +36,8 @@ export class running_producer {
   private outcome: (() => Result) | null = null;
   private running = false;
   private ended = false;
+  /** The first half of a character, whose second half the next string begins with. */
+  private half = '';
 
   /**
    * @param ready called when it is time to `pull` again after `'wait'`, from a turn of its own
@@ -63,13 +65,38 @@ export class running_producer {
     if (this.waiting || this.running) return 'wait';
     const result = this.result();
     if (result === 'wait') return 'wait';
-    if (result.done || this.ended) return null;
+    if (this.ended) return null;
     try {
-      return bytesOf(result.value, encoding);
+      return result.done ? this.rest(encoding) : this.bytesOf(result.value, encoding);
     } catch (error) {
       this.end();
       throw error;
     }
+  }
+
+  private bytesOf(piece: Piece, encoding: string | null): Uint8Array {
+    if (typeof piece === 'string' && encoding !== null) {
+      const text = this.half + piece;
+      this.half = isHigh(text.at(-1)) ? text.slice(-1) : '';
+      return encoded(text.slice(0, text.length - this.half.length), encoding);
+    }
+    const bytes = bytesOf(piece);
+    const before = bytes.length > 0 ? this.takeHalf(encoding) : null;
+    return before === null ? bytes : Buffer.concat([before, bytes]);
+  }
+
+  /** After the last piece. */
+  private rest(encoding: string | null): Uint8Array | null {
+    const bytes = this.takeHalf(encoding);
+    this.ended = bytes !== null;
+    return bytes;
+  }
+
+  private takeHalf(encoding: string | null): Uint8Array | null {
+    if (this.half === '') return null;
+    const text = this.half;
+    this.half = '';
+    return encoded(text, encoding ?? 'utf8');
   }
 
   /** Ends the producer where it is: `return()` is called, and a stream destroyed. */
@@ -147,13 +174,17 @@ function classic(producer: { more(): Piece | null | undefined }): Pieces {
   };
 }
 
-function bytesOf(piece: Piece, encoding: string | null): Uint8Array {
+/** Whether it is the first half of a character that takes two code units of UTF-16. */
+function isHigh(unit = ''): boolean {
+  return unit >= '\ud800' && unit < '\udc00';
+}
+
+function bytesOf(piece: Piece): Uint8Array {
   if (piece instanceof Uint8Array) return piece;
   if (ArrayBuffer.isView(piece)) {
     return new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
   }
   if (typeof piece !== 'string') throw wrong.type(`a producer gave ${typeof piece}, not bytes`);
-  if (encoding !== null) return encoded(piece, encoding);
   throw wrong.type('a producer gave a string: encode it, or set use_encoding');
 }
 

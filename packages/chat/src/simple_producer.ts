@@ -6,7 +6,10 @@ import { wrong } from '@asyncore/core';
 export class simple_producer<T extends string | Uint8Array = string | Uint8Array> {
   /** What is left. */
   data: T;
-  /** The most bytes, or characters of a string, in a piece. */
+  /**
+   * The most bytes, or UTF-16 code units of a string, in a piece. A character of two of these is never
+   * cut: it goes into the next piece, or with a `buffer_size` of 1 is a piece of its own.
+   */
   buffer_size: number;
 
   /** @throws TypeError when `data` is neither, RangeError when `buffer_size` is not a whole number above 0 */
@@ -23,10 +26,29 @@ export class simple_producer<T extends string | Uint8Array = string | Uint8Array
 
   /** The next piece; an empty one when there are no more. */
   more(): T {
-    const piece = cut(this.data, 0, this.buffer_size);
-    this.data = cut(this.data, this.buffer_size);
+    const end = endOfPiece(this.data, this.buffer_size);
+    const piece = cut(this.data, 0, end);
+    this.data = cut(this.data, end);
     return piece;
   }
+}
+
+function endOfPiece(data: string | Uint8Array, size: number): number {
+  if (typeof data !== 'string' || !isWithinPair(data, size)) return size;
+  return size > 1 ? size - 1 : 2;
+}
+
+/** Whether a cut there would leave two halves of a character, neither of which can be encoded. */
+function isWithinPair(text: string, at: number): boolean {
+  return isHigh(text.charCodeAt(at - 1)) && isLow(text.charCodeAt(at));
+}
+
+function isHigh(unit: number): boolean {
+  return unit >= 0xd800 && unit < 0xdc00;
+}
+
+function isLow(unit: number): boolean {
+  return unit >= 0xdc00 && unit < 0xe000;
 }
 
 // A view, where Python copies what is left for every piece.

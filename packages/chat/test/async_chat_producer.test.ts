@@ -399,6 +399,38 @@ it('use_encoding lets producers give strings', async () => {
   await stage.until(() => peer.text === 'ébstrings');
 });
 
+it.each([1, 2, 3, 4, 5, 512])(
+  'text arrives as that text, cut by simple_producer at %d',
+  async (size) => {
+    const text = 'naïve — 日本語 👩‍👩‍👧 😀😀';
+    const stage = new Stage();
+    const [chat, peer] = connected(stage, make(stage));
+    chat.use_encoding = true;
+    chat.encoding = 'utf8';
+    chat.push_with_producer(new simple_producer(text, size));
+    await stage.until(() => peer.length === Buffer.byteLength(text));
+    expect(Buffer.from(peer.text, 'latin1').toString()).toBe(text);
+  },
+);
+
+it.each<[string, (string | Buffer)[], string]>([
+  ['every code unit by itself', 'a😀b👩‍👧'.split(''), 'a😀b👩‍👧'],
+  ['an empty string between the halves', ['\ud83d', '', '\ude00'], '😀'],
+  ['no bytes between the halves', ['\ud83d', b(''), '\ude00'], '😀'],
+  ['bytes between the halves', ['a\ud83d', b('b'), '\ude00'], 'a\ufffdb\ufffd'],
+  ['the first half only, at the end', ['a', '\ud83d'], 'a\ufffd'],
+  ['the second half only', ['\ude00a'], '\ufffda'],
+])('a producer may give text that is cut within a character: %s', async (_, pieces, expected) => {
+  const stage = new Stage();
+  const [chat, peer] = connected(stage, make(stage));
+  chat.use_encoding = true;
+  chat.encoding = 'utf8';
+  chat.push_with_producer(pieces);
+  chat.push_with_producer(['.']);
+  await stage.until(() => peer.text.endsWith('.'));
+  expect(Buffer.from(peer.text, 'latin1').toString()).toBe(`${expected}.`);
+});
+
 describe('a file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'asyncore'));
   const file = join(folder, 'large');

@@ -27,6 +27,25 @@ describe('simple_producer', () => {
     expect(producer.data).toBe('ef');
   });
 
+  it.each([
+    [1, ['a', '😀', 'b', '😀', '😀']],
+    [2, ['a', '😀', 'b', '😀', '😀']],
+    [3, ['a😀', 'b😀', '😀']],
+    [4, ['a😀b', '😀😀']],
+    [6, ['a😀b😀', '😀']],
+    [8, ['a😀b😀😀']],
+  ])('cuts no character in two: %d at a time', (size, expected) => {
+    expect(pieces(new simple_producer('a😀b😀😀', size))).toEqual(expected);
+  });
+
+  it('passes halves of characters on as they are', () => {
+    for (const text of ['\ud83d\ud83d\ude00', '\ude00\ud83d', '\ude00\ude00\ud83d\ud83d']) {
+      for (const size of [1, 2, 3]) {
+        expect(pieces(new simple_producer(text, size)).join('')).toBe(text);
+      }
+    }
+  });
+
   it('copies nothing', () => {
     const data = new Uint8Array(8);
     expect(new simple_producer(data, 4).more().buffer).toBe(data.buffer);
