@@ -1,6 +1,6 @@
 import { wrong } from '@asyncore/core';
 
-/** What Python calls encodings that Node.js has under other names: lower case, no punctuation. */
+/** Python's names of encodings, in lower case and without punctuation, with those of Node.js. */
 const PYTHON = new Map<string, BufferEncoding>([
   ['ascii', 'ascii'],
   ['usascii', 'ascii'],
@@ -14,7 +14,7 @@ const PYTHON = new Map<string, BufferEncoding>([
 ]);
 
 /**
- * Node's name of an encoding: it may be spelled as in Python, `'latin-1'`, `'UTF-8'`, `'utf_16_le'`.
+ * Node's name of the encoding `name`, which may be spelled as in Python: `'latin-1'`, `'UTF-8'`, `'utf_16_le'`.
  *
  * @throws TypeError for one that Node.js does not have
  */

@@ -1,6 +1,6 @@
 /**
- * The length of the longest prefix of `needle` that `haystack` ends with: how much has to be held
- * back, because the next bytes may complete it. A whole `needle` must have been searched for before.
+ * The length of the longest prefix of `needle` that `haystack` ends with. So much has to be held back,
+ * because the next bytes may complete the needle. Search for a whole `needle` first.
  *
  *     find_prefix_at_end('qwerty\r', '\r\n')     // 1
  *     find_prefix_at_end('qwertydkjf', '\r\n')   // 0

@@ -9,7 +9,7 @@
 export class needle_list {
   /** The needle that the last `find` found: the shortest of those that begin at that place. */
   found: Uint8Array | null = null;
-  /** What would have to follow it to make it a longer one, shortest first. */
+  /** What makes `found` a longer needle if it follows, shortest first. */
   endings: readonly Uint8Array[] = [];
 
   private readonly needles: readonly Uint8Array[];
@@ -25,8 +25,8 @@ export class needle_list {
   }
 
   /**
-   * Where the first needle begins or, as far as the buffer goes, could be beginning. One pass over
-   * the bytes, so that a needle that never comes is not looked for again on each of many short lines.
+   * Where the first needle begins, or where one may begin whose rest is still to come. It goes over the
+   * bytes once, for all needles: a needle that never comes would else be looked for on each short line.
    */
   find(buffer: Uint8Array, from: number): number {
     for (let at = from; at < buffer.length; at += 1) {

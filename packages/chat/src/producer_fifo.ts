@@ -11,13 +11,13 @@ export class producer_fifo implements Source {
   private readonly encoding: () => string | null;
   private items: (Uint8Array | running_producer)[] = [];
   private head = 0;
-  /** How many bytes were pushed and not pulled; what producers may give does not count. */
+  /** How many bytes were pushed and not pulled yet. What producers have still to give does not count. */
   byteLength = 0;
 
   /**
-   * @param ready called when it is time to `pull` again after `'wait'`, from a turn of its own: what
-   * it throws nobody catches
-   * @param encoding gives that of producers that give strings; null if they may not
+   * @param ready called when it is time to `pull` again after `'wait'`. It runs in a turn of its own, so
+   * nobody catches what it throws.
+   * @param encoding gives the encoding of producers that give strings; null if they may not
    */
   constructor(ready: () => void, encoding: () => string | null = () => null) {
     this.ready = ready;
@@ -29,7 +29,7 @@ export class producer_fifo implements Source {
     return this.items.length - this.head;
   }
 
-  /** Whether the first item is a producer whose next piece has yet to come: `ready` will be called. */
+  /** Whether the first item is a producer whose next piece has not come yet. When it has, `ready` is called. */
   get waiting(): boolean {
     const item = this.items[this.head];
     return item instanceof running_producer && item.waiting;
@@ -43,8 +43,8 @@ export class producer_fifo implements Source {
   }
 
   /**
-   * The next bytes, never an empty array; null when there is nothing to send; `'wait'` when a
-   * producer is `waiting`, or is itself the one who asks.
+   * Returns the next bytes, never an empty array. Otherwise: null when there is nothing to send;
+   * `'wait'` while a producer is `waiting`, or when the call comes from within the producer itself.
    *
    * @throws what a producer throws or rejects with, and TypeError when one gives no bytes; that
    * producer is at its end, and the next pull goes on behind it
@@ -72,7 +72,7 @@ export class producer_fifo implements Source {
     for (const item of items) if (item instanceof running_producer) item.end();
   }
 
-  // Only if it still comes first: while it was asked, the producer may have ended us all.
+  // Only if it is still the first: the producer may have called `end` while it was asked.
   private remove(item: Uint8Array | running_producer): void {
     if (this.items[this.head] !== item) return;
     if (item instanceof Uint8Array) this.byteLength -= item.byteLength;

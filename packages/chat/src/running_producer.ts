@@ -24,7 +24,7 @@ interface Pieces {
   return?(): unknown;
 }
 
-/** A producer while it is asked for its pieces, one at a time and none ahead. */
+/** A producer that is asked for its pieces one at a time, and for none before it is needed. */
 export class running_producer {
   /** A piece was asked for and has not come yet. */
   waiting = false;
@@ -32,7 +32,7 @@ export class running_producer {
   private readonly producer: Producer;
   private readonly ready: () => void;
   private readonly pieces: Pieces;
-  /** What an awaited piece came to: returns or throws it. */
+  /** How a piece that was waited for has come: this returns it, or throws why there is none. */
   private outcome: (() => Result) | null = null;
   private running = false;
   private ended = false;
@@ -47,8 +47,8 @@ export class running_producer {
     this.producer = producer;
     this.ready = ready;
     this.pieces = piecesOf(producer);
-    // A stream may fail before its turn. It tells its iterator later, but without a listener now
-    // the error would end the process.
+    // A stream may fail before it is asked. Its iterator throws the error later, but if nobody listened
+    // now, the error would end the process.
     if (isStream(producer)) producer.on('error', () => {});
   }
 
@@ -61,7 +61,7 @@ export class running_producer {
    */
   pull(encoding: string | null): Uint8Array | 'wait' | null {
     if (this.ended) return null;
-    // Asked from within its own `next` it cannot answer; the call that is under way will.
+    // When `next` itself has led to this call, the call of `next` that is under way gives the piece.
     if (this.waiting || this.running) return 'wait';
     const result = this.result();
     if (result === 'wait') return 'wait';
@@ -99,7 +99,7 @@ export class running_producer {
     return encoded(text, encoding ?? 'utf8');
   }
 
-  /** Ends the producer where it is: `return()` is called, and a stream destroyed. */
+  /** Ends the producer, whatever it has still to give: calls its `return()`, and destroys a stream. */
   end(): void {
     if (this.ended) return;
     this.ended = true;
@@ -133,7 +133,7 @@ export class running_producer {
       return 'wait';
     } finally {
       this.running = false;
-      // Ended from within `next`, when a generator could not be returned from.
+      // `end` was called within `next`, where a generator cannot be returned from yet.
       if (this.ended) this.close();
     }
   }
@@ -150,7 +150,7 @@ export class running_producer {
     } catch (error) {
       warn(error);
     }
-    // An iterator that has not begun, or that waits for data, would leave its stream open.
+    // The iterator of a stream does not close it if it has not begun, or waits for data.
     if (isStream(this.producer)) this.producer.destroy();
   }
 }
@@ -196,7 +196,7 @@ function isStream(producer: object): producer is NodeJS.ReadableStream & { destr
   return 'on' in producer && 'destroy' in producer;
 }
 
-// The channel is closed: there is no handler left to tell.
+// A warning, since the channel is closed and has no handler to call.
 function warn(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : String(error));
 }

@@ -60,7 +60,7 @@ export class terminator_matcher {
 
   private given: Terminator = null;
   private wanted: Searched = 0;
-  /** After an overflow: the terminator to discard up to. */
+  /** After an overflow: everything up to and including this terminator is discarded. */
   private skipping: Searched = 0;
 
   private buffer: Buffer = NO_BYTES;
@@ -68,18 +68,18 @@ export class terminator_matcher {
   /** What was fed behind the buffer. */
   private waiting: Buffer[] = [];
   private collected = 0;
-  /** A method of the consumer's was called and has not returned. */
+  /** Whether one of the consumer's methods is running. */
   running = false;
   private paused = false;
 
-  /** What `locate` found: where the data ends, where to go on, and whether a terminator is between. */
+  /** What `locate` found: where the data ends, where to go on, and whether a terminator lies between. */
   private end = 0;
   private next = 0;
   private located = false;
 
   /** A terminator was passed and is not yet reported. */
   private matched = false;
-  /** Any of these, coming next, is the rest of the terminator that was passed. */
+  /** If one of these comes next, it is the rest of the terminator that was passed. */
   private endings = NO_ENDINGS;
 
   /** With no terminator set: all that is fed goes to `consumer`. */
@@ -129,16 +129,16 @@ export class terminator_matcher {
   }
 
   /**
-   * Drops the bytes kept. As with asynchat's `discard_buffers`, a terminator before them is still
-   * reported, and the one that ends an over-long line still awaited.
+   * Drops the bytes that are kept. As with asynchat's `discard_buffers`, a terminator that came before them
+   * is still reported, and the rest of an over-long line is still discarded.
    */
   discard(): void {
-    // Bytes dropped were next, so what comes now is not the rest of the terminator.
+    // What comes now follows on the dropped bytes, so it cannot be the rest of the terminator.
     if (this.kept > 0) this.endings = NO_ENDINGS;
     this.drop();
   }
 
-  /** Forgets all but the terminator: one stream is over (closed, say), another may begin. */
+  /** Forgets everything but the terminator, since the stream is over and another may begin. */
   reset(): void {
     this.drop();
     this.paused = false;
@@ -164,7 +164,7 @@ export class terminator_matcher {
     }
   }
 
-  /** Tells of the terminator that was passed; false if there is none. */
+  /** Reports the terminator that was passed; returns false if there is none. */
   private report(): boolean {
     if (this.endings.length > 0) this.lengthen();
     if (!this.matched) return false;
@@ -174,7 +174,7 @@ export class terminator_matcher {
     return true;
   }
 
-  /** Passes what makes the terminator that was passed a longer one, as far as it has come. */
+  /** Passes the bytes that make the terminator before them a longer one, as far as they have come. */
   private lengthen(): void {
     while (this.endings.length > 0 && this.start < this.buffer.length) {
       const { buffer, start } = this;
@@ -188,7 +188,7 @@ export class terminator_matcher {
     }
   }
 
-  /** Goes on to the end of the data, or behind the terminator; false if that takes more bytes. */
+  /** Goes on to the end of the data, or behind the terminator; returns false if that takes more bytes. */
   private advance(): boolean {
     if (this.start === this.buffer.length || this.endings.length > 0) return false;
     return this.skipping === 0 ? this.collect(this.wanted) : this.skip(this.skipping);
@@ -237,7 +237,10 @@ export class terminator_matcher {
     return next > start;
   }
 
-  /** What comes next may take long to come: meanwhile a few bytes must not keep a large chunk in memory. */
+  /**
+   * The bytes to hand on. The beginning of a line may be kept for long, so a few bytes are copied, or they
+   * would keep the large chunk that they came in.
+   */
   private piece(start: number, end: number): Buffer {
     const { buffer } = this;
     const piece = view(buffer, start, end);
@@ -271,7 +274,7 @@ export class terminator_matcher {
     return true;
   }
 
-  /** Goes on to what was fed since, joined to what is held back; false if nothing was. */
+  /** Joins what was fed meanwhile to what is held back; returns false if nothing was fed. */
   private refill(): boolean {
     const { waiting } = this;
     const rest = view(this.buffer, this.start, this.buffer.length);

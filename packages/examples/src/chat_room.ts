@@ -143,7 +143,7 @@ export class ChatServer extends dispatcher {
   /** Who is in a room, by name: to ask all of them would cost much for each name that is tried. */
   #members = new Map<string, Member>();
   #redis: RedisLink | null = null;
-  /** By this, what it published itself is known when Redis brings it back. */
+  /** Marks what this server publishes, since Redis brings that back to it as well. */
   #id = randomUUID();
 
   constructor(host: string, port: number, redis?: URL) {

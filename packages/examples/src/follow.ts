@@ -10,7 +10,7 @@ import { closeSync, constants, existsSync, fstatSync, openSync, statSync } from 
 import { loop } from '@asyncore/core';
 import { file_dispatcher } from '@asyncore/file';
 
-// Opening a FIFO would else wait for somebody who writes to it.
+// O_NONBLOCK: opening a FIFO does not wait for somebody who writes to it.
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 export class Follower extends file_dispatcher {
@@ -44,7 +44,7 @@ export class Follower extends file_dispatcher {
     if (this.replaced || this.file.isFIFO()) this.open();
   }
 
-  /** Nobody is left to write to the FIFO. What comes next, look() finds. */
+  /** Nobody writes to the FIFO any more. look() finds the next one who does. */
   handle_close() {}
 
   look() {

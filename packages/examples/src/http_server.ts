@@ -6,9 +6,9 @@
  * A request is a head that ends in '\r\n\r\n' and a body of so many bytes: async_chat's two kinds of
  * terminator. An answer is pushed piece by piece. As soon as push() says that enough is waiting, the
  * channel reads no further request, and handle_drain() pushes on: so a connection takes a piece of
- * memory and one open file, whatever it asks for. What a proxy in front of it could understand in
- * another way is refused. Names that begin with a dot are not served, nor links out of the folder.
- * Files are read as if they were always there at once, which on a local disk they nearly are.
+ * memory and one open file, whatever it asks for. Requests that a proxy in front of it could read
+ * differently are refused. Names that begin with a dot are not served, nor links out of the folder.
+ * Reading a file blocks the loop, which on a local disk takes next to no time.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -146,8 +146,8 @@ export class HTTPHandler extends async_chat {
   /** The last answer was pushed. */
   #leaving = false;
   /**
-   * Runs from when a request begins, its answer does, or the client takes some of an answer: unlike
-   * `timeout`, a byte now and then of a request that does not end is no progress.
+   * Starts again when a request begins, when its answer begins, and when the client takes some of an
+   * answer. Unlike `timeout` it goes on while a request comes byte by byte and never ends.
    */
   #timer: NodeJS.Timeout;
 
@@ -166,7 +166,7 @@ export class HTTPHandler extends async_chat {
     if (this.#head === '') this.#timer.refresh();
     const text = data.toString('latin1');
     this.#head += text;
-    // At once: a client whose lines end in '\n' alone never comes to the end of a head.
+    // Looked for at once, since a client whose lines end in '\n' alone never ends its head.
     if (UNCLEAN.test(text)) this.#refuse(400);
   }
 
@@ -210,7 +210,7 @@ export class HTTPHandler extends async_chat {
     this.#answer(answerTo(request, this.#server.root), request.method === 'HEAD');
   }
 
-  /** Answers what cannot be understood, and so nor what comes after it. */
+  /** Answers a request that cannot be understood, and closes: nor could what comes after it. */
   #refuse(status: number): void {
     this.#keepAlive = false;
     this.#answer(plain(status));
@@ -530,14 +530,14 @@ export class HTTPServer extends dispatcher {
     if (!statSync(this.root).isDirectory()) throw new Error(`${folder} is not a folder`);
     this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
     this.set_reuse_addr();
-    // The connections take it over: the last piece of a file would else wait for the others' arrival.
+    // Connections inherit it. Without it the last piece of a file waits until the others have arrived.
     this.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
     this.bind([host, port]);
     this.listen();
   }
 
   handle_accepted(sock: Socket, address: Address) {
-    // Of a client that has gone already the socket does not know it any more.
+    // The socket of a client that has gone no longer knows its address.
     new HTTPHandler(sock, this).addr = address;
   }
 

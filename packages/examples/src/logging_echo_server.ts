@@ -36,7 +36,7 @@ export class LoggingEchoHandler extends logging_dispatcher {
     this.log_info(`${this.client} connected`);
   }
 
-  /** Whoever does not read gets no answer to what he goes on sending. */
+  /** Reads nothing more until everything is sent back. */
   readable() {
     return this.buffer.length === 0;
   }

@@ -50,7 +50,7 @@ class WorkerServer extends dispatcher {
   }
 
   drain(): void {
-    // The kernel has given us those in the queue, and would not give them to another.
+    // The kernel has queued these for this worker, and gives them to no other.
     for (let next = this.accept(); next !== null; next = this.accept()) {
       this.handle_accepted(next[0]);
     }

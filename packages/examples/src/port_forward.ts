@@ -46,9 +46,9 @@ class Side extends dispatcher {
       this.#connect(target);
     }
     if (this.fileno() < 0) return;
-    // It may be keys typed one by one that pass: no waiting for more of them.
+    // What passes may be keys typed one by one: they must not wait for more.
     this.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
-    // Nor for a peer that has vanished, though one may be silent for as long as it likes.
+    // A peer may be silent for as long as it likes, but one that has vanished is noticed.
     this.set_keep_alive({ idle: 60 });
   }
 
@@ -105,7 +105,7 @@ class Side extends dispatcher {
   }
 
   #break(): void {
-    // To linger for no time: the peer sees a reset and does not take this for the end of the data.
+    // With a linger time of 0 the peer sees a reset, and does not take this for the end of the data.
     if (this.fileno() >= 0) this.setsockopt(SOL_SOCKET, SO_LINGER, Int32Array.of(1, 0));
     this.close();
   }

@@ -36,7 +36,7 @@ function textOf(bytes: Bytes): string {
   return typeof bytes === 'string' ? bytes : bytes.toString('latin1');
 }
 
-/** A part of a string keeps all of it in memory, which is a whole chunk of input: this does not. */
+/** A copy of a part of the input. A slice of a string would keep the whole chunk in memory. */
 function copyOf<T extends Bytes>(bytes: T): T {
   return (typeof bytes === 'string' ? ` ${bytes}`.slice(1) : bytes) as T;
 }

@@ -12,7 +12,7 @@ import { async_chat } from '@asyncore/chat';
 import { loop } from '@asyncore/core';
 import { file_wrapper } from '@asyncore/file';
 
-/** O_NONBLOCK: a modem's line would else be waited for; O_NOCTTY: its Ctrl-C is not ours. */
+/** O_NONBLOCK: opening does not wait for a modem. O_NOCTTY: a Ctrl-C on the line does not end this program. */
 const FLAGS = constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK;
 
 /** Raw: bytes come and go as they are, without echo or line editing. */

@@ -237,7 +237,7 @@ export class SMTPServer extends dispatcher {
   }
 
   handle_accepted(sock: Socket, address: Address) {
-    // Of a client that has gone already the socket does not know it any more.
+    // The socket of a client that has gone no longer knows its address.
     new SMTPHandler(sock, this).addr = address;
   }
 }

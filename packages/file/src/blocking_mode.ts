@@ -1,26 +1,26 @@
 /**
- * Whether calls wait is a property of the open file, which duplicates of a descriptor and other
- * processes share: a shell and all it starts share a terminal's. What is made non-blocking here is
- * made blocking again when the last of its descriptors here is closed, or the process exits.
+ * Whether calls wait is a property of the open file. All duplicates of a descriptor share it, also those
+ * in other processes: a shell and the programs it starts share the terminal. So what is made non-blocking
+ * here is made blocking again when this process has closed the last of its descriptors, or exits.
  */
 import { fstatSync } from 'node:fs';
 import { get_blocking, OSError, set_blocking } from '@asyncore/socket';
 
-/** An open file that was blocking, and those of its descriptors that are in use here. */
+/** An open file that was blocking before, and its descriptors that this process uses. */
 interface OpenFile {
   identity: string;
   fds: Set<number>;
 }
 
 const byDescriptor = new Map<number, OpenFile>();
-/** Several open files may be of one file: a pipe's two ends are. */
+/** By device and inode. One of these may have several open files: the two ends of a pipe, for example. */
 const byIdentity = new Map<string, Set<OpenFile>>();
 
-/** Calls on `fd` no longer wait. `letBlock` is to be called before it is closed. */
+/** Makes `fd` non-blocking. Whoever calls this calls `letBlock` before closing `fd`. */
 export function keepFromBlocking(fd: number): void {
   const wasBlocking = get_blocking(fd);
   const identity = identityOf(fd);
-  if (byDescriptor.get(fd)?.identity !== identity) forget(fd); // it was closed behind our back
+  if (byDescriptor.get(fd)?.identity !== identity) forget(fd); // somebody else closed it, and the number is used again
   const files = byIdentity.get(identity) ?? new Set();
   let file = [...files].find(({ fds }) => [...fds].some((other) => isSameOpenFile(other, fd)));
   set_blocking(fd, false);
@@ -32,7 +32,7 @@ export function keepFromBlocking(fd: number): void {
   byIdentity.set(identity, files.add(file));
 }
 
-/** Makes the open file of `fd` blocking again, if it was and nothing else here uses it. */
+/** Makes the open file of `fd` blocking again, if it was so before and no other descriptor here uses it. */
 export function letBlock(fd: number): void {
   const file = forget(fd);
   if (file?.fds.size === 0) makeBlocking(file.identity, fd);
@@ -46,7 +46,7 @@ function makeBlocking(identity: string, fd: number): void {
   try {
     if (identityOf(fd) === identity) set_blocking(fd, true);
   } catch {
-    // Closed behind our back: there is nothing left to do.
+    // Somebody else has closed it: there is nothing left to do.
   }
 }
 
@@ -67,7 +67,10 @@ function identityOf(fd: number): string {
   return `${dev}:${ino}`;
 }
 
-/** No portable call tells whether two descriptors share an open file: so one is changed for a moment. */
+/**
+ * Whether two descriptors share an open file. No portable call tells, so the mode of one is changed for a
+ * moment, to see whether the other's changes too.
+ */
 function isSameOpenFile(a: number, b: number): boolean {
   try {
     const blocking = get_blocking(b);
@@ -77,7 +80,7 @@ function isSameOpenFile(a: number, b: number): boolean {
     set_blocking(a, blocking);
     return isSame;
   } catch (error) {
-    if (error instanceof OSError) return false; // closed behind our back
+    if (error instanceof OSError) return false; // somebody else has closed one of them
     throw error;
   }
 }

@@ -5,8 +5,8 @@ import { borrow, descriptorOf, type file_like } from './file_like.js';
 import { file_wrapper } from './file_wrapper.js';
 
 /**
- * A dispatcher for what is not a socket: a pipe, a terminal, a device, a file. It is connected from
- * the start; the end of the file is the end of its connection.
+ * A dispatcher for what is not a socket: a pipe, a terminal, a device, a file. It is connected from the
+ * start, and the end of the file calls the same handlers as the end of a connection.
  *
  * https://docs.python.org/3.11/library/asyncore.html#asyncore.file_dispatcher
  */
@@ -40,7 +40,7 @@ export class file_dispatcher extends dispatcher<file_wrapper> {
   }
 }
 
-/** poll(2) calls a directory always ready, but it can only be listed. */
+/** Throws an Error for a directory, which poll(2) calls always ready although it can only be listed. */
 function checkWaitable(fd: number): void {
   if (fstatSync(fd).isDirectory()) {
     throw new Error('file_dispatcher: fd is a directory, which cannot be waited on');

@@ -17,7 +17,7 @@ export type file_like =
     }
   | Stream;
 
-/** A stream's inside: net.Socket shows its descriptor nowhere else. */
+/** What a stream has inside. A net.Socket shows its descriptor nowhere else. */
 interface Inner {
   fileno?: unknown;
   fd?: unknown;
@@ -26,7 +26,7 @@ interface Inner {
 }
 
 export function descriptorOf(file: file_like): number {
-  const inner = Object(file) as Inner; // whatever it is, it is only asked for these
+  const inner = Object(file) as Inner; // it may be anything: nothing is done but to look for these
   let fd: unknown = inner.fd ?? inner._handle?.fd;
   if (typeof file === 'number') fd = file;
   else if ('fileno' in inner && typeof inner.fileno === 'function') fd = inner.fileno();
@@ -37,7 +37,7 @@ export function descriptorOf(file: file_like): number {
   );
 }
 
-/** A stream that may read for itself. */
+/** A stream that can read by itself. */
 type Reader = Inner & {
   _read(size: number): void;
   readonly readableLength: number;
@@ -48,7 +48,7 @@ type Reader = Inner & {
 interface Loan {
   users: number;
   read: Reader['_read'];
-  /** It was reading, or would have read since. */
+  /** The stream was reading when it was borrowed, or has tried to since. */
   wanted: boolean;
 }
 

@@ -15,27 +15,27 @@ import {
 import { keepFromBlocking, letBlock } from './blocking_mode.js';
 
 /**
- * As much of a socket around a duplicate of a descriptor as a dispatcher needs. The original stays
- * its owner's to close. Collected without having been closed, it closes itself with a
- * ResourceWarning.
+ * Makes a descriptor look like a socket, as far as a dispatcher needs one. It works on a duplicate, so
+ * whoever owns the original still has to close that. A file_wrapper that is collected before anybody
+ * closed it closes itself, with a ResourceWarning.
  *
  * https://docs.python.org/3.11/library/asyncore.html#asyncore.file_wrapper
  */
 export class file_wrapper extends Descriptor {
-  /** Throws EBADF for what is no open descriptor: dup(2). */
+  /** Duplicates `fd`: dup(2). Throws EBADF if that is not open. */
   constructor(fd: number) {
     if (!Number.isInteger(fd)) throw wrong.type('file_wrapper: fd must be an integer');
     super(dup(fd), letBlock);
   }
 
-  /** The duplicate's number, -1 once closed. */
+  /** The duplicate's number; -1 after `close`. */
   get fd(): number {
     return this.fileno();
   }
 
   /**
-   * At most `size` bytes, an empty buffer at the end of the file, which a terminal's other side
-   * that is closed is too. Throws BlockingIOError when it would have to wait: read(2).
+   * Reads at most `size` bytes: read(2). An empty buffer means the end of the file; for a terminal, that
+   * its other side is closed. Throws BlockingIOError when there is nothing to read yet.
    */
   recv(size: number): Buffer {
     try {
@@ -46,7 +46,7 @@ export class file_wrapper extends Descriptor {
     }
   }
 
-  /** Gives the number of bytes taken. Throws EPIPE when nobody can read them any more: write(2). */
+  /** Writes, and returns how many bytes were taken: write(2). Throws EPIPE when nobody can read them any more. */
   send(data: ArrayBufferView): number {
     try {
       return write(this.fd, data);
@@ -66,15 +66,15 @@ export class file_wrapper extends Descriptor {
     return this.send(data);
   }
 
-  /** SO_ERROR is 0, which is all that a dispatcher asks. */
+  /** A dispatcher asks for SO_ERROR only, and the answer is 0. Throws an Error for any other option. */
   getsockopt(level: number, option: number, buflen?: number): number {
     if (level === SOL_SOCKET && option === SO_ERROR && !buflen) return 0;
     throw new Error('getsockopt: not implemented for files, except SO_ERROR');
   }
 
   /**
-   * Whether calls wait (O_NONBLOCK, fcntl(2)), on all descriptors of the open file. Made
-   * non-blocking here, it is made blocking again by `close`, or when the process exits.
+   * Says whether calls wait, for all descriptors of the open file (O_NONBLOCK, fcntl(2)). What this makes
+   * non-blocking, `close` and `detach` make blocking again, and so does the end of the process.
    */
   setblocking(blocking: boolean): void {
     if (blocking) set_blocking(this.fd, true);
@@ -86,7 +86,7 @@ export class file_wrapper extends Descriptor {
     return super.detach();
   }
 
-  /** Linux answers EIO for a terminal that was hung up, and for a pty whose other side is closed. */
+  /** Linux fails with EIO when a terminal was hung up, or when the other side of a pty is closed. */
   #isHungUpTerminal(error: unknown): boolean {
     if (!(error instanceof OSError && error.code === 'EIO')) return false;
     const poller = new poll();
