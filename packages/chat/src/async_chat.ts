@@ -10,6 +10,7 @@ import {
   settle,
   type Transport,
 } from '@asyncore/core';
+import { collect } from './collected.js';
 import { encoded, encoding } from './encoding.js';
 import { producer_fifo } from './producer_fifo.js';
 import type { Producer } from './running_producer.js';
@@ -78,7 +79,7 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
 
   /** Collects `data` in `incoming`. */
   _collect_incoming_data(data: Buffer): void {
-    this.incoming.push(data);
+    collect(this.incoming, data);
   }
 
   /** What was collected, and forgets it. */

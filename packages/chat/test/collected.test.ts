@@ -1,5 +1,7 @@
 /** What is kept of input in small pieces: the bytes, and little memory besides. */
-import { type Terminator, terminator_matcher } from '@asyncore/chat';
+import { async_chat, type Terminator, terminator_matcher } from '@asyncore/chat';
+import { read } from '@asyncore/core';
+import { socketpair } from '@asyncore/socket';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { collect } from '../dist/collected.js';
@@ -126,4 +128,25 @@ describe('terminator_matcher', () => {
     expect(Buffer.concat(given).length).toBe(500_000);
     expect(performance.now() - before).toBeLessThan(20_000);
   });
+});
+
+it('a line that comes byte by byte is kept in four pieces', () => {
+  class Chat extends async_chat {
+    override collect_incoming_data(data: Buffer) {
+      this._collect_incoming_data(data);
+    }
+  }
+  const [ours, theirs] = socketpair();
+  const chat = new Chat(ours, new Map());
+  chat.set_terminator('\n');
+  for (let i = 0; i < 1000; i++) {
+    theirs.send(Buffer.from('x'));
+    read(chat);
+  }
+  expect(chat.incoming).toHaveLength(4);
+  expect(memory(chat.incoming)).toBeLessThan(4000);
+  expect(chat._get_data()).toEqual(Buffer.alloc(1000, 'x'));
+  expect(chat.incoming).toEqual([]);
+  chat.close();
+  theirs.close();
 });
