@@ -8,7 +8,8 @@ _Static_assert(sizeof(struct pollfd) == 2 * sizeof(int32_t), "a pollfd is a pair
 
 /*
  * poll(pairs, count, timeout): how many of the `count` pairs are ready, each pair's events
- * replaced by those that are; `timeout` in milliseconds, -1 for ever.
+ * replaced by those that are; `timeout` in milliseconds, -1 for ever. A failed call leaves the
+ * pairs as they were, for the next one.
  */
 static napi_value js_poll(napi_env env, napi_callback_info info) {
   struct call call;
@@ -26,11 +27,11 @@ static napi_value js_poll(napi_env env, napi_callback_info info) {
     fds[i].revents = 0;
   }
   int result = poll(fds, (nfds_t)count, timeout);
-  if (result < 0) return answer_call(env, result);
+  napi_value answered = answer_call(env, result);
   for (int32_t i = 0; i < count; i++) {
-    pairs[2 * i + 1] = fds[i].revents;
+    pairs[2 * i + 1] = result < 0 ? fds[i].events : fds[i].revents;
   }
-  return answer(env, result);
+  return answered;
 }
 
 void poll_init(napi_env env, napi_value exports) {

@@ -7,9 +7,11 @@ import { pairsOf, roomFor, waiting } from './waiting.js';
 import { wrong } from './wrong.js';
 
 /**
- * Readiness by select(2), which takes descriptors below FD_SETSIZE only. It decides who is ready
- * but cannot tell a hang-up from data, so those it names are asked with poll(2) how they are, and
- * so are, before it waits, those not watched for reading: select(2) tells these of no hang-up.
+ * Readiness by select(2), which takes descriptors below FD_SETSIZE only.
+ *
+ * select(2) does not say why a descriptor is ready, and reports a hang-up only to readers. So
+ * poll(2) is asked twice, without waiting: before select(2), about the descriptors that are not
+ * watched for reading; afterwards, about these and about those that select(2) has found ready.
  */
 export class select implements Poller {
   #registered = new Registered();
@@ -39,21 +41,27 @@ export class select implements Poller {
   wait(into: Int32Array, timeout: number | null): number {
     const all = this.#registered.copy();
     const silent = all.filter((_, i) => (all[i | 1] & POLLIN) === 0);
-    const hungUp = binding.poll(silent, silent.length / 2, 0);
+    const hungUp = askPoll(silent);
     let answers = all;
     waiting('select', into, hungUp > 0 ? 0 : timeout, (milliseconds) => {
       answers = all.slice();
       const result = binding.select(answers, answers.length / 2, milliseconds);
-      // A descriptor closed behind our back: poll(2) says which one.
+      // One of them was closed without being unregistered. poll(2) says which.
       return result === -errno.EBADF ? 0 : result;
     });
-    // select has left each pair's events 0, or not 0 where poll(2) is to say which.
+    // Where select(2) has left events, poll(2) says which ones.
     const chosen = all.filter((_, i) => answers[i | 1] !== 0 || (all[i | 1] & POLLIN) === 0);
-    binding.poll(chosen, chosen.length / 2, 0);
+    askPoll(chosen);
     return this.#registered.ready(chosen, into);
   }
 
   close(): void {
     this.#registered.clear();
   }
+}
+
+/** Replaces the events of each pair by those that poll(2) reports now. Gives how many have any. */
+function askPoll(pairs: Int32Array): number {
+  if (pairs.length === 0) return 0;
+  return waiting('poll', pairs, 0, () => binding.poll(pairs, pairs.length / 2, 0));
 }

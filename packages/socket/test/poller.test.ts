@@ -5,6 +5,7 @@ import {
   close,
   dup,
   epoll,
+  errno,
   FD_SETSIZE,
   kqueue,
   MSG_OOB,
@@ -28,6 +29,7 @@ import {
   write,
 } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
+import { binding } from '../dist/binding.js';
 import {
   bound,
   connection,
@@ -53,8 +55,20 @@ function told(poller: Poller, timeout: number | null = 0): Map<number, number> {
 }
 
 const nothing = new Map();
+const real = { ...binding };
 const x = Buffer.from('x');
 const ends = () => pipe().map(ownFd);
+
+/** Lets one of the next calls that wait fail with `error`: the first, the second and so on. */
+function failingCall(which: number, error: number): void {
+  let calls = 0;
+  for (const name of ['select', 'poll', 'epoll_wait', 'kqueue_wait'] as const) {
+    const call = real[name] as (...args: unknown[]) => number;
+    const failing = (...args: unknown[]) => (++calls === which ? -error : call(...args));
+    Object.assign(binding, { [name]: failing });
+  }
+  own({ close: () => Object.assign(binding, real) });
+}
 
 /** Closes with a reset instead of an orderly end. */
 function reset(socket: Socket): void {
@@ -317,6 +331,33 @@ describe.each(pollers)('%s', (name, make) => {
     );
     if (!forgotten) poller.unregister(fd);
     expect(told(poller, 5)).toEqual(new Map([[b.fileno(), POLLOUT]]));
+  });
+
+  // A poller makes three system calls at most; whichever of them fails.
+  it.each([1, 2, 3])('a signal that ends its call %i makes nothing ready', (which) => {
+    const [a, b] = pair();
+    const [c, d] = pair();
+    fill(c);
+    const poller = make();
+    poller.register(a.fileno(), POLLIN);
+    poller.register(c.fileno(), POLLOUT | POLLPRI);
+    failingCall(which, errno.EINTR);
+    expect(told(poller)).toEqual(nothing);
+    b.send(x);
+    failingCall(which, errno.EINTR);
+    expect(told(poller)).toEqual(new Map([[a.fileno(), POLLIN]]));
+    d.close();
+    failingCall(which, errno.EINTR);
+    expect(told(poller, null).get(c.fileno()) ?? 0).toSatisfy((events) => (events & POLLHUP) !== 0);
+  });
+
+  it('a call that fails throws and says nothing', () => {
+    const [a] = pair();
+    const poller = make();
+    poller.register(a.fileno(), POLLOUT);
+    failingCall(1, errno.ENOMEM);
+    expect(failure(() => poller.poll(0)).code).toBe('ENOMEM');
+    expect(told(poller)).toEqual(new Map([[a.fileno(), POLLOUT]]));
   });
 
   it('those for which there is no room are told the next time', () => {
