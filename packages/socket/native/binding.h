@@ -77,8 +77,7 @@ void address_store(uint8_t* into, struct address* address);
 
 /* ---- descriptor.c ---- */
 
-void own(napi_env env, int fd);
-void disown(napi_env env, int fd);
+bool own(napi_env env, int fd); /* false when there is no memory to note it */
 void close_owned(struct state* state);
 /* Close-on-exec and non-blocking, for systems whose calls cannot set them from birth. */
 int prepare_descriptor(int fd, bool nonblocking);

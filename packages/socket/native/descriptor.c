@@ -10,28 +10,36 @@
 #define BITS 64
 
 /*
- * Descriptors made here are the environment's until closed or detached: a worker that dies takes
- * them along, as Node does with those of its own fs.open.
+ * The descriptors that a Descriptor of this environment holds, which are closed when it ends. The
+ * Descriptor's constructor notes its own. The calls that make sockets and queues, which always
+ * become a Descriptor, note them at birth: a worker may be terminated before the constructor runs.
+ * What dup, pipe and recvmsg give is the caller's, and noted nowhere.
  */
-void own(napi_env env, int fd) {
+bool own(napi_env env, int fd) {
   struct state* state = state_of(env);
-  if (fd < 0) return;
+  if (fd < 0) return false;
   size_t word = (size_t)fd / BITS;
   if (word >= state->owned_words) {
     size_t words = word + 16;
     uint64_t* larger = realloc(state->owned, words * sizeof(*larger));
-    if (larger == NULL) return;
+    if (larger == NULL) return false;
     memset(larger + state->owned_words, 0, (words - state->owned_words) * sizeof(*larger));
     state->owned = larger;
     state->owned_words = words;
   }
   state->owned[word] |= UINT64_C(1) << (fd % BITS);
+  return true;
 }
 
-void disown(napi_env env, int fd) {
+static bool is_owned(napi_env env, int fd) {
   struct state* state = state_of(env);
-  if (fd < 0 || (size_t)fd / BITS >= state->owned_words) return;
-  state->owned[fd / BITS] &= ~(UINT64_C(1) << (fd % BITS));
+  if (fd < 0 || (size_t)fd / BITS >= state->owned_words) return false;
+  return state->owned[fd / BITS] >> (fd % BITS) & 1;
+}
+
+static void disown(napi_env env, int fd) {
+  if (!is_owned(env, fd)) return;
+  state_of(env)->owned[fd / BITS] &= ~(UINT64_C(1) << (fd % BITS));
 }
 
 void close_owned(struct state* state) {
@@ -62,9 +70,7 @@ static napi_value js_dup(napi_env env, napi_callback_info info) {
   struct call call;
   int32_t fd;
   if (!call_fd(&call, env, info, "dup", &fd)) return NULL;
-  int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  own(env, copy);
-  return answer_call(env, copy);
+  return answer_call(env, fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }
 
 /* read(fd, buffer, length) */
@@ -108,7 +114,6 @@ static napi_value js_pipe(napi_env env, napi_callback_info info) {
 #if !defined(__linux__)
     prepare_descriptor(fds[i], false);
 #endif
-    own(env, fds[i]);
     pair[i] = fds[i];
   }
   return answer(env, 0);
@@ -124,14 +129,14 @@ static napi_value js_close(napi_env env, napi_callback_info info) {
   return answer_call(env, result);
 }
 
-/* own(fd), disown(fd): whether the end of this environment closes the descriptor. */
+/* own(fd), disown(fd): whether the end of this environment closes the descriptor, which is open. */
 static napi_value js_own(napi_env env, napi_callback_info info) {
   struct call call;
   int32_t fd;
   if (!call_fd(&call, env, info, "own", &fd)) return NULL;
+  if (is_owned(env, fd)) return answer(env, 0); /* which saves new sockets a system call */
   if (fcntl(fd, F_GETFD) < 0) return answer_call(env, -1);
-  own(env, fd);
-  return answer(env, 0);
+  return answer(env, own(env, fd) ? 0 : -ENOMEM);
 }
 
 static napi_value js_disown(napi_env env, napi_callback_info info) {

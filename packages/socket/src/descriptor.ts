@@ -5,7 +5,10 @@ import { wrong } from './wrong.js';
 
 const pair = new Int32Array(2);
 
-/** A duplicate of a descriptor, close-on-exec. Blocking mode stays shared with it: dup(2). */
+/**
+ * A duplicate of a descriptor, close-on-exec and the caller's to close. Blocking mode stays shared
+ * with it: dup(2).
+ */
 export function dup(fd: number): number {
   return checked('dup', binding.dup(fd));
 }
@@ -20,7 +23,10 @@ export function write(fd: number, data: ArrayBufferView): number {
   return checkedOf(fd, 'write', binding.write(fd, data));
 }
 
-/** A pipe's ends, [for reading, for writing], close-on-exec and blocking: pipe(2). */
+/**
+ * A pipe's ends, [for reading, for writing], close-on-exec, blocking and the caller's to close:
+ * pipe(2).
+ */
 export function pipe(): [reading: number, writing: number] {
   checked('pipe', binding.pipe(pair));
   return [pair[0], pair[1]];
@@ -78,21 +84,23 @@ function taken(fd: number): (() => void) | undefined {
 }
 
 /**
- * An object that owns a descriptor made here. One that is collected without having been closed closes
- * itself and says so in a ResourceWarning; so does the end of a worker thread, in silence.
+ * An object that owns a descriptor. Collected without having been closed, it closes the descriptor
+ * and says so in a ResourceWarning. The end of a worker thread closes the descriptors of all its
+ * objects, without a word; plain descriptors (`dup`, `pipe`, `recv_fds`, `detach`) stay open.
  */
 export class Descriptor {
   #fd: number;
   #unclosed: FinalizationRegistry<number>;
 
   /**
-   * `release`, the same for all of a class, is called with the descriptor of one that was
-   * collected, before that is closed.
+   * Takes the descriptor over; throws EBADF when it is not open. `release`, the same for all of a
+   * class, is called with the descriptor of one that was collected, before that is closed.
    */
   constructor(fd: number, release?: Release) {
     if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fffffff) {
       throw wrong.type(`${new.target.name}: fd must be a descriptor (an integer from 0)`);
     }
+    checked('fcntl', binding.own(fd));
     this.#fd = fd;
     this.#unclosed = registryOf(new.target.name, release);
     this.#unclosed.register(this, fd, this);

@@ -72,7 +72,6 @@ export class Socket extends Descriptor implements Transport {
   static from_fd(fd: number): Socket {
     const type = intOption(fd, SOL_SOCKET, SO_TYPE);
     checked('fcntl', binding.set_blocking(fd, 0));
-    binding.own(fd);
     const family = SO_DOMAIN === undefined ? familyOf(fd) : intOption(fd, SOL_SOCKET, SO_DOMAIN);
     const proto = SO_PROTOCOL === undefined ? 0 : intOption(fd, SOL_SOCKET, SO_PROTOCOL);
     return new Socket(family, type, proto, fd);
@@ -213,7 +212,7 @@ export class Socket extends Descriptor implements Transport {
     return this.sendmsg(buffers, [[SOL_SOCKET, SCM_RIGHTS, Int32Array.from(list)]], flags, address);
   }
 
-  /** Data and at most `maxfds` descriptors, close-on-exec and the caller's to close. */
+  /** Data and at most `maxfds` descriptors, close-on-exec and the caller's to close: unix(7). */
   recv_fds(
     bufsize: number,
     maxfds: number,
@@ -228,7 +227,6 @@ export class Socket extends Descriptor implements Transport {
     const fds = ancdata
       .filter(([level, type]) => level === SOL_SOCKET && type === SCM_RIGHTS)
       .flatMap(([, , bytes]) => [...new Int32Array(new Uint8Array(bytes).buffer)]);
-    for (const fd of fds) binding.own(fd);
     return [data, fds, messageFlags, address];
   }
 

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { Socket } from '@asyncore/socket';
+import { close, Socket } from '@asyncore/socket';
 import { expect, it } from 'vitest';
 import { descriptors, entryUrl, linuxOnly, onLinux, own, pair } from './support.js';
 
@@ -47,7 +47,8 @@ const conversation = `
 /** In a thread: opens one of everything and waits for ever. */
 const waiting = `
   const queue = process.platform === 'linux' ? new socket.epoll() : new socket.kqueue();
-  const kept = [socket.socketpair(), new socket.Socket(), socket.pipe(), socket.dup(0), queue];
+  const kept = [socket.socketpair(), new socket.Socket(), queue];
+  for (const fd of [...socket.pipe(), socket.dup(0)]) kept.push(new socket.Descriptor(fd));
   const [[a, b]] = kept;
   queue.register(a.fileno(), socket.POLLIN);
   kept.push(new socket.Watcher(queue.fileno(), () => {}, () => {}));
@@ -57,7 +58,8 @@ const waiting = `
   client.setblocking(true);
   client.connect(listener.getsockname());
   kept.push(listener, client, listener.accept());
-  kept.push(b.send_fds([Buffer.from('x')], [a.fileno()]), a.recv_fds(1, 1));
+  b.send_fds([Buffer.from('x')], [a.fileno()]);
+  kept.push(socket.Socket.from_fd(a.recv_fds(1, 1)[1][0]));
   globalThis.kept = kept;`;
 
 it('everything works in a thread', async () => {
@@ -106,6 +108,52 @@ it('a thread may be terminated while it is in a callback', async () => {
     }, () => {}));`);
   await message(worker);
   expect(await worker.terminate()).toBe(1);
+});
+
+/** What gives a plain descriptor, which is the caller's. */
+const plain: [string, string][] = [
+  ['dup', 'socket.dup(0)'],
+  ['pipe, to read from', 'socket.pipe()[0]'],
+  ['pipe, to write to', 'socket.pipe()[1]'],
+  ['recv_fds', 'b.recv_fds(1, 1)[1][0]'],
+  ['recvmsg', 'new Int32Array(new Uint8Array(b.recvmsg(1, 64)[1][0][2]).buffer)[0]'],
+  ['detach of a socket', 'new socket.Socket().detach()'],
+  ['detach of an accepted socket', 'listener.accept()[0].detach()'],
+  ['detach of a queue', 'queue().detach()'],
+  ['detach of a Descriptor', 'new socket.Descriptor(socket.dup(0)).detach()'],
+  ['detach after from_fd', 'socket.Socket.from_fd(socket.socketpair()[0].detach()).detach()'],
+];
+
+it.each(plain)('a descriptor that came of %s stays open when its thread ends', async (_, given) => {
+  const worker = thread(`
+    const [a, b] = socket.socketpair();
+    a.send_fds([Buffer.from('x')], [a.fileno()]);
+    const [listener, client] = [new socket.Socket(), new socket.Socket()];
+    listener.bind(['127.0.0.1', 0]);
+    listener.listen();
+    client.setblocking(true);
+    client.connect(listener.getsockname());
+    const queue = () => process.platform === 'linux' ? new socket.epoll() : new socket.kqueue();
+    const fd = ${given};
+    globalThis.kept = [a, b, listener, client];
+    setInterval(() => {}, 1000);
+    post(fd);`);
+  const fd = (await message(worker)) as number;
+  await worker.terminate();
+  expect(() => close(fd)).not.toThrow();
+});
+
+it('a number given away and used by others since stays open when its thread ends', async () => {
+  const worker = thread(`
+    const numbers = [socket.dup(0), ...socket.pipe(), new socket.Socket().detach()];
+    setInterval(() => {}, 1000);
+    post(numbers);`);
+  const numbers = (await message(worker)) as number[];
+  for (const fd of numbers) close(fd);
+  const ours = Array.from({ length: 10 }, () => pair()).flat();
+  expect(ours.filter((one) => numbers.includes(one.fileno()))).toHaveLength(4);
+  await worker.terminate();
+  for (const one of ours) expect(one.getblocking()).toBe(false);
 });
 
 it('what a thread detached stays open when it ends', async () => {
