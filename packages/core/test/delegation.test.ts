@@ -192,6 +192,8 @@ describe('a dispatcher shows', () => {
     const server = own(listening(new dispatcher(null, new Map()), AF_UNIX));
     const path = server.getsockname();
     expect(inspect(server)).toBe(`<dispatcher listening '${path}' fd=${server.fileno()}>`);
+    server.addr = Buffer.from('\0spam \xff', 'latin1');
+    expect(inspect(server)).toBe(`<dispatcher listening '\\x00spam ÿ' fd=${server.fileno()}>`);
   });
 
   it('itself within other things', () => {

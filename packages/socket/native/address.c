@@ -130,23 +130,21 @@ static napi_value address_pack_unix(napi_env env, napi_callback_info info) {
   return answer(env, 0);
 }
 
-static napi_value string(napi_env env, const char* text, size_t length) {
-  napi_value value;
-  napi_create_string_utf8(env, text, length, &value);
-  return value;
-}
-
 static napi_value unpack_unix(napi_env env, const struct address* address) {
   const struct sockaddr_un* un = (const struct sockaddr_un*)&address->storage;
   size_t start = offsetof(struct sockaddr_un, sun_path);
   size_t length = address->length > start ? address->length - start : 0;
   bool named = length > 0 && un->sun_path[0] != '\0';
-  return string(env, un->sun_path, named ? strnlen(un->sun_path, length) : length);
+  if (named) length = strnlen(un->sun_path, length);
+  napi_value path = NULL;
+  napi_create_buffer_copy(env, length, un->sun_path, NULL, &path);
+  return path;
 }
 
 /*
- * address_unpack(address, numbers): the host or the path, with the family, the port, and for IPv6
- * flowinfo and scope_id in the Int32Array `numbers`; null for a family other than those or for none.
+ * address_unpack(address, numbers): the host as a string, or for AF_UNIX the path as a Buffer, with
+ * the family, the port, and for IPv6 flowinfo and scope_id in the Int32Array `numbers`; null for a
+ * family other than those or for none.
  */
 static napi_value address_unpack(napi_env env, napi_callback_info info) {
   struct call call;
@@ -154,7 +152,7 @@ static napi_value address_unpack(napi_env env, napi_callback_info info) {
   char host[INET6_ADDRSTRLEN] = "";
   int32_t* numbers;
   size_t n;
-  napi_value none;
+  napi_value none, answered;
   if (!call_begin(&call, env, info, "address_unpack") || !call_address(&call, 0, &address) ||
       !call_ints(&call, 1, "numbers", 4, &numbers, &n)) {
     return NULL;
@@ -176,7 +174,8 @@ static napi_value address_unpack(napi_env env, napi_callback_info info) {
   } else {
     return none;
   }
-  return string(env, host, NAPI_AUTO_LENGTH);
+  napi_create_string_utf8(env, host, NAPI_AUTO_LENGTH, &answered);
+  return answered;
 }
 
 void address_init(napi_env env, napi_value exports) {

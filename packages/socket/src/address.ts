@@ -1,3 +1,4 @@
+import { Buffer, isUtf8 } from 'node:buffer';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { binding, type PackedAddress } from './binding.js';
@@ -7,9 +8,10 @@ import { wrong } from './wrong.js';
 
 /**
  * Where a socket is or goes: `[host, port]`, for IPv6 also `[host, port, flowinfo, scope_id]`, or
- * a path for AF_UNIX (a leading NUL is Linux's abstract namespace, '' no name at all).
+ * a path for AF_UNIX (a leading NUL is Linux's abstract namespace, '' no name at all). A path that
+ * is not UTF-8 is a Buffer when it comes from the system; it may be given as any Uint8Array.
  */
-export type Address = InetAddress | string;
+export type Address = InetAddress | string | Uint8Array;
 /** An address of AF_INET or AF_INET6: a numeric host or a name, and a port in the host's byte order. */
 export type InetAddress =
   | [host: string, port: number]
@@ -31,13 +33,15 @@ export function unpack(address: PackedAddress): Address | null {
     last = unpacked(address);
     lastBytes.set(address);
   }
-  return Array.isArray(last) ? [...last] : last;
+  if (Array.isArray(last)) return [...last];
+  return last instanceof Uint8Array ? Buffer.from(last) : last;
 }
 
 function unpacked(address: PackedAddress): Address | null {
   const host = binding.address_unpack(address, numbers);
   const [family, port, flowinfo, scope_id] = numbers;
-  if (host === null || family === AF_UNIX) return host;
+  if (host === null) return null;
+  if (typeof host !== 'string') return isUtf8(host) ? host.toString() : host;
   return family === AF_INET ? [host, port] : [host, port, flowinfo >>> 0, scope_id >>> 0];
 }
 
@@ -88,14 +92,15 @@ function within(call: string, name: string, value: unknown, most: number): numbe
 }
 
 function packUnix(call: string, path: unknown): PackedAddress {
-  if (typeof path !== 'string') {
-    throw wrong.type(`${call}: address must be a path (a string) for AF_UNIX`);
+  if (typeof path !== 'string' && !(path instanceof Uint8Array)) {
+    throw wrong.type(`${call}: address must be a path (a string or bytes) for AF_UNIX`);
   }
-  if (path.indexOf('\0', 1) > 0 && path[0] !== '\0') {
+  const bytes = typeof path === 'string' ? Buffer.from(path) : path;
+  if (bytes.indexOf(0, 1) > 0 && bytes[0] !== 0) {
     throw wrong.type(`${call}: a path must not contain NUL characters`);
   }
   const into = newPackedAddress();
-  checked(call, binding.address_pack_unix(into, Buffer.from(path)), path);
+  checked(call, binding.address_pack_unix(into, bytes), path);
   return into;
 }
 
@@ -130,9 +135,18 @@ export function pack(call: string, family: number, address: Address): PackedAddr
 
 /**
  * Whether a socket of `family` can use `address` as it is. False for a host name: see `resolve`.
- * Throws a TypeError or RangeError for what is no address.
+ * Throws a TypeError or RangeError for what is no address, an OSError for one that cannot be used.
  */
 export function is_resolved(family: number, address: Address): boolean {
+  return isResolved('is_resolved', family, address);
+}
+
+/** `call` is the function that was given the family; the address is meant for connect(2). */
+function isResolved(call: string, family: number, address: Address): boolean {
+  if (!Number.isInteger(family)) {
+    throw wrong.type(`${call}: family must be an integer: AF_INET, AF_INET6 or AF_UNIX`);
+  }
+  if (family === AF_UNIX) return packUnix('connect', address) !== null;
   if (family !== AF_INET && family !== AF_INET6) return true;
   return packInet('connect', family, hostAndPort('connect', address)) !== null;
 }
@@ -142,7 +156,7 @@ export function is_resolved(family: number, address: Address): boolean {
  * of that family. Rejects with a gaierror, whose `code` is 'ENOTFOUND' or as `dns.lookup` has it.
  */
 export async function resolve(family: number, address: Address): Promise<Address> {
-  if (is_resolved(family, address)) return address;
+  if (isResolved('resolve', family, address)) return address;
   const [host, port] = hostAndPort('connect', address);
   try {
     const found = await lookup(host, { family: family === AF_INET6 ? 6 : 4 });

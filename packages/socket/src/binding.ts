@@ -28,7 +28,7 @@ export interface Binding {
     scope_id: number,
   ): number;
   address_pack_unix(into: PackedAddress, path: Uint8Array): number;
-  address_unpack(address: PackedAddress, numbers: Int32Array): string | null;
+  address_unpack(address: PackedAddress, numbers: Int32Array): string | Buffer | null;
 
   socket(family: number, type: number, proto: number): number;
   socketpair(family: number, type: number, proto: number, pair: Int32Array): number;

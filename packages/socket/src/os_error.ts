@@ -1,3 +1,4 @@
+import { Buffer, isUtf8 } from 'node:buffer';
 import { getSystemErrorMap } from 'node:util';
 import { binding } from './binding.js';
 
@@ -19,7 +20,16 @@ names.set(NOT_FOUND, 'ENOTFOUND').set(NO_DATA, 'ENOTFOUND');
 
 /** Where a call was going: a tuple, or a path. */
 type HostAndPort = readonly [string, number, ...number[]];
-type Destination = HostAndPort | string;
+type Path = string | Uint8Array;
+type Destination = HostAndPort | Path;
+
+function readable(path: Path): string {
+  if (typeof path === 'string') return path.replaceAll('\0', '@');
+  const bytes = Buffer.from(path);
+  if (isUtf8(bytes)) return readable(bytes.toString());
+  const escaped = (char: string) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  return readable(bytes.toString('latin1').replace(/[^\0\x20-\x7e]/g, escaped));
+}
 
 /**
  * A system call that failed. The properties are those of Node's own errors: `code`
@@ -32,7 +42,10 @@ export class OSError extends Error {
   readonly errno: number;
   /** The system call that failed: 'connect'. */
   readonly syscall: string;
-  /** Where the call was going: the host or the path (NULs shown as `@`), where there is one. */
+  /**
+   * Where the call was going: the host or the path, where there is one. In a path `@` stands for
+   * NUL, and `\xff` for a byte of one that is not UTF-8.
+   */
   declare readonly address?: string;
   /** The port it was going to, where there is one. */
   declare readonly port?: number;
@@ -42,7 +55,9 @@ export class OSError extends Error {
   constructor(syscall: string, number: number, destination?: Destination | null, hint?: string) {
     const code = names.get(Math.abs(number)) ?? `E${Math.abs(number)}`;
     const [address, port] =
-      typeof destination === 'string' ? [destination.replaceAll('\0', '@')] : (destination ?? []);
+      typeof destination === 'string' || destination instanceof Uint8Array
+        ? [readable(destination)]
+        : (destination ?? []);
     const place =
       address === undefined ? '' : port === undefined ? ` ${address}` : ` ${address}:${port}`;
     super(`${syscall} ${code}${place}${hint === undefined ? '' : `: ${hint}`}`);

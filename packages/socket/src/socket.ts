@@ -336,7 +336,8 @@ function familyOf(fd: number): number {
   checked('getsockname', binding.getsockname(fd, name));
   const address = unpack(name);
   if (address === null) throw wrong.type(`from_fd: socket ${fd} is of an unknown family`);
-  return typeof address === 'string' ? AF_UNIX : address.length === 2 ? AF_INET : AF_INET6;
+  if (!Array.isArray(address)) return AF_UNIX;
+  return address.length === 2 ? AF_INET : AF_INET6;
 }
 
 /** A plain array of its own: the C side reads it without running any JavaScript. */

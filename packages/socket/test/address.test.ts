@@ -6,8 +6,10 @@ import {
   AF_INET,
   AF_INET6,
   AF_UNIX,
+  close,
   gaierror,
   is_resolved,
+  OSError,
   POLLIN,
   resolve,
   SO_BROADCAST,
@@ -32,6 +34,7 @@ import {
   thrown,
   until,
 } from './support.js';
+import { detached } from './wrong_values.js';
 
 const unix: Family = { title: '', family: AF_UNIX, free: freePath, works: true };
 const through = (family: number, address: Address) => unpack(pack('connect', family, address));
@@ -56,6 +59,95 @@ onEveryFamily((family) => {
     };
     expect(own(new Socket(family.family)).getsockname()).toEqual(none[family.family]);
   });
+});
+
+describe('a Unix name that is not UTF-8', () => {
+  const bytes = Buffer.from([...Buffer.from('spam '), 0xff, 0xfe, 0xc3]);
+  const kinds: [string, () => Buffer][] = [
+    ['path', () => Buffer.concat([Buffer.from(freePath()), bytes])],
+  ];
+  if (onLinux) {
+    const pid = Buffer.from(`\0${process.pid}`);
+    kinds.push(['abstract name (runs on Linux)', () => Buffer.concat([pid, bytes])]);
+  }
+
+  it.each(kinds)('is a Buffer, by which its socket is found: %s', (_, free) => {
+    const address = free();
+    const server = own(new Socket(AF_UNIX, SOCK_DGRAM));
+    server.bind(address);
+    expect(server.getsockname()).toEqual(address);
+    const client = own(new Socket(AF_UNIX, SOCK_DGRAM));
+    client.bind(Buffer.concat([address, Buffer.from('!')]));
+    client.sendto(Buffer.from('question'), new Uint8Array(address));
+    const [, from] = server.recvfrom(100);
+    expect(from).toEqual(Buffer.concat([address, Buffer.from('!')]));
+    (from as Buffer).fill(0); // it is ours: the next one is told right all the same
+    client.sendmsg([Buffer.from('again')], [], 0, address);
+    const [, , , sender] = server.recvmsg(100);
+    if (sender === null) throw new Error('no sender');
+    server.sendto(Buffer.from('answer'), sender);
+    expect(client.recv(100).toString()).toBe('answer');
+    const [fd] = pair();
+    server.send_fds([Buffer.from('x')], [fd.fileno()], 0, sender);
+    const [, [received]] = client.recv_fds(1, 1);
+    close(received);
+    client.connect(address);
+    expect(client.getpeername()).toEqual(address);
+    client.send(Buffer.from('connected'));
+    expect(server.recvfrom(100)[0].toString()).toBe('connected');
+  });
+
+  it.each(kinds)('comes with an accepted connection: %s', (_, free) => {
+    const [listener, client] = [own(new Socket(AF_UNIX)), own(new Socket(AF_UNIX))];
+    const [at, from] = [free(), Buffer.concat([free(), Buffer.from('!')])];
+    listener.bind(at);
+    listener.listen();
+    client.bind(from);
+    expect(client.connect_ex(at)).toBe(0);
+    const [accepted, address] = listener.accept();
+    own(accepted);
+    expect(address).toEqual(from);
+  });
+
+  it('is readable in errors', () => {
+    const socket = own(new Socket(AF_UNIX, SOCK_DGRAM));
+    const path = Buffer.from('/nowhere/\xff\xfe', 'latin1');
+    expect(failure(() => socket.connect(path))).toMatchObject({
+      message: 'connect ENOENT /nowhere/\\xff\\xfe',
+      address: '/nowhere/\\xff\\xfe',
+    });
+    const name = Buffer.from('\0spam \xff', 'latin1');
+    expect(failure(() => socket.sendto(Buffer.from('x'), name)).address).toBe('@spam \\xff');
+    const utf8 = Buffer.from('/nowhere/grün');
+    expect(failure(() => socket.connect(utf8)).address).toBe('/nowhere/grün');
+  });
+
+  it('is an address that needs no look-up', async () => {
+    expect(is_resolved(AF_UNIX, bytes)).toBe(true);
+    expect(await resolve(AF_UNIX, bytes)).toBe(bytes);
+  });
+});
+
+it('a Unix name given as bytes that are UTF-8 comes back as a string', () => {
+  const path = freePath();
+  const socket = own(new Socket(AF_UNIX, SOCK_DGRAM));
+  socket.bind(Buffer.from(path));
+  expect(socket.getsockname()).toBe(path);
+});
+
+it.each([
+  ['a NUL in a path', () => Buffer.from('/a\0b'), TypeError],
+  ['bytes that were transferred away', () => detached(new Uint8Array([47, 97])), TypeError],
+  ['other than bytes', () => new Uint16Array(4), TypeError],
+  ['more than 108 bytes', () => Buffer.alloc(109, 'a'), OSError],
+])('a Unix name with %s is refused', (_, name, Kind) => {
+  const socket = own(new Socket(AF_UNIX, SOCK_DGRAM));
+  expect(thrown(() => socket.bind(name() as Uint8Array))).toBeInstanceOf(Kind);
+});
+
+it.each([AF_INET, AF_INET6])('bytes are no address of family %i', (family) => {
+  const address = Buffer.from('127.0.0.1');
+  expect(thrown(() => is_resolved(family, address))).toBeInstanceOf(TypeError);
 });
 
 describe('hosts', () => {
@@ -134,7 +226,7 @@ describe('what is no address', () => {
       'RangeError',
       'scope_id must be an integer from 0 to 2147483647',
     ],
-    [AF_UNIX, ['127.0.0.1', 80], 'TypeError', 'address must be a path (a string) for AF_UNIX'],
+    [AF_UNIX, ['127.0.0.1', 80], 'TypeError', 'address must be a path (a string or bytes) for AF_UNIX'],
   ])('family %i: %j throws %s: %s', (family, address, name, message) => {
     const socket = own(new Socket(family, SOCK_DGRAM));
     const error = thrown(() => socket.connect(address as never));

@@ -541,7 +541,10 @@ export class dispatcher<S extends Transport = Socket> implements channel {
     if (this.accepting && this.addr !== null) status.push('listening');
     else if (this.connected) status.push('connected');
     if (Array.isArray(this.addr)) status.push(`${this.addr[0]}:${this.addr[1]}`);
-    else if (this.addr !== null) status.push(inspect(this.addr));
+    else if (this.addr !== null) {
+      const { addr } = this;
+      status.push(inspect(typeof addr === 'string' ? addr : Buffer.from(addr).toString('latin1')));
+    }
     if (this._fileno !== null) status.push(`fd=${this._fileno}`);
     return `<${status.join(' ')}>`;
   }
