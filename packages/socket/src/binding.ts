@@ -2,7 +2,7 @@
  * The native functions. Each makes one system call and answers with a number: the call's result,
  * or the negative errno. Wrong arguments throw a TypeError or RangeError that names them.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -105,6 +105,28 @@ export interface Binding {
 /** The names in constants.ts, and those that only this package uses. */
 export type Constants = Readonly<Record<string, number>>;
 
+/** Why nothing was loaded: there is no binary, or there is one and the system refuses it. */
+function unloadable(folder: string, compile: string, cause: unknown): Error {
+  const { message } = cause as Error;
+  try {
+    readdirSync(folder); // node-gyp-build takes a folder that it cannot read for an empty one
+    if (message.startsWith('No native build was found')) {
+      const { platform, arch } = process;
+      return new Error(`@asyncore/socket has no binary for this ${platform} ${arch}: ${compile}`, {
+        cause,
+      });
+    }
+  } catch (error) {
+    return unloadedFor(error);
+  }
+  return unloadedFor(cause);
+}
+
+function unloadedFor(cause: unknown): Error {
+  const { message } = cause as Error;
+  return new Error(`@asyncore/socket could not load its binary: ${message}`, { cause });
+}
+
 function load(): Binding {
   if (process.platform === 'win32') {
     throw new Error(
@@ -124,10 +146,7 @@ function load(): Binding {
     // What binding.c exports is what the interface above says; nothing checks that but the tests.
     exports = require('node-gyp-build')(folder);
   } catch (cause) {
-    const { platform, arch } = process;
-    throw new Error(`@asyncore/socket has no binary for this ${platform} ${arch}: ${compile}`, {
-      cause,
-    });
+    throw unloadable(folder, compile, cause);
   }
   if (existsSync(digest) && require(digest).digest() !== exports.sources) {
     throw new Error(

@@ -1,5 +1,5 @@
 import { checked, errno } from './os_error.js';
-import { wrong } from './wrong.js';
+import { int32 } from './wrong.js';
 
 /**
  * The descriptors of a poller that hands them all to the kernel each time: pairs fd, events in one
@@ -79,9 +79,4 @@ export class Registered {
     int32(call, 'fd', fd);
     return this.#places.get(fd) ?? checked(call, -errno.ENOENT);
   }
-}
-
-function int32(call: string, what: string, value: unknown): void {
-  if (typeof value !== 'number') throw wrong.type(`${call}: ${what} must be an integer`);
-  if (value !== (value | 0)) throw wrong.range(`${call}: ${what} must be a 32-bit integer`);
 }

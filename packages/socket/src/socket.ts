@@ -6,6 +6,9 @@ import {
   AF_UNIX,
   POLLNVAL,
   SCM_RIGHTS,
+  SHUT_RD,
+  SHUT_RDWR,
+  SHUT_WR,
   SO_DOMAIN,
   SO_PROTOCOL,
   SO_TYPE,
@@ -17,7 +20,7 @@ import { Descriptor } from './descriptor.js';
 import { checked, checkedOf, errno, failure, OSError } from './os_error.js';
 import { received } from './received.js';
 import { state_of, type Transport, unread_of } from './transport.js';
-import { wrong } from './wrong.js';
+import { int32, wrong } from './wrong.js';
 
 /** A control message that goes with data: cmsg(3). */
 export type AncillaryData = [level: number, type: number, data: ArrayBufferView];
@@ -34,6 +37,9 @@ export interface PeerCredentials {
   /** Effective group id. */
   gid: number;
 }
+
+/** The most bytes of control messages, far beyond what any kernel takes. */
+const MOST_CONTROL = 1 << 20;
 
 // Scratch memory of this thread: each is read before anything else can run.
 const name = newPackedAddress();
@@ -70,6 +76,7 @@ export class Socket extends Descriptor implements Transport {
    * owned by it and non-blocking. Throws ENOTSOCK for anything that is no socket.
    */
   static from_fd(fd: number): Socket {
+    int32('from_fd', 'fd', fd);
     const type = intOption(fd, SOL_SOCKET, SO_TYPE);
     checked('fcntl', binding.set_blocking(fd, 0));
     const family = SO_DOMAIN === undefined ? familyOf(fd) : intOption(fd, SOL_SOCKET, SO_DOMAIN);
@@ -109,17 +116,26 @@ export class Socket extends Descriptor implements Transport {
 
   /**
    * Starts to connect. Throws BlockingIOError (EINPROGRESS) when the attempt goes on by itself:
-   * the socket becomes writable at its end, and SO_ERROR says how it went. connect(2).
+   * the socket becomes writable at its end, and SO_ERROR says how it went. So it is when a signal
+   * interrupts a blocking socket that waits for a connection, except that one of AF_UNIX, whose
+   * attempt ends there, tries again. connect(2).
    */
   connect(address: Address): void {
     checkedOf(this, 'connect', -this.connect_ex(address), address);
   }
 
-  /** As `connect`, but returns the errno (positive), 0 once connected. Throws when closed. */
+  /**
+   * As `connect`, but returns the errno (positive), 0 once connected, and never EINTR. Throws when
+   * closed.
+   */
   connect_ex(address: Address): number {
     const to = pack('connect', this.family, address);
     if (this.fileno() < 0) throw failure('connect', -errno.EBADF, address);
-    return Math.abs(binding.connect(this.fileno(), to));
+    let result = binding.connect(this.fileno(), to);
+    while (result === -errno.EINTR && this.family === AF_UNIX) {
+      result = binding.connect(this.fileno(), to);
+    }
+    return result === -errno.EINTR ? errno.EINPROGRESS : Math.abs(result);
   }
 
   /** At most `bufsize` bytes; an empty buffer at the end of the stream. recv(2). */
@@ -129,7 +145,10 @@ export class Socket extends Descriptor implements Transport {
 
   /** Receives into `buffer` and gives the number of bytes; `nbytes` 0 means all its room. */
   recv_into(buffer: ArrayBufferView, nbytes = 0, flags = 0): number {
-    const length = nbytes === 0 ? buffer?.byteLength : nbytes;
+    const length = nbytes === 0 ? buffer?.byteLength : int32('recv_into', 'nbytes', nbytes);
+    if (length < 0 || length > buffer?.byteLength) {
+      throw wrong.range('recv_into: nbytes must be from 0 to the length of buffer');
+    }
     return checkedOf(this, 'recv', binding.recv(this.fileno(), buffer, length, flags));
   }
 
@@ -148,6 +167,9 @@ export class Socket extends Descriptor implements Transport {
   sendto(data: ArrayBufferView, address: Address): number;
   sendto(data: ArrayBufferView, flags: number, address: Address): number;
   sendto(data: ArrayBufferView, ...rest: [Address] | [number, Address]): number {
+    if (!ArrayBuffer.isView(data)) {
+      throw wrong.type('sendto: data must be bytes (of a string: Buffer.from(text))');
+    }
     const [flags, address] = rest.length === 1 ? [0, rest[0]] : rest;
     const to = packReceiver('sendto', this.family, address);
     const sent = binding.sendto(this.fileno(), data, flags, to);
@@ -182,8 +204,8 @@ export class Socket extends Descriptor implements Transport {
     ancbufsize = 0,
     flags = 0,
   ): [data: Buffer, ancdata: ReceivedAncillaryData[], flags: number, address: Address | null] {
-    if (!Number.isInteger(ancbufsize) || ancbufsize < 0 || ancbufsize > 1 << 20) {
-      throw wrong.range(`recvmsg: ancbufsize must be an integer from 0 to ${1 << 20}`);
+    if (!Number.isInteger(ancbufsize) || ancbufsize < 0 || ancbufsize > MOST_CONTROL) {
+      throw wrong.range(`recvmsg: ancbufsize must be an integer from 0 to ${MOST_CONTROL}`);
     }
     const control = ancbufsize > 0 ? Buffer.alloc(ancbufsize) : null;
     const data = received(
@@ -205,11 +227,12 @@ export class Socket extends Descriptor implements Transport {
     flags = 0,
     address: Address | null = null,
   ): number {
+    const data = listed('send_fds', 'buffers', buffers);
     const list = listed('send_fds', 'fds', fds);
     if (!list.every((fd) => Number.isInteger(fd) && fd >= 0 && fd <= 0x7fffffff)) {
       throw wrong.type('send_fds: fds must be descriptors (integers from 0)');
     }
-    return this.sendmsg(buffers, [[SOL_SOCKET, SCM_RIGHTS, Int32Array.from(list)]], flags, address);
+    return this.sendmsg(data, [[SOL_SOCKET, SCM_RIGHTS, Int32Array.from(list)]], flags, address);
   }
 
   /** Data and at most `maxfds` descriptors, close-on-exec and the caller's to close: unix(7). */
@@ -238,6 +261,9 @@ export class Socket extends Descriptor implements Transport {
 
   /** Ends one direction (SHUT_WR, SHUT_RD) or both (SHUT_RDWR). shutdown(2). */
   shutdown(how: number): void {
+    if (how !== SHUT_RD && how !== SHUT_WR && how !== SHUT_RDWR) {
+      throw wrong.type('shutdown: how must be SHUT_RD, SHUT_WR or SHUT_RDWR');
+    }
     checkedOf(this, 'shutdown', binding.shutdown(this.fileno(), how));
   }
 
@@ -258,14 +284,9 @@ export class Socket extends Descriptor implements Transport {
 
   /** Sets an option to a number, or to raw bytes (a struct, a device name). setsockopt(2). */
   setsockopt(level: number, option: number, value: number | boolean | ArrayBufferView): void {
-    let bytes = value as ArrayBufferView; // anything else is refused below it, by name
-    if (typeof value === 'number' || typeof value === 'boolean') {
-      if (!Number.isInteger(+value) || +value < -0x80000000 || +value > 0xffffffff) {
-        throw wrong.range('setsockopt: value must be a 32-bit integer');
-      }
-      int[0] = Number(value);
-      bytes = int;
-    }
+    int32('setsockopt', 'level', level);
+    int32('setsockopt', 'option', option);
+    const bytes = optionValue(value);
     checkedOf(this, 'setsockopt', binding.setsockopt(this.fileno(), level, option, bytes));
   }
 
@@ -310,8 +331,11 @@ export class Socket extends Descriptor implements Transport {
   }
 }
 
-/** The room that a control message with `length` bytes of data takes: cmsg(3). */
+/** The room that a control message with `length` bytes of data (at most 1 MiB) takes: cmsg(3). */
 export function CMSG_SPACE(length: number): number {
+  if (int32('CMSG_SPACE', 'length', length) < 0 || length > MOST_CONTROL) {
+    throw wrong.range(`CMSG_SPACE: length must be an integer from 0 to ${MOST_CONTROL}`);
+  }
   return binding.cmsg_space(length);
 }
 
@@ -330,6 +354,22 @@ function intOption(fd: number, level: number, option: number, source: unknown = 
   int[0] = 0; // an option without a value leaves it
   const length = checkedOf(source, 'getsockopt', binding.getsockopt(fd, level, option, intBytes));
   return length === 1 ? intBytes[0] : int[0]; // IP_MULTICAST_LOOP is one byte
+}
+
+function optionValue(value: unknown): ArrayBufferView {
+  if (ArrayBuffer.isView(value)) return value;
+  if (typeof value === 'string') {
+    const instead = /^-?\d+$/.test(value) ? `the number ${value}` : 'Buffer.from(text)';
+    throw wrong.type(`setsockopt: value must be an integer or bytes: give ${instead}`);
+  }
+  if (typeof value !== 'number' && typeof value !== 'boolean') {
+    throw wrong.type('setsockopt: value must be an integer, true, false or bytes');
+  }
+  if (!Number.isInteger(+value) || +value < -0x80000000 || +value > 0xffffffff) {
+    throw wrong.range('setsockopt: value must be a 32-bit integer');
+  }
+  int[0] = +value;
+  return int;
 }
 
 function familyOf(fd: number): number {
@@ -351,8 +391,15 @@ function listed<T>(call: string, what: string, items: Iterable<T>): T[] {
 function packControl(ancdata: Iterable<AncillaryData>): Uint8Array | null {
   const list = listed('sendmsg', 'ancdata', ancdata);
   if (list.length === 0) return null;
-  if (!list.every((item) => Array.isArray(item) && ArrayBuffer.isView(item[2]))) {
-    throw wrong.type('sendmsg: ancdata must be [level, type, bytes] for each message');
+  for (const item of list) {
+    if (!Array.isArray(item) || !ArrayBuffer.isView(item[2])) {
+      throw wrong.type('sendmsg: ancdata must be [level, type, bytes] for each message');
+    }
+    int32('sendmsg', 'level in ancdata', item[0]);
+    int32('sendmsg', 'type in ancdata', item[1]);
+    if (item[2].byteLength > MOST_CONTROL) {
+      throw wrong.range(`sendmsg: bytes in ancdata must be ${MOST_CONTROL} or fewer`);
+    }
   }
   const room = list.reduce((sum, [, , data]) => sum + binding.cmsg_space(data.byteLength), 0);
   const control = Buffer.alloc(room);

@@ -9,3 +9,10 @@ export const wrong = {
     return Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
   },
 };
+
+/** `value`, unless it is no 32-bit integer: then it throws. */
+export function int32(call: string, what: string, value: unknown): number {
+  if (typeof value !== 'number') throw wrong.type(`${call}: ${what} must be an integer`);
+  if (value !== (value | 0)) throw wrong.range(`${call}: ${what} must be a 32-bit integer`);
+  return value;
+}

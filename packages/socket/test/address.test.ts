@@ -226,7 +226,12 @@ describe('what is no address', () => {
       'RangeError',
       'scope_id must be an integer from 0 to 2147483647',
     ],
-    [AF_UNIX, ['127.0.0.1', 80], 'TypeError', 'address must be a path (a string or bytes) for AF_UNIX'],
+    [
+      AF_UNIX,
+      ['127.0.0.1', 80],
+      'TypeError',
+      'address must be a path (a string or bytes) for AF_UNIX',
+    ],
   ])('family %i: %j throws %s: %s', (family, address, name, message) => {
     const socket = own(new Socket(family, SOCK_DGRAM));
     const error = thrown(() => socket.connect(address as never));

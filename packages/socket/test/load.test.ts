@@ -19,8 +19,8 @@ describe('a copy of this package', () => {
   const root = dirname(import.meta.dirname);
   let copy: string;
   const at = (path: string) => join(copy, path);
-  const imported = () =>
-    run(`await import('${pathToFileURL(at('dist/index.js'))}').then(
+  const imported = (before = '') =>
+    run(`${before}; await import('${pathToFileURL(at('dist/index.js'))}').then(
       ({ AF_INET }) => console.log(AF_INET), (error) => console.log(String(error)));`).stdout;
   const changeSource = () => appendFileSync(at('native/socket.c'), '/* spam */');
 
@@ -41,6 +41,24 @@ describe('a copy of this package', () => {
     changeSource();
     expect(imported()).toBe(
       `Error: The binary of @asyncore/socket is not made of the C sources in ${copy}/: npm run setup`,
+    );
+  });
+
+  it('says why the system refuses its binary', () => {
+    writeFileSync(at('build/Release/asyncore_socket.node'), 'spam');
+    expect(imported()).toMatch(
+      /^Error: @asyncore\/socket could not load its binary: .*asyncore_socket\.node: /,
+    );
+  });
+
+  it('says what kept it from looking for its binary', () => {
+    const scarce = `
+      import fs from 'node:fs';
+      import { syncBuiltinESMExports } from 'node:module';
+      fs.readdirSync = () => { throw new Error('EMFILE: too many open files, scandir'); };
+      syncBuiltinESMExports();`;
+    expect(imported(scarce)).toBe(
+      'Error: @asyncore/socket could not load its binary: EMFILE: too many open files, scandir',
     );
   });
 

@@ -1,28 +1,42 @@
 import { openSync } from 'node:fs';
 import {
+  type Address,
+  AF_INET,
+  AF_INET6,
   AF_UNIX,
   BlockingIOError,
   CMSG_SPACE,
   close,
+  errno,
   IP_PKTINFO,
+  IP_RECVERR,
   IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPV6_RECVERR,
   MSG_CTRUNC,
   MSG_EOR,
+  MSG_ERRQUEUE,
   MSG_PEEK,
   MSG_TRUNC,
+  POLLERR,
   POLLIN,
+  POLLOUT,
   pipe,
+  poll,
   read,
   SCM_CREDENTIALS,
   SCM_RIGHTS,
+  SO_ERROR,
   SO_PASSCRED,
   SOCK_DGRAM,
   SOL_SOCKET,
   Socket,
   socketpair,
+  unread,
   write,
 } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
+import { hasInet6 } from './has_inet6.js';
 import {
   bound,
   connection,
@@ -271,3 +285,64 @@ describe('getpeercred', () => {
     expect([pid, uid, gid]).toEqual([0, 0xffffffff, 0xffffffff]);
   });
 });
+
+describe.each([
+  ['inet', AF_INET, IPPROTO_IP, IP_RECVERR],
+  ['inet6', AF_INET6, IPPROTO_IPV6, IPV6_RECVERR],
+])('%s: the queue of errors', (name, family, level, option) => {
+  const works = onLinux && (family === AF_INET || hasInet6());
+  const why = works ? '' : ` (runs on Linux, for inet6 where ::1 is up)`;
+  const host = name === 'inet' ? '127.0.0.1' : '::1';
+  const here = (): Address => [host, 0];
+
+  /** A socket that has sent `texts` to as many ports at which nobody is. */
+  function refused(...texts: string[]): [Socket, Address[]] {
+    const socket = own(new Socket(family, SOCK_DGRAM));
+    socket.bind(here());
+    socket.setsockopt(level, option, 1);
+    const gone = texts.map((text) => {
+      const one = new Socket(family, SOCK_DGRAM);
+      one.bind(here());
+      const address = one.getsockname();
+      one.close();
+      socket.sendmsg([Buffer.from(text)], [], 0, address);
+      return address;
+    });
+    return [socket, gone];
+  }
+
+  it.skipIf(!works)(`gives one datagram after the other, and where it went${why}`, () => {
+    const [socket, gone] = refused('one');
+    for (const text of ['one', 'two']) {
+      expect(told(socket) & POLLERR).toBe(POLLERR);
+      const [data, ancdata, flags, address] = socket.recvmsg(2000, 512, MSG_ERRQUEUE);
+      expect(data.toString()).toBe(text);
+      expect(flags & MSG_ERRQUEUE).toBe(MSG_ERRQUEUE);
+      expect(address).toEqual(gone[0]);
+      const [[fromLevel, type, error]] = ancdata;
+      expect([fromLevel, type]).toEqual([level, option]);
+      expect(new Uint32Array(new Uint8Array(error).buffer)[0]).toBe(errno.ECONNREFUSED);
+      expect(socket.getsockopt(SOL_SOCKET, SO_ERROR)).toBe(0);
+      if (text === 'one') socket.sendto(Buffer.from('two'), gone[0]);
+    }
+    expect(failure(() => socket.recvmsg(1, 512, MSG_ERRQUEUE))).toBeInstanceOf(BlockingIOError);
+  });
+
+  it.skipIf(!works)(`and its SO_ERROR are left to the program${why}`, () => {
+    const [socket] = refused('one');
+    expect(told(socket)).toBe(POLLERR | POLLOUT);
+    socket.getsockname();
+    socket.getblocking();
+    unread(socket.fileno());
+    expect(told(socket)).toBe(POLLERR | POLLOUT);
+    expect(socket.getsockopt(SOL_SOCKET, SO_ERROR)).toBe(errno.ECONNREFUSED);
+    expect(socket.recvmsg(100, 512, MSG_ERRQUEUE)[0].toString()).toBe('one');
+    expect(told(socket)).toBe(POLLOUT);
+  });
+});
+
+function told(socket: Socket): number {
+  const poller = new poll();
+  poller.register(socket.fileno(), POLLIN | POLLOUT);
+  return poller.poll(0)[0][1];
+}

@@ -1,5 +1,6 @@
 import {
   type Address,
+  AF_UNIX,
   BlockingIOError,
   errno,
   MSG_OOB,
@@ -17,6 +18,7 @@ import {
   Socket,
 } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
+import { binding } from '../dist/binding.js';
 import {
   bound,
   connection,
@@ -329,5 +331,29 @@ describe('urgent data', () => {
     client.send(Buffer.from('!'), MSG_OOB);
     until(server, POLLPRI);
     expect(recvAll(server, 3).toString()).toBe('ab!');
+  });
+});
+
+onEveryFamily((family) => {
+  it('an attempt to connect that a signal interrupts goes on, and connects', () => {
+    const listener = bound(family);
+    listener.listen();
+    const client = own(new Socket(family.family));
+    const { connect } = binding;
+    own({ close: () => Object.assign(binding, { connect }) });
+    let calls = 0;
+    // As the kernel does it: TCP goes on by itself, AF_UNIX has done nothing yet.
+    const interrupted: typeof connect = (fd, address) => {
+      calls += 1;
+      if (calls > 1) return connect(fd, address);
+      if (family.family !== AF_UNIX) connect(fd, address);
+      return -errno.EINTR;
+    };
+    Object.assign(binding, { connect: interrupted });
+    expect([0, errno.EINPROGRESS]).toContain(client.connect_ex(listener.getsockname()));
+    expect(calls).toBe(family.family === AF_UNIX ? 2 : 1);
+    until(listener, POLLIN);
+    own(listener.accept()[0]).send(Buffer.from('connected'));
+    expect(recvAll(client, 9).toString()).toBe('connected');
   });
 });

@@ -113,6 +113,103 @@ describe('a wrong argument of', () => {
   }
 });
 
+describe('the error of a wrong argument says what to give', () => {
+  type Wrong = [call: (socket: Socket) => unknown, Kind: ErrorConstructor, message: string];
+  const cases: Record<string, Wrong> = {
+    'CMSG_SPACE("x")': [
+      () => exported.CMSG_SPACE('x' as never),
+      TypeError,
+      'CMSG_SPACE: length must be an integer',
+    ],
+    'CMSG_SPACE(-1)': [
+      () => exported.CMSG_SPACE(-1),
+      RangeError,
+      'CMSG_SPACE: length must be an integer from 0 to 1048576',
+    ],
+    'is_resolved()': [
+      () => (exported.is_resolved as Call)(),
+      TypeError,
+      'is_resolved: family must be an integer: AF_INET, AF_INET6 or AF_UNIX',
+    ],
+    'is_resolved(AF_UNIX)': [
+      () => (exported.is_resolved as Call)(AF_UNIX),
+      TypeError,
+      'connect: address must be a path (a string or bytes) for AF_UNIX',
+    ],
+    'sendto()': [
+      (socket) => (socket.sendto as Call).call(socket),
+      TypeError,
+      'sendto: data must be bytes (of a string: Buffer.from(text))',
+    ],
+    'sendto(data)': [
+      (socket) => (socket.sendto as Call).call(socket, bytes()),
+      TypeError,
+      'sendto: address must be [host, port]',
+    ],
+    'listen(1.5)': [
+      (socket) => socket.listen(1.5),
+      RangeError,
+      'listen: backlog must be a 32-bit integer',
+    ],
+    'listen("5")': [
+      (socket) => socket.listen('5' as never),
+      TypeError,
+      'listen: backlog must be an integer',
+    ],
+    'shutdown()': [
+      (socket) => (socket.shutdown as Call).call(socket),
+      TypeError,
+      'shutdown: how must be SHUT_RD, SHUT_WR or SHUT_RDWR',
+    ],
+    'setsockopt()': [
+      (socket) => (socket.setsockopt as Call).call(socket),
+      TypeError,
+      'setsockopt: level must be an integer',
+    ],
+    'setsockopt of "1000"': [
+      (socket) => socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, '1000' as never),
+      TypeError,
+      'setsockopt: value must be an integer or bytes: give the number 1000',
+    ],
+    'setsockopt of "lo"': [
+      (socket) => socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 'lo' as never),
+      TypeError,
+      'setsockopt: value must be an integer or bytes: give Buffer.from(text)',
+    ],
+    'setsockopt of undefined': [
+      (socket) => socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, undefined as never),
+      TypeError,
+      'setsockopt: value must be an integer, true, false or bytes',
+    ],
+    'recv_into of more than there is room for': [
+      (socket) => socket.recv_into(Buffer.alloc(4), 5),
+      RangeError,
+      'recv_into: nbytes must be from 0 to the length of buffer',
+    ],
+    'send_fds()': [
+      (socket) => (socket.send_fds as Call).call(socket),
+      TypeError,
+      'send_fds: buffers must be an array or other iterable',
+    ],
+    'sendmsg with a level that is no integer': [
+      (socket) => socket.sendmsg([bytes()], [['1' as never, 1, bytes()]]),
+      TypeError,
+      'sendmsg: level in ancdata must be an integer',
+    ],
+    'from_fd("3")': [
+      () => exported.Socket.from_fd('3' as never),
+      TypeError,
+      'from_fd: fd must be an integer',
+    ],
+  };
+
+  it.each(Object.entries(cases))('%s', (_, [call, Kind, message]) => {
+    const error = thrown(() => call(bound(inet)));
+    expect(error).toBeInstanceOf(Kind);
+    expect((error as Error).message).toBe(message);
+  });
+});
+
 describe('a wrong argument of the native', () => {
   const out = () => new Int32Array(4);
   const to = () => pack('connect', AF_UNIX, '\0asyncore nobody');
