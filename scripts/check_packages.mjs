@@ -87,7 +87,13 @@ function contents(name) {
   const { scripts = {}, repository, publishConfig, keywords = [] } = manifest;
   const wanted = ['LICENSE', 'README.md', 'dist/index.js', 'dist/index.d.ts', 'src/index.ts'];
   if (name === 'socket') {
-    wanted.push('binding.gyp', 'native/binding.c', 'native/binding.h', prebuild);
+    wanted.push(
+      'binding.gyp',
+      'native/binding.c',
+      'native/wakeup.c',
+      'native/napi.h',
+      ...prebuilds,
+    );
   }
   const absent = wanted.filter((file) => !existsSync(join(folder, file)));
   hold(absent.length === 0, `not in the tarball: ${absent}`);
@@ -232,12 +238,13 @@ async function checkTogether() {
   }
 }
 
-let prebuild;
+let prebuilds = [];
 try {
-  await check('the binary of this machine', async () => {
-    const script = join(root, 'packages/socket/native/prebuild.mjs');
-    const file = (await run(root, process.execPath, script)).trim();
-    prebuild = file.slice(file.indexOf('prebuilds/'));
+  await check('the binaries of this machine', async () => {
+    const script = join(root, 'packages/socket/scripts/prebuild.mjs');
+    const files = (await run(root, process.execPath, script)).trim().split('\n');
+    prebuilds = files.map((file) => file.slice(file.indexOf('prebuilds/')));
+    hold(prebuilds.length === 2, `not two: ${files}`);
   });
   await Promise.all(names.map((name) => check(`${name}: pnpm pack`, () => pack(name))));
   // Two processes at a time or so: more make nothing faster.

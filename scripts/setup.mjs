@@ -74,7 +74,7 @@ const path = [at('node_modules/.bin')];
 if (!process.env.npm_config_user_agent?.startsWith('pnpm')) path.push(installed() ?? install());
 process.env.PATH = [...path, process.env.PATH].join(delimiter);
 
-run(process.execPath, 'packages/socket/native/build.mjs');
+run(process.execPath, 'packages/socket/scripts/build.mjs');
 run('tsc', '-b');
 
 const [command, ...args] = process.argv.slice(2);

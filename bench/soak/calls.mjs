@@ -20,14 +20,13 @@ import {
   set_blocking,
   socketpair,
   unread,
-  Watcher,
 } from '@asyncore/socket';
 import { memory } from './counts.mjs';
 
 const TIMES = 100_000;
 /** In bytes. The least that malloc gives is 32. */
 const ALLOWED = 20;
-/** A watcher is gone a turn of Node's loop later. */
+/** A wakeup is gone a turn of Node's loop later. */
 const AT_ONCE = 100;
 
 const data = Buffer.alloc(10);
@@ -76,8 +75,8 @@ function calls() {
       for (const fd of [...pipe(), dup(0)]) close(fd);
       for (const each of socketpair()) each.close();
     },
-    watcher() {
-      new Watcher(
+    wakeup() {
+      new_wakeup(
         queue.fileno(),
         () => {},
         () => {},

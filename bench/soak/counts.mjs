@@ -5,9 +5,10 @@ import { runInNewContext } from 'node:vm';
 import { async_chat } from '@asyncore/chat';
 import { dispatcher } from '@asyncore/core';
 import { file_wrapper } from '@asyncore/file';
-import { epoll, Socket, Watcher } from '@asyncore/socket';
-// No public name: what a loop keeps for each channel.
+import { epoll, Socket } from '@asyncore/socket';
+// No public names: what a loop keeps for each channel, and what wakes it.
 import { Registration } from '../../packages/core/dist/registration.js';
+import { LibuvWakeup } from '../../packages/socket/dist/wakeup/libuv.js';
 
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc');
@@ -24,7 +25,7 @@ const classes = {
   file_wrapper,
   Registration,
   epoll,
-  Watcher,
+  LibuvWakeup,
   Timeout,
 };
 

@@ -6,14 +6,16 @@ import {
   kqueue,
   NEXT_TURN,
   NOTHING,
+  new_wakeup,
   OSError,
   POLLIN,
   POLLNVAL,
   POLLOUT,
   type Poller,
   poll,
+  roomForBatch,
   select,
-  Watcher,
+  type Wakeup,
   wrong,
 } from '@asyncore/socket';
 import { type channel_map, socket_map } from './channel.js';
@@ -107,8 +109,6 @@ function checkedOptions(options: loop_options): Settings {
 
 /** What a regular file is always ready for: it has no urgent bytes, and nobody can hang up. */
 const ALWAYS = POLLIN | POLLOUT;
-/** After so many in a row that found nothing, only one pass in as many is followed by another at once. */
-const LOOKS_IN_VAIN = 8;
 const debug = debuglog('asyncore');
 
 /**
@@ -123,12 +123,10 @@ class Loop {
   #poller: Poller;
   /** A descriptor was closed behind its channel's back: a duplicate of it may still be in the queue. */
   #haunted = false;
-  #watcher: Watcher;
-  #pairs = new Int32Array(1024);
-  /** A pass has found something: the next one, in the same turn of Node's loop, looks for more. */
-  #isLook = false;
-  /** How many in a row found nothing. */
-  #inVain = 0;
+  #wakeup: Wakeup;
+  #pairs = roomForBatch();
+  /** The pass has found something, so that there may be more by now. */
+  #mayBeMore = false;
 
   /** Those to ask before the next wait, those to ask always, those ready without being told. */
   #firstToAsk: Registration | null = null;
@@ -158,7 +156,7 @@ class Loop {
     this.#poller =
       settings.use_poll === null ? this.#queue : settings.use_poll ? new poll() : new select();
     try {
-      this.#watcher = this.#watching();
+      this.#wakeup = this.#waiting();
     } catch (error) {
       this.#queue.close();
       throw error;
@@ -169,12 +167,13 @@ class Loop {
     debug('loop: %d channels', settings.map.size);
   }
 
-  #watching(): Watcher {
-    return new Watcher(
+  #waiting(): Wakeup {
+    return new_wakeup(
       this.#queue.fileno(),
-      () => {
-        this.#guarded(this.#pass);
-        return this.#isLook && !this.#ended;
+      (again) => {
+        this.#mayBeMore = false;
+        this.#guarded(again ? this.#look : this.#pass);
+        return this.#mayBeMore && !this.#ended;
       },
       () => this.#guarded(this.#prepare),
     );
@@ -188,7 +187,7 @@ class Loop {
     if (this.#lastToAsk === null) this.#firstToAsk = registration;
     else this.#lastToAsk.next = registration;
     this.#lastToAsk = registration;
-    this.#watcher.pending = BEFORE_WAITING;
+    this.#wakeup.pending = BEFORE_WAITING;
   }
 
   /** Out of the kernel's queue at once: the descriptor is about to be closed. */
@@ -196,13 +195,12 @@ class Loop {
     this.#watch(registration, 0);
     this.#restless.delete(registration);
     this.#ready.delete(registration);
-    this.#watcher.pending = BEFORE_WAITING;
+    this.#wakeup.pending = BEFORE_WAITING;
   }
 
   // ---- a pass ----
 
   #prepare(): void {
-    this.#isLook = false;
     this.#askChanged();
     for (const registration of this.#restless) {
       this.#ask(registration);
@@ -223,7 +221,7 @@ class Loop {
         this.#ask(asked);
       }
     }
-    this.#watcher.pending = this.#restless.size > 0 || this.#ready.size > 0 ? NEXT_TURN : NOTHING;
+    this.#wakeup.pending = this.#restless.size > 0 || this.#ready.size > 0 ? NEXT_TURN : NOTHING;
   }
 
   #dequeue(): Registration | null {
@@ -246,17 +244,17 @@ class Loop {
     else if (this.#ready.size > 0) this.#ready.delete(registration);
   }
 
-  #pass(): void {
-    const isLook = this.#isLook;
-    this.#isLook = false;
+  /** A pass in the same turn as the one before. Finding nothing, it is none. */
+  #look(): void {
+    this.#pass(true);
+  }
+
+  #pass(isLook = false): void {
     // A synchronous pass since prepare may have changed the answers.
     if (this.#passes !== this.#channels.passes) this.#prepare();
     if (this.#ended) return;
     const count = this.#poller.wait(this.#pairs, 0);
-    if (count === 0 && isLook) {
-      this.#inVain += 1;
-      return;
-    }
+    if (count === 0 && isLook) return;
     debug('pass: %d events', count + this.#ready.size);
     if (this.#haunted && this.#isStray(count)) this.#renew();
     this.#dispatch(count, this.#channels.tick());
@@ -264,13 +262,7 @@ class Loop {
     this.#askChanged();
     if (this.#ended) return;
     this.#endPass();
-    if (isLook) this.#inVain = 0;
-    this.#isLook = count > 0 && this.#poller === this.#queue && this.#isLikely();
-  }
-
-  /** Whether there may be more already. */
-  #isLikely(): boolean {
-    return this.#inVain < LOOKS_IN_VAIN || ++this.#inVain % LOOKS_IN_VAIN === 0;
+    this.#mayBeMore = count > 0 && this.#poller === this.#queue;
   }
 
   #dispatch(count: number, wait: number): void {
@@ -314,12 +306,12 @@ class Loop {
   /** Only a new queue gets rid of what epoll_ctl(2) can no longer name. */
   #renew(): void {
     this.#haunted = false;
-    this.#watcher.close();
+    this.#wakeup.close();
     this.#queue.close();
     const queue = newQueue();
     if (this.#poller === this.#queue) this.#poller = queue;
     this.#queue = queue;
-    this.#watcher = this.#watching();
+    this.#wakeup = this.#waiting();
     for (const registration of this.#channels.all()) {
       const { watched } = registration;
       registration.watched = 0;
@@ -405,7 +397,6 @@ class Loop {
   #wholePass(): void {
     this.#prepare();
     if (!this.#ended) this.#pass();
-    this.#isLook = false;
   }
 
   // ---- the end ----
@@ -441,7 +432,7 @@ class Loop {
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);
     this.#settings.signal?.removeEventListener('abort', this.#aborted);
-    this.#watcher.close();
+    this.#wakeup.close();
     this.#queue.close();
     this.#poller.close();
   }

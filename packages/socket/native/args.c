@@ -1,5 +1,5 @@
 /* Arguments from JavaScript. A wrong one throws before any system call and is named. */
-#include "binding.h"
+#include "napi.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -150,22 +150,14 @@ bool call_string(struct call* call, int i, const char* what, char* out, size_t s
   return true;
 }
 
+bool call_function(struct call* call, int i, const char* what) {
+  napi_valuetype type;
+  napi_typeof(call->env, call->argv[i], &type);
+  return type == napi_function || throw_type(call, what, "a function");
+}
+
 bool call_absent(struct call* call, int i) {
   napi_valuetype type;
   napi_typeof(call->env, call->argv[i], &type);
   return type == napi_null || type == napi_undefined;
-}
-
-napi_value answer(napi_env env, int64_t number) {
-  napi_value value;
-  if (number == (int32_t)number) {
-    napi_create_int32(env, (int32_t)number, &value); /* which is much cheaper */
-  } else {
-    napi_create_int64(env, number, &value);
-  }
-  return value;
-}
-
-napi_value answer_call(napi_env env, int64_t result) {
-  return answer(env, result < 0 ? -errno : result);
 }

@@ -2,56 +2,8 @@
 #include "binding.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#define BITS 64
-
-/*
- * The descriptors that a Descriptor of this environment holds, which are closed when it ends. The
- * Descriptor's constructor notes its own. The calls that make sockets and queues, which always
- * become a Descriptor, note them at birth: a worker may be terminated before the constructor runs.
- * What dup, pipe and recvmsg give is the caller's, and noted nowhere.
- */
-bool own(napi_env env, int fd) {
-  struct state* state = state_of(env);
-  if (fd < 0) return false;
-  size_t word = (size_t)fd / BITS;
-  if (word >= state->owned_words) {
-    size_t words = word + 16;
-    uint64_t* larger = realloc(state->owned, words * sizeof(*larger));
-    if (larger == NULL) return false;
-    memset(larger + state->owned_words, 0, (words - state->owned_words) * sizeof(*larger));
-    state->owned = larger;
-    state->owned_words = words;
-  }
-  state->owned[word] |= UINT64_C(1) << (fd % BITS);
-  return true;
-}
-
-static bool is_owned(napi_env env, int fd) {
-  struct state* state = state_of(env);
-  if (fd < 0 || (size_t)fd / BITS >= state->owned_words) return false;
-  return state->owned[fd / BITS] >> (fd % BITS) & 1;
-}
-
-static void disown(napi_env env, int fd) {
-  if (!is_owned(env, fd)) return;
-  state_of(env)->owned[fd / BITS] &= ~(UINT64_C(1) << (fd % BITS));
-}
-
-void close_owned(struct state* state) {
-  for (size_t word = 0; word < state->owned_words; word++) {
-    for (int bit = 0; bit < BITS; bit++) {
-      if (state->owned[word] >> bit & 1) close((int)word * BITS + bit);
-    }
-  }
-  free(state->owned);
-  state->owned = NULL;
-  state->owned_words = 0;
-}
 
 int prepare_descriptor(int fd, bool nonblocking) {
   if (fd < 0) return fd;

@@ -8,8 +8,6 @@ _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &
                    EPOLLERR == POLLERR && EPOLLHUP == POLLHUP && EPOLLRDHUP == POLLRDHUP,
                "poll's flags serve for epoll");
 
-#define BATCH 512
-
 /* epoll_create(): the queue's descriptor. */
 static napi_value js_epoll_create(napi_env env, napi_callback_info info) {
   int queue = epoll_create1(EPOLL_CLOEXEC);

@@ -6,8 +6,6 @@
 #include <sys/time.h>
 #include <sys/types.h>
 
-#define BATCH 512
-
 #if !defined(POLLRDHUP)
 #define POLLRDHUP 0x2000 /* the flag by which the layers above ask for the peer's end of data */
 #endif

@@ -2,10 +2,7 @@
  * The native functions. Each makes one system call and answers with a number: the call's result,
  * or the negative errno. Wrong arguments throw a TypeError or RangeError that names them.
  */
-import { existsSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { loadBinary } from './binary.js';
 
 /** What a socket call takes as an address: bytes that only the C side looks into. */
 export type PackedAddress = Uint8Array;
@@ -17,8 +14,8 @@ export interface Binding {
   readonly address_size: number;
   readonly constants: Constants;
   readonly errors: Readonly<Record<string, number>>;
-  /** A digest of the C sources it was made of. */
-  readonly sources: string;
+  /** How many events epoll_wait and kqueue_wait give at most. */
+  readonly batch: number;
   address_pack(
     into: PackedAddress,
     family: number,
@@ -97,63 +94,9 @@ export interface Binding {
   kqueue_create?(): number;
   kqueue_ctl(queue: number, fd: number, events: number): number;
   kqueue_wait(queue: number, pairs: Pairs, timeout: number): number;
-
-  watcher_start(queue: number, word: Int32Array, ready: () => unknown, prepare: () => void): number;
-  watcher_stop(id: number): number;
 }
 
 /** The names in constants.ts, and those that only this package uses. */
 export type Constants = Readonly<Record<string, number>>;
 
-/** Why nothing was loaded: there is no binary, or there is one and the system refuses it. */
-function unloadable(folder: string, compile: string, cause: unknown): Error {
-  const { message } = cause as Error;
-  try {
-    readdirSync(folder); // node-gyp-build takes a folder that it cannot read for an empty one
-    if (message.startsWith('No native build was found')) {
-      const { platform, arch } = process;
-      return new Error(`@asyncore/socket has no binary for this ${platform} ${arch}: ${compile}`, {
-        cause,
-      });
-    }
-  } catch (error) {
-    return unloadedFor(error);
-  }
-  return unloadedFor(cause);
-}
-
-function unloadedFor(cause: unknown): Error {
-  const { message } = cause as Error;
-  return new Error(`@asyncore/socket could not load its binary: ${message}`, { cause });
-}
-
-function load(): Binding {
-  if (process.platform === 'win32') {
-    throw new Error(
-      '@asyncore/socket does not run on Windows: it is made of BSD sockets, poll and epoll or ' +
-        'kqueue. Use it on Linux or macOS, or in WSL.',
-    );
-  }
-  const require = createRequire(import.meta.url);
-  const folder = fileURLToPath(new URL('..', import.meta.url));
-  // Only a checkout has this file. What is published was compared when it was packed.
-  const digest = join(folder, 'native/digest.cjs');
-  const compile = existsSync(digest)
-    ? 'npm run setup'
-    : `npx node-gyp rebuild --directory=${JSON.stringify(folder)}`;
-  let exports: Binding;
-  try {
-    // What binding.c exports is what the interface above says; nothing checks that but the tests.
-    exports = require('node-gyp-build')(folder);
-  } catch (cause) {
-    throw unloadable(folder, compile, cause);
-  }
-  if (existsSync(digest) && require(digest).digest() !== exports.sources) {
-    throw new Error(
-      `The binary of @asyncore/socket is not made of the C sources in ${folder}: ${compile}`,
-    );
-  }
-  return { ...exports }; // V8 finds a property of an object that C made only by searching
-}
-
-export const binding = load();
+export const binding = loadBinary<Binding>('socket');

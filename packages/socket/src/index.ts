@@ -26,5 +26,14 @@ export {
   socketpair,
 } from './socket.js';
 export { state_of, type Transport, unread_of } from './transport.js';
-export { BEFORE_WAITING, NEXT_TURN, NOTHING, Watcher } from './watcher.js';
+export { roomForBatch } from './waiting.js';
+export { new_wakeup, use_wakeup } from './wakeup/use_wakeup.js';
+export {
+  BEFORE_WAITING,
+  NEXT_TURN,
+  NOTHING,
+  type Pending,
+  type Wakeup,
+  type WakeupFactory,
+} from './wakeup/wakeup.js';
 export { wrong } from './wrong.js';

@@ -2,7 +2,7 @@ import { binding } from './binding.js';
 import { Descriptor } from './descriptor.js';
 import { checked, errno } from './os_error.js';
 import type { Poller } from './poller.js';
-import { BATCH, pairsOf, waiting } from './waiting.js';
+import { pairsOf, roomForBatch, waiting } from './waiting.js';
 
 /**
  * The queue of ready descriptors of macOS and the BSDs, kqueue(2): what is registered stays with
@@ -27,7 +27,7 @@ export class kqueue extends Descriptor implements Poller {
   }
 
   poll(timeout: number | null = null): [fd: number, events: number][] {
-    const into = new Int32Array(2 * BATCH);
+    const into = roomForBatch();
     return pairsOf(into, this.wait(into, timeout));
   }
 

@@ -1,3 +1,4 @@
+import { binding } from './binding.js';
 import { checked, errno } from './os_error.js';
 import { wrong } from './wrong.js';
 
@@ -38,5 +39,7 @@ export function pairsOf(into: Int32Array, count: number): [fd: number, events: n
   return Array.from({ length: count }, (_, i) => [into[2 * i], into[2 * i + 1]]);
 }
 
-/** How many a poller's `poll` tells at most at once. */
-export const BATCH = 512;
+/** Memory for as many answers as a queue gives at once. */
+export function roomForBatch(): Int32Array {
+  return roomFor(binding.batch);
+}

@@ -12,6 +12,7 @@ import {
   epoll,
   get_blocking,
   IPPROTO_TCP,
+  new_wakeup,
   pipe,
   read,
   SOCK_DGRAM,
@@ -20,7 +21,6 @@ import {
   set_blocking,
   socketpair,
   unread,
-  Watcher,
   write,
 } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
@@ -144,11 +144,11 @@ describe.skipIf(!onLinux)(linuxOnly('from birth'), () => {
     for (const fd of make()) expect(flagsOf(fd)).toEqual({ cloexec: true, nonblocking });
   });
 
-  it('a Watcher has no descriptor that a child would inherit', () => {
+  it('a wakeup has no descriptor that a child would inherit', () => {
     const queue = own(new epoll());
     const before = descriptors();
     own(
-      new Watcher(
+      new_wakeup(
         queue.fileno(),
         () => {},
         () => {},
@@ -253,24 +253,22 @@ it.skipIf(!onLinux)(linuxOnly('a failed call leaves no descriptor behind'), () =
   expect(failure(() => new Socket(1234)).code).toBe('EAFNOSUPPORT');
   expect(failure(() => socketpair(AF_INET)).code).toBe('EOPNOTSUPP');
   expect(
-    thrown(
-      () =>
-        new Watcher(
-          -1,
-          () => {},
-          () => {},
-        ),
+    thrown(() =>
+      new_wakeup(
+        -1,
+        () => {},
+        () => {},
+      ),
     ),
   ).toMatchObject({ code: 'EBADF' });
   const file = openSync('/dev/null', 'r');
   expect(
-    thrown(
-      () =>
-        new Watcher(
-          file,
-          () => {},
-          () => {},
-        ),
+    thrown(() =>
+      new_wakeup(
+        file,
+        () => {},
+        () => {},
+      ),
     ),
   ).toMatchObject({ code: 'EPERM' });
   closeSync(file);

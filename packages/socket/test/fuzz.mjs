@@ -3,16 +3,18 @@
  * `node fuzz.mjs SEED SECONDS`. ASYNCORE_FUZZ_TRACE=1 prints each call before it is made.
  *
  * It closes only descriptors that it opened, waits for nothing, talks to nobody but itself, and
- * leaves alone the one word of memory that a watcher reads (watcher.ts never lets go of it).
+ * leaves alone the words of memory that a watcher reads (libuv.ts never lets go of them).
  */
 import { writeSync } from 'node:fs';
 import { inspect } from 'node:util';
-import { binding } from '../dist/binding.js';
+import { loadBinary } from '../dist/binary.js';
+import { binding as sockets_binding } from '../dist/binding.js';
 import { Random } from './random.mjs';
 
 const seed = Number(process.argv[2]);
 const end = performance.now() + Number(process.argv[3]) * 1000;
 const trace = process.env.ASYNCORE_FUZZ_TRACE === '1';
+const binding = { ...sockets_binding, ...loadBinary('wakeup') };
 const { constants } = binding;
 
 // ---- chance ----
@@ -213,11 +215,23 @@ function arrived(result, [, , , , , bytes, out]) {
 // ---- watchers ----
 
 const watchers = [];
+const allWords = [];
+
+/** What a watcher shares with its callbacks: whether to prepare, whether at once, how often it was. */
+function words() {
+  const made = new Int32Array([pick([0, 1]), pick([0, 1]), 0]);
+  allWords.push(made);
+  return made;
+}
 
 function callback() {
+  // One that always asks for more would hold up the program for ever.
+  for (const each of allWords.splice(0, allWords.length - 30)) each.fill(0);
+  for (const each of allWords) each.set([pick([0, 1]), chance(0.1) ? 1 : 0]);
   if (chance(0.05)) throw new TypeError('mine');
   if (chance(0.3)) step();
   if (chance(0.2) && watchers.length > 0) binding.watcher_stop(watchers.pop());
+  return chance(0.2);
 }
 
 process.on('uncaughtException', (error) => {
@@ -228,8 +242,6 @@ function watched(id) {
   if (id > 0) watchers.push(id);
   if (watchers.length > 20) binding.watcher_stop(watchers.shift());
 }
-
-const word = () => new Int32Array([pick([0, 0, 1, 2])]);
 
 // ---- calls ----
 
@@ -291,7 +303,7 @@ const calls = {
   kqueue_create: [[], bornQueue],
   kqueue_ctl: [[queue, fd, events]],
   kqueue_wait: [[queue, ints(2), timeout]],
-  watcher_start: [[queue, word, () => callback, () => callback], watched],
+  watcher_start: [[queue, words, () => callback, () => callback], watched],
   watcher_stop: [[() => pick([...watchers, int32()])]],
 };
 
@@ -299,7 +311,7 @@ const names = Object.keys(binding).filter((name) => typeof binding[name] === 'fu
 for (const name of names) if (!(name in calls)) fail(name, [], 'is unknown to this program');
 
 /** Where a wrong value would be a wait without end, or a watcher's word that may go away. */
-const keepsTo = new Set([timeout, word]);
+const keepsTo = new Set([timeout, words]);
 const often = ['socketpair', 'socket', 'bind', 'listen', 'connect', 'accept', 'send', 'sendmsg'];
 
 let count = 0;

@@ -15,6 +15,8 @@ it('on Windows the import throws one clear error', () => {
   expect(stdout.split('\n')).toHaveLength(1);
 });
 
+const binaries = ['socket', 'wakeup'].map((name) => `build/Release/asyncore_${name}.node`);
+
 describe('a copy of this package', () => {
   const root = dirname(import.meta.dirname);
   let copy: string;
@@ -26,7 +28,7 @@ describe('a copy of this package', () => {
 
   beforeEach(() => {
     copy = mkdtempSync(join(tmpdir(), 'asyncore'));
-    const parts = ['dist', 'native', 'binding.gyp', 'build/Release/asyncore_socket.node'];
+    const parts = ['dist', 'native', 'scripts', 'binding.gyp', ...binaries];
     for (const path of [...parts, 'node_modules/node-gyp-build']) {
       cpSync(join(root, path), at(path), { recursive: true, dereference: true });
     }
@@ -42,6 +44,33 @@ describe('a copy of this package', () => {
     expect(imported()).toBe(
       `Error: The binary of @asyncore/socket is not made of the C sources in ${copy}/: npm run setup`,
     );
+  });
+
+  it('loads the binary that needs libuv when something first waits', () => {
+    const loaded = () =>
+      run(`const socket = await import('${pathToFileURL(at('dist/index.js'))}');
+        const objects = () => process.report.getReport().sharedObjects;
+        process.report.excludeNetwork = true;
+        const has = (name) => objects().some((path) => path.endsWith(name));
+        console.log(has('asyncore_socket.node'), has('asyncore_wakeup.node'));
+        const queue = process.platform === 'linux' ? new socket.epoll() : new socket.kqueue();
+        socket.new_wakeup(queue.fileno(), () => {}, () => {}).close();
+        console.log(has('asyncore_wakeup.node'));`).stdout;
+    expect(loaded()).toBe('true false\ntrue');
+    rmSync(at(binaries[1]));
+    expect(loaded()).toBe('true false'); // sockets need it not
+  });
+
+  it('finds both binaries where they are packed', () => {
+    const packed = spawnSync(process.execPath, [at('scripts/prebuild.mjs')], { encoding: 'utf8' });
+    expect(packed.stdout.trim().split('\n')).toHaveLength(2);
+    rmSync(at('build'), { recursive: true });
+    expect(
+      run(`const { epoll, kqueue, new_wakeup } = await import('${pathToFileURL(at('dist/index.js'))}');
+        const queue = process.platform === 'linux' ? new epoll() : new kqueue();
+        new_wakeup(queue.fileno(), () => {}, () => {}).close();
+        console.log('both');`).stdout,
+    ).toBe('both');
   });
 
   it('says why the system refuses its binary', () => {
@@ -63,14 +92,14 @@ describe('a copy of this package', () => {
   });
 
   it('is packed while its binary is made of its C sources', () => {
-    const pack = () => spawnSync(process.execPath, [at('native/prebuild.mjs')]).status;
+    const pack = () => spawnSync(process.execPath, [at('scripts/prebuild.mjs')]).status;
     expect(pack()).toBe(0);
     changeSource();
     expect(pack()).toBe(1);
   });
 
   describe('as it is published', () => {
-    beforeEach(() => rmSync(at('native/digest.cjs')));
+    beforeEach(() => rmSync(at('scripts/digest.cjs')));
 
     it('is loaded without that check', () => {
       changeSource();

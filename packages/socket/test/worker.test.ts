@@ -34,7 +34,7 @@ const conversation = `
   for (let i = 0; i < 200; i++) {
     b.send(Buffer.from([i]));
     await new Promise((resolve) => {
-      const watcher = new socket.Watcher(queue.fileno(), () => {
+      const watcher = socket.new_wakeup(queue.fileno(), () => {
         sum += a.recv(1)[0];
         watcher.close();
         resolve();
@@ -51,7 +51,7 @@ const waiting = `
   for (const fd of [...socket.pipe(), socket.dup(0)]) kept.push(new socket.Descriptor(fd));
   const [[a, b]] = kept;
   queue.register(a.fileno(), socket.POLLIN);
-  kept.push(new socket.Watcher(queue.fileno(), () => {}, () => {}));
+  kept.push(socket.new_wakeup(queue.fileno(), () => {}, () => {}));
   const [listener, client] = [new socket.Socket(), new socket.Socket()];
   listener.bind(['127.0.0.1', 0]);
   listener.listen();
@@ -102,7 +102,7 @@ it('a thread may be terminated while it is in a callback', async () => {
   const worker = thread(`
     ${waiting}
     b.send(Buffer.from('x'));
-    kept.push(new socket.Watcher(queue.fileno(), () => {
+    kept.push(socket.new_wakeup(queue.fileno(), () => {
       post('in it');
       for (;;);
     }, () => {}));`);

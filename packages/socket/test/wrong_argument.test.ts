@@ -4,16 +4,17 @@ import {
   AF_UNIX,
   type Descriptor,
   dup,
-  NOTHING,
   POLLIN,
   POLLOUT,
   SO_KEEPALIVE,
   SOCK_STREAM,
   SOL_SOCKET,
   type Socket,
+  type Wakeup,
 } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import { newPackedAddress, pack } from '../dist/address.js';
+import { loadBinary } from '../dist/binary.js';
 import { binding } from '../dist/binding.js';
 import { rightArguments } from './calls.js';
 import { bound, connection, inet, onLinux, own, ownFd, pair, thrown } from './support.js';
@@ -59,12 +60,15 @@ describe('a wrong argument of', () => {
     dup: [() => [fd()], undoFd],
     get_blocking: [() => [fd()]],
     is_resolved: [() => [AF_INET, ['127.0.0.1', 1]]],
+    new_wakeup: [() => [fd(), () => {}, () => {}], (wakeup: Wakeup) => wakeup.close()],
     pipe: [() => [], (fds: number[]) => fds.forEach(ownFd)],
     read: [() => [fd(), 10]],
     resolve: [() => [AF_INET, ['127.0.0.1', 1]]],
+    roomForBatch: [() => []],
     set_blocking: [() => [fd(), false]],
     socketpair: [() => [AF_UNIX, SOCK_STREAM, 0], undoAll],
     unread: [() => [fd()]],
+    use_wakeup: [() => [null], () => exported.use_wakeup(null)],
     write: [() => [fd(), bytes()]],
   };
 
@@ -83,11 +87,6 @@ describe('a wrong argument of', () => {
     ['Socket', (...args) => own(construct(exported.Socket, args)), () => [AF_INET, SOCK_STREAM, 0]],
     ['Descriptor', (fd) => construct(exported.Descriptor, [fd]).detach(), () => [fd()]],
     ['Socket.from_fd', (fd) => exported.Socket.from_fd(fd as number).detach(), () => [copy()]],
-    [
-      'Watcher',
-      (...args) => construct(exported.Watcher, args).close(),
-      () => [fd(), () => {}, () => {}],
-    ],
   ];
 
   it.each(constructors)('%s throws', async (_, call, args) => {
@@ -264,14 +263,15 @@ describe('a wrong argument of the native', () => {
     kqueue_create: () => [],
     kqueue_ctl: () => [queue(), fd(), POLLIN],
     kqueue_wait: () => [queue(), out(), 0],
-    watcher_start: () => [queue(), new Int32Array([NOTHING]), () => {}, () => {}],
+    watcher_start: () => [queue(), new Int32Array(3), () => {}, () => {}],
     watcher_stop: () => [12345],
   };
 
   /** Those whose answer is a new descriptor. */
   const giving = ['socket', 'accept', 'dup', 'epoll_create', 'kqueue_create'];
 
-  const native = Object.entries(binding).filter(([, value]) => typeof value === 'function');
+  const all = { ...binding, ...loadBinary<{ watcher_stop: Call }>('wakeup') };
+  const native = Object.entries(all).filter(([, value]) => typeof value === 'function');
 
   it('every function is tried', () => {
     expect(Object.keys(functions)).toEqual(expect.arrayContaining(native.map(([name]) => name)));
@@ -280,7 +280,7 @@ describe('a wrong argument of the native', () => {
   it.each(native)('%s throws or answers', async (name, call) => {
     const checked: Call = (...args) => {
       const result: unknown = (call as Call)(...args);
-      if (name === 'watcher_start') binding.watcher_stop(result as number);
+      if (name === 'watcher_start') all.watcher_stop(result);
       if (giving.includes(name) && (result as number) >= 0) ownFd(result as number);
       if (['pipe', 'socketpair'].includes(name) && result === 0) {
         for (const fd of (args[args.length - 1] as Int32Array).subarray(0, 2)) ownFd(fd);

@@ -1,12 +1,13 @@
 /*
- * The one place that knows libuv. A watcher lets Node's own event loop wait for a kernel queue:
- * a uv_poll_t on the queue's descriptor calls `ready` when something in it is ready, and a
- * uv_prepare_t calls `prepare` just before Node would block, if there is something to prepare.
+ * The module asyncore_wakeup, the only file that knows libuv: src/wakeup/libuv.ts uses it. A
+ * watcher lets Node's event loop wait for a kernel queue. A uv_poll_t calls `ready` when something
+ * in the queue is ready. A uv_prepare_t calls `prepare` just before Node would wait, if there is
+ * something to prepare.
  *
- * What is watched is a duplicate of the queue's descriptor: libuv aborts the process when one that
- * it is about to watch was closed, and takes one descriptor only once.
+ * The watcher watches a duplicate of the queue's descriptor, for two reasons: libuv aborts the
+ * process when it is about to watch a descriptor that was closed, and it takes each only once.
  */
-#include "binding.h"
+#include "napi.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,12 +15,19 @@
 #include <uv.h>
 
 /*
- * A word of memory that JavaScript writes: what it has to prepare. It is read again after each
- * call because microtasks run at the call's end and may ask for more.
+ * Words of memory that JavaScript shares, so that a turn of Node's loop costs no call when there is
+ * nothing to prepare. WANTED: whether `prepare` is to be called on the next turn. AT_ONCE: whether
+ * it is to be called in this turn too. CALLS: set to 0 in each turn, JavaScript counts its calls.
  */
-enum { NOTHING = 0, NEXT_TURN = 1, BEFORE_WAITING = 2 };
-#define LONGEST 1000000 /* nanoseconds of looking again, for Node's timers to be on time */
-#define MOST_CALLS 1000 /* in one turn, so that a chain of promises cannot hold up Node for ever */
+enum { WANTED, AT_ONCE, CALLS, WORDS };
+
+/* Everything this module holds for one environment (the main thread or one worker). */
+struct state {
+  struct watcher* watchers;
+  int32_t last_id;
+  int open; /* watchers whose handles libuv has not let go of yet */
+  napi_async_cleanup_hook_handle ending; /* set when the environment ends */
+};
 
 struct watcher {
   uv_poll_t poll;
@@ -34,13 +42,19 @@ struct watcher {
   napi_ref resource;
   napi_ref on_ready;
   napi_ref on_prepare;
-  napi_ref word_ref;
-  volatile int32_t* word;
+  napi_ref words_ref;
+  volatile int32_t* words;
 };
 
+static struct state* state_of(napi_env env) {
+  void* data = NULL;
+  napi_get_instance_data(env, &data);
+  return data;
+}
+
 /*
- * Handlers run as in any callback of Node's: next ticks and microtasks follow. Gives whether the
- * function returned true.
+ * Calls a function as Node calls any callback: next ticks and microtasks run after it. Gives
+ * whether it returned true. What it throws is an uncaught exception.
  */
 static bool call_back(struct watcher* watcher, napi_ref ref) {
   napi_env env = watcher->env;
@@ -62,34 +76,36 @@ static bool call_back(struct watcher* watcher, napi_ref ref) {
   return answer;
 }
 
-/* Asked to, it looks into the queue once more without a turn of Node's loop, which costs more. */
+/* As long as `ready` returns true it is called again: JavaScript decides how often. */
 static void on_ready(uv_poll_t* handle, int status, int events) {
   struct watcher* watcher = handle->data;
-  uint64_t end = uv_hrtime() + LONGEST;
-  while (call_back(watcher, watcher->on_ready)) {
-    if (watcher->closing > 0 || *watcher->word != NOTHING || uv_hrtime() > end) return;
-  }
+  while (call_back(watcher, watcher->on_ready) && watcher->closing == 0) continue;
 }
 
-/* One that is to prepare once more, although its turn may be over: another one changed something. */
-static struct watcher* late(struct state* state) {
+/* A watcher of this thread that has something to prepare before this turn's wait. */
+static struct watcher* at_once(struct state* state) {
   struct watcher* watcher = state->watchers;
-  while (watcher != NULL && *watcher->word != BEFORE_WAITING) watcher = watcher->next;
+  while (watcher != NULL && !watcher->words[AT_ONCE]) watcher = watcher->next;
   return watcher;
 }
 
+/*
+ * The microtasks that follow a call may give any watcher something to prepare at once, one too
+ * whose uv_prepare_t libuv has passed in this turn. So all are looked at after each call.
+ */
 static void on_prepare(uv_prepare_t* handle) {
   struct watcher* watcher = handle->data;
   struct state* state = watcher->state;
-  if (*watcher->word == NOTHING) return;
-  int calls = 0;
-  do {
-    call_back(watcher, watcher->on_prepare);
-    watcher = late(state);
-  } while (watcher != NULL && ++calls < MOST_CALLS);
+  watcher->words[CALLS] = 0;
+  if (!watcher->words[WANTED]) return;
+  for (; watcher != NULL; watcher = at_once(state)) call_back(watcher, watcher->on_prepare);
 }
 
-/* References and context go last: `ready` may have stopped its own watcher. */
+static void end(struct state* state) {
+  if (state->ending != NULL && state->open == 0) napi_remove_async_cleanup_hook(state->ending);
+}
+
+/* A callback may stop its own watcher, so what callbacks use is freed here and not before. */
 static void on_closed(uv_handle_t* handle) {
   struct watcher* watcher = handle->data;
   struct state* state = watcher->state;
@@ -98,10 +114,10 @@ static void on_closed(uv_handle_t* handle) {
   napi_delete_reference(watcher->env, watcher->resource);
   napi_delete_reference(watcher->env, watcher->on_ready);
   napi_delete_reference(watcher->env, watcher->on_prepare);
-  napi_delete_reference(watcher->env, watcher->word_ref);
+  napi_delete_reference(watcher->env, watcher->words_ref);
   free(watcher);
-  state->open_watchers--;
-  if (state->ended != NULL && state->open_watchers == 0) state->ended(state->ending);
+  state->open--;
+  end(state);
 }
 
 static void stop(struct watcher* watcher) {
@@ -114,8 +130,16 @@ static void stop(struct watcher* watcher) {
   close(watcher->queue);
 }
 
-void watchers_close(struct state* state) {
+/* A worker that ends, even in the middle of a loop, leaves no handle and no descriptor behind. */
+static void on_environment_end(napi_async_cleanup_hook_handle hook, void* data) {
+  struct state* state = data;
+  state->ending = hook;
   while (state->watchers != NULL) stop(state->watchers);
+  end(state);
+}
+
+static void free_state(napi_env env, void* data, void* hint) {
+  free(data);
 }
 
 static napi_ref reference(napi_env env, napi_value value) {
@@ -124,24 +148,18 @@ static napi_ref reference(napi_env env, napi_value value) {
   return ref;
 }
 
-static bool call_function(struct call* call, int i, const char* what) {
-  napi_valuetype type;
-  napi_typeof(call->env, call->argv[i], &type);
-  return type == napi_function || throw_type(call, what, "a function");
-}
-
 /*
- * watcher_start(queue, word, ready, prepare): a number for watcher_stop. `word` is an Int32Array
- * of one element that holds what there is to prepare (above).
+ * watcher_start(queue, words, ready, prepare): a number for watcher_stop, or -errno. `words` is an
+ * Int32Array of three elements (above). While `ready` returns true it is called again at once.
  */
 static napi_value js_watcher_start(napi_env env, napi_callback_info info) {
   struct call call;
-  int32_t queue, *word;
+  int32_t queue, *words;
   size_t n;
   uv_loop_t* loop;
   napi_value name;
   if (!call_begin(&call, env, info, "watcher_start") || !call_int(&call, 0, "queue", &queue) ||
-      !call_ints(&call, 1, "word", 1, &word, &n) || !call_function(&call, 2, "ready") ||
+      !call_ints(&call, 1, "words", WORDS, &words, &n) || !call_function(&call, 2, "ready") ||
       !call_function(&call, 3, "prepare")) {
     return NULL;
   }
@@ -161,23 +179,24 @@ static napi_value js_watcher_start(napi_env env, napi_callback_info info) {
   watcher->prepare.data = watcher;
   watcher->env = env;
   watcher->state = state;
-  watcher->word = word;
-  watcher->id = ++state->last_watcher;
+  watcher->words = words;
+  watcher->id = ++state->last_id;
   watcher->next = state->watchers;
-  state->open_watchers++;
+  state->open++;
   state->watchers = watcher;
   napi_value resource;
   napi_create_object(env, &resource);
   napi_create_string_utf8(env, "asyncore", NAPI_AUTO_LENGTH, &name);
   napi_async_init(env, resource, name, &watcher->context);
   watcher->resource = reference(env, resource);
-  watcher->word_ref = reference(env, call.argv[1]);
+  watcher->words_ref = reference(env, call.argv[1]);
   watcher->on_ready = reference(env, call.argv[2]);
   watcher->on_prepare = reference(env, call.argv[3]);
   uv_prepare_start(&watcher->prepare, on_prepare);
   uv_unref((uv_handle_t*)&watcher->prepare); /* the poll handle alone keeps Node alive */
-  uv_poll_start(&watcher->poll, UV_READABLE, on_ready);
-  return answer(env, watcher->id);
+  result = uv_poll_start(&watcher->poll, UV_READABLE, on_ready);
+  if (result < 0) stop(watcher);
+  return answer(env, result < 0 ? result : watcher->id);
 }
 
 static struct watcher* find(struct state* state, int32_t id) {
@@ -192,15 +211,23 @@ static napi_value js_watcher_stop(napi_env env, napi_callback_info info) {
   int32_t id;
   if (!call_begin(&call, env, info, "watcher_stop") || !call_int(&call, 0, "id", &id)) return NULL;
   struct watcher* watcher = find(state_of(env), id);
-  if (watcher == NULL) return answer(env, 0);
-  stop(watcher);
+  if (watcher != NULL) stop(watcher);
   return answer(env, 0);
 }
 
-void watcher_init(napi_env env, napi_value exports) {
+NAPI_MODULE_INIT() {
   static const struct function list[] = {
       {"watcher_start", js_watcher_start},
       {"watcher_stop", js_watcher_stop},
   };
+  struct state* state = calloc(1, sizeof(*state));
+  if (state == NULL || napi_set_instance_data(env, state, free_state, NULL) != napi_ok) {
+    free(state);
+    napi_throw_error(env, NULL, "out of memory");
+    return NULL;
+  }
+  napi_add_async_cleanup_hook(env, on_environment_end, state, NULL);
+  export_sources(env, exports);
   EXPORT(env, exports, list);
+  return exports;
 }

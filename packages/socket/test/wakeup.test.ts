@@ -4,9 +4,11 @@ import {
   kqueue,
   NEXT_TURN,
   NOTHING,
+  new_wakeup,
   POLLIN,
   type Socket,
-  Watcher,
+  use_wakeup,
+  type Wakeup,
 } from '@asyncore/socket';
 import { expect, it } from 'vitest';
 import { descriptors, failure, linuxOnly, onLinux, own, pair, run, thrown } from './support.js';
@@ -27,8 +29,12 @@ function watched() {
   return { queue, a, b };
 }
 
-function watch(queue: { fileno(): number }, ready: () => unknown, prepare = () => {}): Watcher {
-  return own(new Watcher(queue.fileno(), ready, prepare));
+function watch(
+  queue: { fileno(): number },
+  ready: (again: boolean) => unknown,
+  prepare = () => {},
+): Wakeup {
+  return own(new_wakeup(queue.fileno(), ready, prepare));
 }
 
 /** Calls `ready` until `done`, or fails after 5 seconds as every test does. */
@@ -127,7 +133,7 @@ it.each([0, 1])(
   async (first) => {
     const at: number[] = [];
     let now = 0;
-    const watchers: Watcher[] = [0, 1].map((i) =>
+    const watchers: Wakeup[] = [0, 1].map((i) =>
       watch(
         newQueue(),
         () => {},
@@ -300,7 +306,7 @@ it('one may close another', async () => {
   const all = [watched(), watched()];
   for (const { b } of all) b.send(x);
   let calls = 0;
-  const watchers: Watcher[] = all.map(({ queue }) =>
+  const watchers: Wakeup[] = all.map(({ queue }) =>
     watch(queue, () => {
       calls += 1;
       for (const watcher of watchers) watcher.close();
@@ -324,41 +330,98 @@ it('refuses what it cannot watch', () => {
   queue.close();
   for (const closed of [fd, -1, 2 ** 31 - 1]) {
     expect(
-      failure(
-        () =>
-          new Watcher(
-            closed,
-            () => {},
-            () => {},
-          ),
+      failure(() =>
+        new_wakeup(
+          closed,
+          () => {},
+          () => {},
+        ),
       ).code,
     ).toBe('EBADF');
   }
   const [a] = pair();
   for (const wrong of [null, undefined, 'ready', {}]) {
-    expect(thrown(() => new Watcher(a.fileno(), wrong as never, () => {}))).toBeInstanceOf(
+    expect(thrown(() => new_wakeup(a.fileno(), wrong as never, () => {}))).toBeInstanceOf(
       TypeError,
     );
-    expect(thrown(() => new Watcher(a.fileno(), () => {}, wrong as never))).toBeInstanceOf(
+    expect(thrown(() => new_wakeup(a.fileno(), () => {}, wrong as never))).toBeInstanceOf(
       TypeError,
     );
     expect(
-      thrown(
-        () =>
-          new Watcher(
-            wrong as never,
-            () => {},
-            () => {},
-          ),
+      thrown(() =>
+        new_wakeup(
+          wrong as never,
+          () => {},
+          () => {},
+        ),
       ),
     ).toBeInstanceOf(TypeError);
   }
 });
 
+it('says which call is another look in the same turn', { retry: 9 }, async () => {
+  const { queue, a, b } = watched();
+  const calls: boolean[] = [];
+  watch(queue, (again) => {
+    calls.push(again);
+    if (!again) a.recv(1);
+    return calls.length < 3;
+  });
+  b.send(x);
+  while (calls.length < 3) await turn();
+  b.send(x);
+  while (calls.length < 4) await turn();
+  expect(calls).toEqual([false, true, true, false]);
+});
+
+it('looks again seldom once that was in vain eight times in a row', { retry: 9 }, async () => {
+  const { queue, a, b } = watched();
+  let [waits, looks] = [0, 0];
+  watch(queue, (again) => {
+    if (again) looks += 1;
+    else waits += a.recv(1).length;
+    return !again;
+  });
+  for (let i = 1; i <= 40; i++) {
+    b.send(x);
+    while (waits < i) await turn();
+  }
+  expect(looks).toBeGreaterThanOrEqual(10); // eight, and one wait in eight of those that follow
+  expect(looks).toBeLessThanOrEqual(14);
+});
+
+it('a microtask that closes it after ready ends the looks', async () => {
+  const { queue, b } = watched();
+  b.send(x);
+  let calls = 0;
+  const watcher = watch(queue, () => {
+    calls += 1;
+    queueMicrotask(() => watcher.close());
+    return true;
+  });
+  await turns(20);
+  expect(calls).toBe(1);
+});
+
+it('use_wakeup: another takes its place, until null', () => {
+  const made: number[] = [];
+  const close = () => {};
+  own({ close: () => use_wakeup(null) });
+  use_wakeup((queue) => {
+    made.push(queue);
+    return { pending: NOTHING, close };
+  });
+  const { queue } = watched();
+  expect(watch(queue, () => {}).close).toBe(close);
+  use_wakeup(null);
+  expect(watch(queue, () => {}).close).not.toBe(close);
+  expect(made).toEqual([queue.fileno()]);
+});
+
 // ---- what ends a process, or should not ----
 
 const program = `
-  import { epoll, kqueue, NEXT_TURN, POLLIN, socketpair, Watcher } from '@asyncore/socket';
+  import { epoll, kqueue, new_wakeup, NEXT_TURN, POLLIN, socketpair } from '@asyncore/socket';
   const queue = process.platform === 'linux' ? new epoll() : new kqueue();
   const [a, b] = socketpair();
   queue.register(a.fileno(), POLLIN);
@@ -368,7 +431,7 @@ const program = `
 it('keeps the process alive until it is closed', () => {
   const { status, stdout } = run(`${program}
     let calls = 0;
-    const watcher = new Watcher(queue.fileno(), () => {
+    const watcher = new_wakeup(queue.fileno(), () => {
       console.log(++calls);
       if (calls === 3) watcher.close();
     }, () => {});
@@ -378,7 +441,7 @@ it('keeps the process alive until it is closed', () => {
 
 it('does not mind that the queue is closed first', () => {
   const { status, signal, stdout } = run(`${program}
-    const watcher = new Watcher(queue.fileno(), () => {
+    const watcher = new_wakeup(queue.fileno(), () => {
       console.log('ready');
       watcher.close();
     }, () => {});
@@ -389,7 +452,7 @@ it('does not mind that the queue is closed first', () => {
 it('what ready and prepare throw reaches uncaughtException, and it goes on', () => {
   const { status, stdout } = run(`${program}
     const seen = [];
-    const watcher = new Watcher(queue.fileno(),
+    const watcher = new_wakeup(queue.fileno(),
       () => { throw new Error('in ready'); },
       () => { watcher.pending = 0; throw new Error('in prepare'); });
     watcher.pending = NEXT_TURN;
@@ -402,13 +465,13 @@ it('what ready and prepare throw reaches uncaughtException, and it goes on', () 
 
 it('what ready throws ends a process that does not listen for it', () => {
   const { status, stderr } = run(`${program}
-    new Watcher(queue.fileno(), () => { throw new Error('in ready'); }, () => {});`);
+    new_wakeup(queue.fileno(), () => { throw new Error('in ready'); }, () => {});`);
   expect(status).toBe(1);
   expect(stderr).toContain('Error: in ready');
 });
 
 it('process.exit in ready ends the process', () => {
   const { status, signal } = run(`${program}
-    new Watcher(queue.fileno(), () => process.exit(7), () => {});`);
+    new_wakeup(queue.fileno(), () => process.exit(7), () => {});`);
   expect([status, signal]).toEqual([7, null]);
 });

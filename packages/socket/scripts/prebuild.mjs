@@ -1,10 +1,11 @@
 /**
- * Copies the compiled binary to where node-gyp-build looks for it in a published package.
- * `--check` instead verifies that the binaries of every supported system are there. Either way, one
- * made of other sources is refused.
+ * Copies the compiled binaries to where src/binary.ts looks for them in a published package, and
+ * prints where that is. `--check` instead verifies that those of every supported system are there.
+ * Either way, one made of other sources is refused.
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { BINARIES } from './compile.mjs';
 import { digest } from './digest.cjs';
 
 const folder = dirname(import.meta.dirname);
@@ -25,6 +26,11 @@ function name() {
   return `${platform}-${arch}/@asyncore+socket.${libc}.node`;
 }
 
+/** The binary of sockets and the one that loops need. */
+function both(file) {
+  return [file, file.replace('+socket', '+wakeup')];
+}
+
 /** Ends the process when files are not there, or not made of these sources. */
 function verify(files) {
   const sources = digest();
@@ -37,12 +43,13 @@ function verify(files) {
 }
 
 if (process.argv.includes('--check')) {
-  verify(supported.map((file) => join('prebuilds', file)));
+  verify(supported.flatMap((file) => both(join('prebuilds', file))));
 } else {
-  const binary = 'build/Release/asyncore_socket.node';
-  verify([binary]);
-  const target = join(folder, 'prebuilds', name());
-  mkdirSync(dirname(target), { recursive: true });
-  copyFileSync(join(folder, binary), target);
-  console.log(target);
+  const compiled = BINARIES.map((file) => join('build/Release', file));
+  verify(compiled);
+  both(join(folder, 'prebuilds', name())).forEach((target, i) => {
+    mkdirSync(dirname(target), { recursive: true });
+    copyFileSync(join(folder, compiled[i]), target);
+    console.log(target);
+  });
 }

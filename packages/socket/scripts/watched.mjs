@@ -20,7 +20,7 @@ export function compileCopy(name, flags) {
   rmSync(copy, { recursive: true, force: true });
   mkdirSync(join(copy, 'reports'), { recursive: true });
   cpSync(join(folder, 'binding.gyp'), join(copy, 'binding.gyp'));
-  cpSync(import.meta.dirname, join(copy, 'native'), { recursive: true });
+  cpSync(join(folder, 'native'), join(copy, 'native'), { recursive: true });
   compile(copy, flags);
   return copy;
 }

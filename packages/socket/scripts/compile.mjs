@@ -7,6 +7,9 @@ import { digest } from './digest.cjs';
 
 const { env } = process;
 
+/** What is compiled, in build/Release. */
+export const BINARIES = ['asyncore_socket.node', 'asyncore_wakeup.node'];
+
 /** Where Node's own headers lie: the official archives, nvm and the distributions agree. */
 function nodedir() {
   if (env.npm_config_nodedir) return env.npm_config_nodedir;

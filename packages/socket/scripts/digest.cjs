@@ -8,9 +8,10 @@ const { join } = require('node:path');
 
 exports.digest = () => {
   const hash = createHash('sha256');
-  const sources = readdirSync(__dirname).filter((name) => /\.[ch]$/.test(name));
+  const folder = join(__dirname, '../native');
+  const sources = readdirSync(folder).filter((name) => /\.[ch]$/.test(name));
   for (const name of ['../binding.gyp', ...sources.sort()]) {
-    hash.update(`${name}\0`).update(readFileSync(join(__dirname, name)));
+    hash.update(`${name}\0`).update(readFileSync(join(folder, name)));
   }
   return hash.digest('hex');
 };

@@ -1,0 +1,33 @@
+/* What JavaScript is given: numbers, functions, and of which sources the binary is made. */
+#include "napi.h"
+
+#define STRING_OF(tokens) #tokens
+#define STRING(macro) STRING_OF(macro)
+
+napi_value answer(napi_env env, int64_t number) {
+  napi_value value;
+  if (number == (int32_t)number) {
+    napi_create_int32(env, (int32_t)number, &value); /* which is much cheaper */
+  } else {
+    napi_create_int64(env, number, &value);
+  }
+  return value;
+}
+
+napi_value answer_call(napi_env env, int64_t result) {
+  return answer(env, result < 0 ? -errno : result);
+}
+
+void export_functions(napi_env env, napi_value exports, const struct function* list, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    napi_value function;
+    napi_create_function(env, list[i].name, NAPI_AUTO_LENGTH, list[i].callback, NULL, &function);
+    napi_set_named_property(env, exports, list[i].name, function);
+  }
+}
+
+void export_sources(napi_env env, napi_value exports) {
+  napi_value digest;
+  napi_create_string_utf8(env, STRING(SOURCES), NAPI_AUTO_LENGTH, &digest);
+  napi_set_named_property(env, exports, "sources", digest);
+}

@@ -1,0 +1,72 @@
+/** Finds and loads the compiled C: one binary for sockets, another for what needs libuv. */
+import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const require = createRequire(import.meta.url);
+const folder = fileURLToPath(new URL('..', import.meta.url));
+// Only a checkout has this file. What is published was compared when it was packed.
+const digest = join(folder, 'scripts/digest.cjs');
+const compile = existsSync(digest)
+  ? 'npm run setup'
+  : `npx node-gyp rebuild --directory=${JSON.stringify(folder)}`;
+
+/**
+ * What a binary exports. That it is a `T`, nothing checks but the tests. Throws when there is none
+ * for this system, when the system refuses it, and in a checkout when it is made of other sources.
+ */
+export function loadBinary<T extends object>(name: 'socket' | 'wakeup'): T {
+  if (process.platform === 'win32') {
+    throw new Error(
+      '@asyncore/socket does not run on Windows: it is made of BSD sockets, poll and epoll or ' +
+        'kqueue. Use it on Linux or macOS, or in WSL.',
+    );
+  }
+  let exports: T & { readonly sources: string };
+  try {
+    exports = require(pathOf(name));
+  } catch (cause) {
+    throw unloadable(cause);
+  }
+  if (existsSync(digest) && require(digest).digest() !== exports.sources) {
+    throw new Error(
+      `The binary of @asyncore/socket is not made of the C sources in ${folder}: ${compile}`,
+    );
+  }
+  return { ...exports }; // V8 finds a property of an object that C made only by searching
+}
+
+/**
+ * node-gyp-build chooses by the system and takes the first binary that fits. The two lie side by
+ * side, so the first may be either: the one that is wanted has the same path but for its name.
+ */
+function pathOf(name: string): string {
+  const found: string = require('node-gyp-build').path(folder);
+  return join(
+    dirname(found),
+    basename(found).replace(/(asyncore[_+])(socket|wakeup)/, `$1${name}`),
+  );
+}
+
+/** Why nothing was loaded: there is no binary, or there is one and the system refuses it. */
+function unloadable(cause: unknown): Error {
+  try {
+    readdirSync(folder); // node-gyp-build takes a folder that it cannot read for an empty one
+  } catch (error) {
+    return refused(error);
+  }
+  if (!messageOf(cause).startsWith('No native build was found')) return refused(cause);
+  const { platform, arch } = process;
+  return new Error(`@asyncore/socket has no binary for this ${platform} ${arch}: ${compile}`, {
+    cause,
+  });
+}
+
+function refused(cause: unknown): Error {
+  return new Error(`@asyncore/socket could not load its binary: ${messageOf(cause)}`, { cause });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

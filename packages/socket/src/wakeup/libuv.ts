@@ -1,0 +1,70 @@
+import { loadBinary } from '../binary.js';
+import { checked } from '../os_error.js';
+import { LookAgain } from './look_again.js';
+import { BEFORE_WAITING, NOTHING, type Pending, type Wakeup } from './wakeup.js';
+
+/** The functions of native/wakeup.c, which needs libuv. */
+interface Binary {
+  watcher_start(
+    queue: number,
+    words: Int32Array,
+    ready: () => boolean,
+    prepare: () => void,
+  ): number;
+  watcher_stop(id: number): number;
+}
+
+/** Loaded when the first loop starts, so that sockets alone need no libuv. */
+let binary: Binary | undefined;
+
+/** Calls of `prepare` in one turn, so that a chain of promises cannot hold up Node for ever. */
+const MOST_CALLS = 1000;
+
+// The words of memory that wakeup.c reads, by index.
+const WANTED = 0;
+const AT_ONCE = 1;
+const CALLS = 2;
+
+/** By Node's own event loop. */
+export class LibuvWakeup implements Wakeup {
+  #words = new Int32Array(3);
+  #id: number;
+  #looks = new LookAgain();
+  /** The next call of `ready` is another look. */
+  #again = false;
+
+  constructor(queue: number, ready: (again: boolean) => unknown, prepare: () => void) {
+    binary ??= loadBinary<Binary>('wakeup');
+    this.#id = checked(
+      'poll',
+      binary.watcher_start(
+        queue,
+        this.#words,
+        () => this.#ready(ready),
+        () => {
+          if (++this.#words[CALLS] >= MOST_CALLS) this.#words[AT_ONCE] = 0;
+          prepare();
+        },
+      ),
+    );
+  }
+
+  set pending(when: Pending) {
+    this.#words[WANTED] = when === NOTHING ? 0 : 1;
+    this.#words[AT_ONCE] = when === BEFORE_WAITING && this.#words[CALLS] < MOST_CALLS ? 1 : 0;
+  }
+
+  close(): void {
+    binary?.watcher_stop(this.#id);
+  }
+
+  #ready(ready: (again: boolean) => unknown): boolean {
+    const again = this.#again;
+    this.#again = false;
+    if (again && this.#words[WANTED] !== 0) return false; // a microtask asked: prepare comes first
+    if (!again) this.#looks.begin();
+    const found = ready(again) === true;
+    this.#again = this.#looks.decide(again, found) && this.#words[WANTED] === 0;
+    return this.#again;
+  }
+}
