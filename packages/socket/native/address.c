@@ -30,7 +30,7 @@ bool call_address(struct call* call, int i, struct address* out) {
   return true;
 }
 
-/* The kernel's length may exceed the room it was given when it had to cut. */
+/* When an address does not fit, the kernel cuts it and gives the length it would have had. */
 void address_store(uint8_t* into, struct address* address) {
   if (address->length > sizeof(address->storage)) address->length = sizeof(address->storage);
   memcpy(into, address, sizeof(*address));
@@ -106,9 +106,9 @@ static napi_value address_pack(napi_env env, napi_callback_info info) {
 }
 
 /*
- * address_pack_unix(address, path): 0 or -ENAMETOOLONG. The length is exact: a path's ends after
- * its NUL (where there is room for one), an abstract name's after its last byte, since there
- * every byte counts (unix(7)).
+ * address_pack_unix(address, path): 0 or -ENAMETOOLONG. The address's length includes the NUL that
+ * ends a path, where there is room for one. An abstract name has none, since every byte of it
+ * counts (unix(7)).
  */
 static napi_value address_pack_unix(napi_env env, napi_callback_info info) {
   struct call call;
@@ -142,9 +142,8 @@ static napi_value unpack_unix(napi_env env, const struct address* address) {
 }
 
 /*
- * address_unpack(address, numbers): the host as a string, or for AF_UNIX the path as a Buffer, with
- * the family, the port, and for IPv6 flowinfo and scope_id in the Int32Array `numbers`; null for a
- * family other than those or for none.
+ * address_unpack(address, numbers): the host as a string, or for AF_UNIX the path as a Buffer; null
+ * for another family, or none. Family, port, flowinfo and scope_id go into the Int32Array `numbers`.
  */
 static napi_value address_unpack(napi_env env, napi_callback_info info) {
   struct call call;

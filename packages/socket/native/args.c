@@ -1,4 +1,4 @@
-/* Arguments from JavaScript. A wrong one throws before any system call and is named. */
+/* Arguments from JavaScript. A wrong one throws an error that names it, before any system call. */
 #include "napi.h"
 
 #include <stdio.h>
@@ -72,10 +72,10 @@ static const size_t element_size[] = {
     [napi_bigint64_array] = 8, [napi_biguint64_array] = 8,
 };
 
-/* What Node leaves alone when it meets an array type newer than its Node-API. */
+/* Node leaves `type` as it is when an array's type is newer than its Node-API. */
 #define UNKNOWN ((napi_typedarray_type)-1)
 
-/* An empty view is fine, one whose buffer was transferred away is not. */
+/* A view whose buffer was transferred away looks like an empty one, which is allowed. */
 static bool is_detached(napi_env env, napi_value view, bool typed) {
   napi_value buffer;
   bool detached = false;

@@ -77,16 +77,16 @@ static napi_value js_close(napi_env env, napi_callback_info info) {
   if (!call_fd(&call, env, info, "close", &fd)) return NULL;
   disown(env, fd);
   int result = close(fd);
-  if (result < 0 && errno == EINTR) result = 0; /* the descriptor is gone all the same: close(2) */
+  if (result < 0 && errno == EINTR) result = 0; /* it is closed all the same: close(2) */
   return answer_call(env, result);
 }
 
-/* own(fd), disown(fd): whether the end of this environment closes the descriptor, which is open. */
+/* own(fd), disown(fd): whether the end of this environment closes it (owned.c); 0, or -errno. */
 static napi_value js_own(napi_env env, napi_callback_info info) {
   struct call call;
   int32_t fd;
   if (!call_fd(&call, env, info, "own", &fd)) return NULL;
-  if (is_owned(env, fd)) return answer(env, 0); /* which saves new sockets a system call */
+  if (is_owned(env, fd)) return answer(env, 0); /* noted at birth: no need to ask whether it is open */
   if (fcntl(fd, F_GETFD) < 0) return answer_call(env, -1);
   return answer(env, own(env, fd) ? 0 : -ENOMEM);
 }
@@ -128,7 +128,7 @@ static napi_value js_unread(napi_env env, napi_callback_info info) {
   if (!call_fd(&call, env, info, "unread", &fd)) return NULL;
   int result = ioctl(fd, FIONREAD, &count);
   if (result < 0) return answer_call(env, result);
-  return answer(env, count < 0 ? INT32_MAX : count); /* what is left of a large file overflows */
+  return answer(env, count < 0 ? INT32_MAX : count); /* the kernel's int overflows with large files */
 }
 
 void descriptor_init(napi_env env, napi_value exports) {

@@ -14,7 +14,7 @@
 
 #define MAX_BUFFERS 1024 /* IOV_MAX */
 
-/* An element may be a getter, which may detach its neighbours: all are taken out before any is seen. */
+/* Getting an element may run a getter, which may detach other elements. So all are got first. */
 static bool call_buffers(struct call* call, int i, struct iovec* list, uint32_t* count) {
   bool is_array = false;
   napi_value items[MAX_BUFFERS];

@@ -14,8 +14,8 @@
 #endif
 
 /*
- * glibc's recv and send are points where a thread may be cancelled, which costs each call two
- * atomic operations in a process with threads. Nobody cancels ours: past them, to the system.
+ * A thread may be cancelled in glibc's recv and send, which costs each call two atomic operations
+ * in a process with threads. Nobody cancels threads here, so the system is called directly.
  */
 #if defined(SYS_recvfrom) && defined(SYS_sendto) && !defined(__SANITIZE_ADDRESS__)
 #define recv(fd, data, length, flags) syscall(SYS_recvfrom, fd, data, length, flags, NULL, NULL)
@@ -121,7 +121,7 @@ static napi_value js_accept(napi_env env, napi_callback_info info) {
   return answer(env, connection);
 }
 
-/* Not repeated after EINTR: the attempt goes on by itself (connect(2)). */
+/* Not repeated after EINTR: what that means depends on the family (socket.ts). */
 static napi_value js_connect(napi_env env, napi_callback_info info) {
   struct call call;
   int32_t fd;

@@ -21,13 +21,13 @@ export function newPackedAddress(): PackedAddress {
   return new Uint8Array(binding.address_size);
 }
 
-// The last address that was unpacked, packed and unpacked. The next is mostly the same one: the next
-// datagram's sender, an accepted connection's peer. And the answer to a datagram mostly goes there.
+// The last address that was unpacked, in both forms. The next one mostly is the same: that of the
+// same sender's next datagram, or of the answer to it.
 const lastBytes = newPackedAddress();
 let last: Address | null = null;
 const numbers = new Int32Array(4);
 
-/** The address in the form that users see, which is theirs to change. */
+/** The address in the form that users see. It is a copy, which they may change. */
 export function unpack(address: PackedAddress): Address | null {
   if (last === null || Buffer.compare(address, lastBytes) !== 0) {
     last = unpacked(address);
@@ -56,7 +56,7 @@ function isLast(family: number, address: Address): boolean {
   return address.length === last.length && last.every((part, i) => part === address[i]);
 }
 
-/** Hosts that mean an address without a look-up: '' is every interface, as in Python. */
+/** The address that a host means without a look-up: '' means every interface, as in Python. */
 function wellKnown(family: number, host: string): string {
   const v6 = family === AF_INET6;
   if (host === '') return v6 ? '::' : '0.0.0.0';

@@ -13,8 +13,8 @@ const compile = existsSync(digest)
   : `npx node-gyp rebuild --directory=${JSON.stringify(folder)}`;
 
 /**
- * What a binary exports. That it is a `T`, nothing checks but the tests. Throws when there is none
- * for this system, when the system refuses it, and in a checkout when it is made of other sources.
+ * What a binary exports. Only the tests check that this is a `T`. Throws when there is no binary for
+ * this system, when the system refuses it, and in a checkout when it is made of other sources.
  */
 export function loadBinary<T extends object>(name: 'socket' | 'wakeup'): T {
   if (process.platform === 'win32') {
@@ -34,12 +34,12 @@ export function loadBinary<T extends object>(name: 'socket' | 'wakeup'): T {
       `The binary of @asyncore/socket is not made of the C sources in ${folder}: ${compile}`,
     );
   }
-  return { ...exports }; // V8 finds a property of an object that C made only by searching
+  return { ...exports }; // a copy, since V8 reads properties of an object made in C slowly
 }
 
 /**
- * node-gyp-build chooses by the system and takes the first binary that fits. The two lie side by
- * side, so the first may be either: the one that is wanted has the same path but for its name.
+ * node-gyp-build takes the first binary that fits the system. Two fit, which lie side by side, so
+ * only the name is replaced.
  */
 function pathOf(name: string): string {
   const found: string = require('node-gyp-build').path(folder);

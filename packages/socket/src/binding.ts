@@ -7,7 +7,7 @@ import { loadBinary } from './binary.js';
 /** What a socket call takes as an address: bytes that only the C side looks into. */
 export type PackedAddress = Uint8Array;
 
-/** Numbers in and out by pairs [fd, events]. */
+/** Pairs fd, events, one after the other. */
 export type Pairs = Int32Array;
 
 export interface Binding {

@@ -54,7 +54,7 @@ export function unread(fd: number): number {
 
 type Release = (fd: number) => void;
 
-/** One for each class, so that it need not be remembered what each object is. */
+/** There is one for each class: so a descriptor's class need not be stored with it. */
 type Registry = FinalizationRegistry<number>;
 const registries = new Map<Release | undefined, Map<string, Registry>>();
 
@@ -74,7 +74,7 @@ function registryOf(name: string, release?: Release): Registry {
   return registry;
 }
 
-/** By descriptor, what `on_release` was given. */
+/** What `on_release` was given, by descriptor. */
 const releases = new Map<number, () => void>();
 
 function taken(fd: number): (() => void) | undefined {
@@ -146,7 +146,7 @@ export class Descriptor {
   /** Closes it: close(2). A second time does nothing. */
   close(): void {
     if (this.#fd < 0) return;
-    const callback = taken(this.#fd); // which is told when it is closed, and may throw
+    const callback = taken(this.#fd); // called once it is closed, since it may throw
     try {
       checked('close', binding.close(this.detach()));
     } finally {

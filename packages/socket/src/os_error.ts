@@ -10,7 +10,7 @@ for (const [name, number] of Object.entries(errno)) {
   if (name !== 'EWOULDBLOCK' || number !== errno.EAGAIN) names.set(number, name);
 }
 
-// getaddrinfo(3)'s, by Node's numbers for them. Node calls both of these ENOTFOUND.
+// The errors of getaddrinfo(3), by Node's numbers. Node calls both of these ENOTFOUND.
 const NOT_FOUND = 3008;
 const NO_DATA = 3007;
 for (const [number, [name]] of getSystemErrorMap()) {

@@ -1,14 +1,14 @@
 /**
- * Tells which of the registered descriptors are ready. `select`, `poll`, `epoll` and `kqueue` are
- * the system's ways to find out; all speak poll(2)'s flags. POLLERR, POLLHUP and POLLNVAL are told
- * unasked, so a descriptor registered for nothing else is watched for these alone.
+ * Finds out which of the registered descriptors are ready, by `select`, `poll`, `epoll` or `kqueue`.
+ * All of them use the flags of poll(2). POLLERR, POLLHUP and POLLNVAL are reported unasked: a
+ * descriptor registered for 0 is watched for these alone.
  */
 export interface Poller {
   /** Starts to watch `fd` for `events` (POLLIN | POLLOUT | POLLPRI, POLLRDHUP on Linux). */
   register(fd: number, events: number): void;
   /** Watches a registered descriptor for other events. */
   modify(fd: number, events: number): void;
-  /** Stops. Do it before the descriptor is closed: a duplicate of it would keep it in epoll. */
+  /** Stops watching `fd`. Do it before closing: while a duplicate lives, epoll keeps a closed one. */
   unregister(fd: number): void;
   /**
    * Waits at most `timeout` seconds, null for as long as it takes, and gives those that are ready.
@@ -20,6 +20,6 @@ export interface Poller {
    * Those for which there is no room are told the next time.
    */
   wait(into: Int32Array, timeout: number | null): number;
-  /** Lets go of what it holds of the system. */
+  /** Forgets all, and closes the descriptor of a queue. */
   close(): void;
 }

@@ -5,11 +5,11 @@ import { checkedOf } from './os_error.js';
 import { wrong } from './wrong.js';
 
 const BLOCK = 65536;
-/** Up to this size a copy into Node's pool of small buffers is cheapest. */
+/** Up to so many bytes, copying them into Node's pool of small buffers is cheapest. */
 const SMALL = 2048;
 
 let block = Buffer.allocUnsafeSlow(BLOCK);
-/** Views of the block's first bytes by their number, made when first needed. */
+/** Views of the block's first 1, 2, 3 … bytes, by that number, each made when first needed. */
 let beginnings: Uint8Array[] = [];
 
 export type Receive = (fd: number, into: Uint8Array, length: number, flags: number) => number;
@@ -23,10 +23,10 @@ function sized(call: string, size: unknown): asserts size is number {
 }
 
 /**
- * Receives at most `size` bytes and gives just those. They arrive in a block that all receives
- * share. A few are copied out of it, so that they do not hold 64 KiB alive; many take the block
- * along. A larger `size` costs only the memory that what is there to read needs. An error notes
- * `source`, on which the call was made.
+ * Receives at most `size` bytes, into a block of 64 KiB that all calls share. A few bytes are copied
+ * out of it, so that they do not keep 64 KiB alive; many become its owner, and the next call gets a
+ * new block. A larger `size` takes memory only for the bytes that wait to be read.
+ * An error notes `source`, on which the call was made.
  */
 export function received(
   source: unknown,
@@ -39,7 +39,7 @@ export function received(
   sized(call, size);
   const into = size <= BLOCK ? block : roomFor(fd, size);
   const room = Math.min(size, into.length);
-  // On a stream it means to throw bytes away: what others received here must not show instead.
+  // On a stream MSG_TRUNC discards the bytes: what earlier calls received must not show instead.
   if (typeof flags === 'number' && flags & MSG_TRUNC) into.fill(0, 0, room);
   // With MSG_TRUNC the answer is the datagram's length, which may be more than there is room for.
   const length = Math.min(checkedOf(source, call, receive(fd, into, room, flags)), room);
@@ -62,6 +62,6 @@ export function received(
 }
 
 function roomFor(fd: number, size: number): Buffer {
-  const waiting = Math.min(binding.unread(fd), size);
+  const waiting = Math.min(binding.unread(fd), size); // negative when the system cannot say
   return waiting <= BLOCK ? block : Buffer.allocUnsafeSlow(waiting);
 }

@@ -2,13 +2,13 @@ import { checked, errno } from './os_error.js';
 import { int32 } from './wrong.js';
 
 /**
- * The descriptors of a poller that hands them all to the kernel each time: pairs fd, events in one
- * block of memory, and where each descriptor's pair stands.
+ * The descriptors of a poller that gives all of them to the kernel for each wait: pairs fd, events
+ * in one block of memory, and the place of each descriptor's pair.
  */
 export class Registered {
   #pairs = new Int32Array(64);
   #places = new Map<number, number>();
-  /** Where `ready` goes on, so that those first in the list do not starve the others. */
+  /** Where `ready` begins, so that the first in the list do not starve the others. */
   #turn = 0;
 
   get size(): number {

@@ -41,7 +41,7 @@ export interface PeerCredentials {
 /** The most bytes of control messages, far beyond what any kernel takes. */
 const MOST_CONTROL = 1 << 20;
 
-// Scratch memory of this thread: each is read before anything else can run.
+// Memory for answers of the system, which is read before any other code can run.
 const name = newPackedAddress();
 const int = new Int32Array(1);
 const ints = new Int32Array(4);
@@ -188,7 +188,7 @@ export class Socket extends Descriptor implements Transport {
   ): number {
     const to = address === null ? null : pack('sendmsg', this.family, address);
     const control = packControl(ancdata);
-    // Before fileno(): what is iterated may close the socket.
+    // Before fileno(), since the iterator may close the socket.
     const list = listed('sendmsg', 'buffers', buffers);
     const sent = binding.sendmsg(this.fileno(), list, flags, to, control);
     return checkedOf(this, 'sendmsg', sent, address);
@@ -244,7 +244,8 @@ export class Socket extends Descriptor implements Transport {
     if (!Number.isInteger(maxfds) || maxfds < 0 || maxfds > 253) {
       throw wrong.range('recv_fds: maxfds must be an integer from 0 to 253');
     }
-    // Without padding at the end, which would have room for one more: the kernel closes the rest.
+    // CMSG_SPACE would include padding, in which one descriptor more has room. The kernel closes
+    // those that have none.
     const room = binding.cmsg_space(0) + maxfds * 4;
     const [data, ancdata, messageFlags, address] = this.recvmsg(bufsize, room, flags);
     const fds = ancdata
@@ -320,7 +321,7 @@ export class Socket extends Descriptor implements Transport {
     return unread_of(this.fileno());
   }
 
-  /** A blocking socket holds up the whole thread while it waits. */
+  /** Whether calls wait, as they do not from birth. One that waits holds up the whole thread. */
   setblocking(blocking: boolean): void {
     checkedOf(this, 'fcntl', binding.set_blocking(this.fileno(), blocking ? 1 : 0));
   }
@@ -380,7 +381,7 @@ function familyOf(fd: number): number {
   return address.length === 2 ? AF_INET : AF_INET6;
 }
 
-/** A plain array of its own: the C side reads it without running any JavaScript. */
+/** A plain array, which C can read without running any JavaScript. */
 function listed<T>(call: string, what: string, items: Iterable<T>): T[] {
   if (typeof items?.[Symbol.iterator] !== 'function') {
     throw wrong.type(`${call}: ${what} must be an array or other iterable`);

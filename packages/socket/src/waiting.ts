@@ -5,8 +5,8 @@ import { wrong } from './wrong.js';
 const LONGEST = 0x7fffffff;
 
 /**
- * Calls `wait` with `timeout` seconds as milliseconds, rounded up so as not to wake too early, and
- * again with what is left of them after a signal. `into` is where the answers will go.
+ * Calls `wait` with `timeout` in milliseconds, rounded up so as not to wake too early. After a
+ * signal it calls again with the time that is left, be it none. `into` is where the answers go.
  */
 export function waiting(
   call: string,
