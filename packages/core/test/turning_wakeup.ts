@@ -19,6 +19,7 @@ export class TurningWakeup implements Wakeup {
   #queue: number;
   #poller = new poll();
   #looks = new LookAgain();
+  #start = 0;
   #ready: (again: boolean) => unknown;
   #prepare: () => void;
   #immediate: NodeJS.Immediate;
@@ -50,9 +51,11 @@ export class TurningWakeup implements Wakeup {
     if (this.#queue < 0 || (again && this.pending !== NOTHING)) return;
     if (!again) {
       if (this.#poller.poll(0).length === 0) return;
-      this.#looks.begin();
+      this.#start = performance.now();
+    } else if (this.#looks.isLate((performance.now() - this.#start) * 1000)) {
+      return;
     }
     const found = this.#ready(again) === true;
-    if (this.#looks.decide(again, found)) process.nextTick(() => this.#look(true));
+    if (this.#looks.isWorthIt(again, found)) process.nextTick(() => this.#look(true));
   }
 }

@@ -219,7 +219,7 @@ const allWords = [];
 
 /** What a watcher shares with its callbacks: whether to prepare, whether at once, how often it was. */
 function words() {
-  const made = new Int32Array([pick([0, 1]), pick([0, 1]), 0]);
+  const made = new Int32Array([pick([0, 1]), pick([0, 1]), 0, 0]);
   allWords.push(made);
   return made;
 }

@@ -263,7 +263,7 @@ describe('a wrong argument of the native', () => {
     kqueue_create: () => [],
     kqueue_ctl: () => [queue(), fd(), POLLIN],
     kqueue_wait: () => [queue(), out(), 0],
-    watcher_start: () => [queue(), new Int32Array(3), () => {}, () => {}],
+    watcher_start: () => [queue(), new Int32Array(4), () => {}, () => {}],
     watcher_stop: () => [12345],
   };
 

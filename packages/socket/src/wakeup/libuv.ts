@@ -24,10 +24,11 @@ const MOST_CALLS = 1000;
 const WANTED = 0;
 const AT_ONCE = 1;
 const CALLS = 2;
+const ELAPSED = 3;
 
 /** By Node's own event loop. */
 export class LibuvWakeup implements Wakeup {
-  #words = new Int32Array(3);
+  #words = new Int32Array(4);
   #id: number;
   #looks = new LookAgain();
   /** The next call of `ready` is another look. */
@@ -61,10 +62,12 @@ export class LibuvWakeup implements Wakeup {
   #ready(ready: (again: boolean) => unknown): boolean {
     const again = this.#again;
     this.#again = false;
-    if (again && this.#words[WANTED] !== 0) return false; // a microtask asked: prepare comes first
-    if (!again) this.#looks.begin();
+    // What microtasks ask for comes first.
+    if (again && (this.#words[WANTED] !== 0 || this.#looks.isLate(this.#words[ELAPSED]))) {
+      return false;
+    }
     const found = ready(again) === true;
-    this.#again = this.#looks.decide(again, found) && this.#words[WANTED] === 0;
+    this.#again = this.#looks.isWorthIt(again, found) && this.#words[WANTED] === 0;
     return this.#again;
   }
 }

@@ -1,5 +1,5 @@
-/** For how many milliseconds one wait is followed by looks, so that timers are on time. */
-const LONGEST = 1;
+/** For how many microseconds one wait is followed by looks, so that timers are on time. */
+const LONGEST = 1000;
 /** After so many looks in vain, in a row, only one wait in as many is followed by a look. */
 const MOST_IN_VAIN = 8;
 
@@ -9,21 +9,16 @@ const MOST_IN_VAIN = 8;
  * several times that. So looks are worth while as long as they find something.
  */
 export class LookAgain {
-  #end = 0;
   #inVain = 0;
 
-  /** A wait is over: what follows is not a look. */
-  begin(): void {
-    this.#end = performance.now() + LONGEST;
-  }
-
-  /** How a call went that was a look (`again`) or followed a wait. Gives whether to look now. */
-  decide(again: boolean, found: boolean): boolean {
+  /** How a call of `ready` went that was a look (`again`) or followed a wait. Whether to look now. */
+  isWorthIt(again: boolean, found: boolean): boolean {
     if (again) this.#inVain = found ? 0 : this.#inVain + 1;
-    return found && this.#isWorthIt() && performance.now() < this.#end;
+    return found && (this.#inVain < MOST_IN_VAIN || ++this.#inVain % MOST_IN_VAIN === 0);
   }
 
-  #isWorthIt(): boolean {
-    return this.#inVain < MOST_IN_VAIN || ++this.#inVain % MOST_IN_VAIN === 0;
+  /** Whether it is time for a turn of the runtime's loop, so many microseconds after the wait. */
+  isLate(microseconds: number): boolean {
+    return microseconds > LONGEST;
   }
 }
