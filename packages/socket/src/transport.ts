@@ -2,6 +2,7 @@ import type { Address } from './address.js';
 import { binding } from './binding.js';
 import { POLLRDHUP } from './constants.js';
 import { checked } from './os_error.js';
+import { int32 } from './wrong.js';
 
 /**
  * What a channel wraps: something that receives and sends bytes, and a descriptor to wait on. A
@@ -57,8 +58,8 @@ export interface Transport {
 
 /** How a descriptor is now, as poll(2) says: the flags of `events`, and POLLERR, POLLHUP, POLLNVAL. */
 export function state_of(fd: number, events: number = POLLRDHUP ?? 0): number {
-  pair[0] = fd;
-  pair[1] = events;
+  pair[0] = int32('state_of', 'fd', fd);
+  pair[1] = int32('state_of', 'events', events);
   return checked('poll', binding.poll(pair, 1, 0)) > 0 ? pair[1] : 0;
 }
 

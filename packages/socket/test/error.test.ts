@@ -7,6 +7,7 @@ import {
   Descriptor,
   errno,
   OSError,
+  POLLNVAL,
   POLLOUT,
   SO_TYPE,
   SOCK_DGRAM,
@@ -90,8 +91,9 @@ describe('an OSError', () => {
 });
 
 describe('every method of a closed Socket', () => {
-  // fileno, close, detach and on_release (and using) are for closed sockets too.
-  const harmless = ['constructor', 'fileno', 'close', 'detach', 'on_release'];
+  // fileno, close, detach and on_release (and using) are for closed sockets too, and what a channel asks.
+  const asked = ['pending', 'state', 'unread'];
+  const harmless = ['constructor', 'fileno', 'close', 'detach', 'on_release', ...asked];
   const methods = [Socket, Descriptor]
     .flatMap((type) => Object.getOwnPropertyNames(type.prototype))
     .filter((name) => !harmless.includes(name)) as (keyof typeof rightArguments)[];
@@ -107,6 +109,12 @@ describe('every method of a closed Socket', () => {
     const error = failure(() => (socket[method] as (...args: unknown[]) => unknown)(...args));
     expect(error).toMatchObject({ code: 'EBADF', errno: -errno.EBADF });
     expect(error.message).toMatch(/^\w+ EBADF/);
+  });
+
+  it('but what a channel asks of it has an answer', () => {
+    const socket = new Socket();
+    socket.close();
+    expect([socket.pending(), socket.state(), socket.unread()]).toEqual([0, POLLNVAL, 0]);
   });
 
   it('of a Unix socket too', () => {

@@ -67,7 +67,9 @@ describe('a wrong argument of', () => {
     roomForBatch: [() => []],
     set_blocking: [() => [fd(), false]],
     socketpair: [() => [AF_UNIX, SOCK_STREAM, 0], undoAll],
+    state_of: [() => [fd(), 0]],
     unread: [() => [fd()]],
+    unread_of: [() => [fd()]],
     use_wakeup: [() => [null], () => exported.use_wakeup(null)],
     write: [() => [fd(), bytes()]],
   };
