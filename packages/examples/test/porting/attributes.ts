@@ -10,7 +10,7 @@ export class Lines extends async_chat {
 
   constructor(sock: Lines['socket'], map?: channel_map) {
     super(sock, map);
-    this.set_terminator('\n'); // Python: terminator = b'\n' in the class
+    this.set_terminator('\n'); // or in the class, as in Python: terminator = '\n'
   }
 
   add_channel(map: channel_map | null = null) {
