@@ -1,6 +1,6 @@
 /**
- * Runs the fuzz tests of socket, chat and the examples one after another: `npm run fuzz -- --seconds
- * 600 --seed 1`. A failure prints how to play it again.
+ * Runs the fuzz tests of socket, chat and the examples one after another, and the random runs of the sweep:
+ * `npm run fuzz -- --seconds 600 --seed 1`. A failure prints how to play it again.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -12,7 +12,8 @@ const { values } = parseArgs({
 const seconds = Number(values.seconds);
 if (!(seconds > 0)) throw new Error('--seconds must be a number of seconds');
 const packages = ['socket', 'chat', 'examples'];
-const env = { ...process.env, ASYNCORE_FUZZ_SECONDS: String(seconds / packages.length) };
+const share = String(seconds / (packages.length + 1));
+const env = { ...process.env, ASYNCORE_FUZZ_SECONDS: share };
 if (values.seed !== undefined) env.ASYNCORE_FUZZ_SEED = values.seed;
 
 for (const name of packages) {
@@ -21,3 +22,10 @@ for (const name of packages) {
   const { status } = spawnSync('pnpm', args, { cwd, env, stdio: 'inherit' });
   if (status !== 0) process.exitCode = 1;
 }
+
+const sweep = join(import.meta.dirname, '../endurance/sweep/sweep.mjs');
+const seed = values.seed === undefined ? [] : ['--seed', values.seed];
+const { status } = spawnSync(process.execPath, [sweep, '--random', '--seconds', share, ...seed], {
+  stdio: 'inherit',
+});
+if (status !== 0) process.exitCode = 1;

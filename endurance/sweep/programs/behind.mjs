@@ -1,0 +1,84 @@
+/** A socket that is closed behind its channel's back while a duplicate of it lives, and a pair beside it. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { dispatcher_with_send } from '@asyncore/core';
+import { close, dup, socketpair } from '@asyncore/socket';
+import { Watched } from '../watched.mjs';
+
+const WORDS = ['one', 'two', 'three'];
+/** In milliseconds: when the socket is closed, how often to look who was told, and when to give up. */
+const FIRST = 2;
+const LOOK = 4;
+const GIVEN_UP = 250;
+
+class End extends Watched(dispatcher_with_send) {
+  handle_read() {
+    const data = this.recv(100);
+    if (data.length === 0) return;
+    this.record.got(this.conversation, this.side, data.toString());
+    const { got } = this.record.conversation('neighbour');
+    if (this.conversation !== 'neighbour' || got.b !== WORDS.join('') || this.isAnswered) return;
+    this.isAnswered = true;
+    this.send(Buffer.from('ok'));
+    this.close_when_done();
+  }
+  whenClosed() {
+    this.record.over(`${this.conversation} ${this.side}`);
+  }
+}
+
+function pair(record, name) {
+  const sockets = record.safely(() => socketpair(), name, 'setup') ?? [];
+  return sockets.map((sock, i) => {
+    const side = 'ab'[i];
+    record.expect(`${name} ${side}`);
+    const channel = record.safely(
+      () => new End(sock, record.map).as(record, name, side),
+      name,
+      'setup',
+    );
+    if (channel) return channel;
+    record.safely(() => sock.close());
+    record.over(`${name} ${side}`);
+    return null;
+  });
+}
+
+const isOpen = (channel) => channel && !channel.isClosed;
+
+export async function behind(record) {
+  record.inNode = true;
+  record.conversation('closed', {});
+  record.conversation('neighbour', { b: WORDS.join(''), a: 'ok' });
+  record.mustTell = { closed: 'a' };
+  const [closed, peer] = pair(record, 'closed');
+  const neighbours = pair(record, 'neighbour');
+  const safely = (work) => record.safely(work, 'timers', 'setup');
+  let duplicate = -1;
+  const closeBehind = () => {
+    if (!isOpen(closed)) return;
+    duplicate = dup(closed.fileno());
+    closed.socket.close();
+    if (isOpen(peer)) peer.send(Buffer.from('to nobody'));
+  };
+  setTimeout(() => safely(closeBehind), FIRST);
+  WORDS.forEach((word, i) => {
+    const say = () => isOpen(neighbours[0]) && neighbours[0].send(Buffer.from(word));
+    setTimeout(() => safely(say), 1 + LOOK * i);
+  });
+  const begun = performance.now();
+  await Promise.all([record.serve(), ending()]);
+
+  /** Ends the rest once the channel was told, or has had its time. */
+  async function ending() {
+    const isLate = () => performance.now() - begun > GIVEN_UP;
+    await delay(FIRST + LOOK);
+    while (isOpen(closed) && !isLate()) await delay(LOOK);
+    if (duplicate >= 0) safely(() => close(duplicate));
+    for (const channel of [closed, peer]) if (isOpen(channel)) safely(() => channel.close());
+    while (neighbours.some(isOpen) && !isLate()) await delay(LOOK);
+    for (const channel of neighbours.filter(isOpen)) {
+      channel.tell('given up');
+      safely(() => channel.close());
+    }
+  }
+}

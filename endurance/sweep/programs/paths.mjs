@@ -1,0 +1,18 @@
+/** Where Unix sockets and files of the programs lie. */
+import { join } from 'node:path';
+
+export const folder = process.env.ASYNCORE_SWEEP_FOLDER;
+let made = 0;
+
+/** A path that no socket had yet. */
+export function socketPath() {
+  made += 1;
+  return join(folder, `socket-${process.pid}-${made}`);
+}
+
+/** Text of `length` characters that is nowhere the same, so that a piece lost or doubled shows. */
+export function text(tag, length) {
+  let all = '';
+  for (let i = 0; all.length < length; i++) all += `${tag}${i}.`;
+  return all.slice(0, length);
+}

@@ -1,0 +1,48 @@
+/** What the sweep says of its violations: those of one call that show alike together, with one to play again. */
+
+const quoted = (word) => (/^\w+$/.test(word) ? word : `'${word}'`);
+/** In characters: what is shown of a complaint. */
+const MOST = 600;
+
+const callOf = ({ place }) => place.split(/[# ]/)[0];
+const titleOf = ({ outcome }) => outcome.slice(outcome.indexOf(':') + 1);
+
+/** `lost listener`: what kinds of complaint there are. */
+const kindsOf = ({ complaints }) =>
+  [...new Set(complaints.map((each) => each.split(':')[0]))].sort().join(' ');
+
+function grouped(all, keyOf) {
+  const groups = new Map();
+  for (const each of all) {
+    const key = keyOf(each);
+    groups.set(key, [...(groups.get(key) ?? []), each]);
+  }
+  return groups;
+}
+
+/** `EPERM 12, EACCES 3`. */
+const tally = (all, nameOf) =>
+  [...grouped(all, nameOf)].map(([name, { length }]) => `${name} ${length}`).join(', ');
+
+function replay({ program, poller, place }) {
+  const [, seed] = /^seed (\d+)$/.exec(place) ?? [];
+  if (!seed) return `npm run sweep -- --only ${program} ${quoted(poller)} ${place}`;
+  const one = `--programs ${program} --pollers ${quoted(poller)} --seed ${seed} --seconds 0`;
+  return `npm run sweep -- --random ${one}`;
+}
+
+/** The lines to print about all complaints of all results. */
+export function* report(complaints) {
+  const groups = grouped(complaints, (each) => `${callOf(each)}: ${kindsOf(each)}`);
+  for (const [title, group] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const [first] = group;
+    yield `FAILED: ${title}, at ${group.length} places`;
+    if (first.kind && callOf(first) !== 'seed') yield `  outcomes: ${tally(group, titleOf)}`;
+    yield `  programs: ${tally(group, ({ program, poller }) => `${program} on ${poller}`)}`;
+    yield `  the first, which is to be ${first.kind}:`;
+    for (const complaint of first.complaints) yield `    ${complaint.slice(0, MOST)}`;
+    if (first.told) yield `    told: ${first.told}`;
+    if (first.loopError) yield `    the loop rejected with ${first.loopError}`;
+    yield `  ${replay(first)}`;
+  }
+}
