@@ -15,19 +15,31 @@ export const CALLS = [
   'unknown',
 ];
 
-/** What a binary may import although the shim leaves it alone: the beginning of its name, and why. */
-export const LEFT_ALONE = {
-  napi_: 'Node defines it, and the program itself is looked up before what is preloaded',
-  uv_: 'Node defines it, as it does napi_',
+/** What a binary may import although the shim leaves it alone, and why. A star stands for any ending. */
+const LEFT_ALONE = {
+  'napi_*': 'Node defines it, and the program itself is looked up before what is preloaded',
+  'uv_*': 'Node defines it, as it does napi_*',
   __errno_location: 'cannot fail',
   __stack_chk_fail: 'the compiler’s own',
   __cxa_finalize: 'the compiler’s own',
   __gmon_start__: 'the compiler’s own',
-  _ITM_: 'the compiler’s own',
+  '_ITM_*': 'the compiler’s own',
   free: 'cannot fail',
-  mem: 'memcpy and its kin cannot fail',
-  str: 'strchr and its kin cannot fail',
+  memcpy: 'cannot fail',
+  memmove: 'cannot fail',
+  memset: 'cannot fail',
+  strchr: 'cannot fail',
+  strnlen: 'cannot fail',
+  strtoul: 'turns text into numbers',
   snprintf: 'writes into memory that is there',
-  inet_: 'turns text into numbers and back',
-  if_nametoindex: 'answers 0 for every name that is no interface, and that has a test of its own',
+  inet_ntop: 'turns numbers into text',
+  inet_pton: 'turns text into numbers',
+  if_nametoindex: 'answers 0 for what is no interface; address.test.ts of socket has that',
 };
+
+/** Whether a function that a binary imports need not be altered. */
+export function isLeftAlone(name) {
+  return Object.keys(LEFT_ALONE).some((known) =>
+    known.endsWith('*') ? name.startsWith(known.slice(0, -1)) : name === known,
+  );
+}

@@ -9,7 +9,7 @@ import { CALLS } from './calls.mjs';
 import { Control, RESTART } from './control.mjs';
 import { incompleteOf, judge } from './judge.mjs';
 import { outcomesOf, placeOf, RANDOM } from './outcome.mjs';
-import { programs } from './programs/index.mjs';
+import { altered, programs } from './programs/index.mjs';
 import { Record } from './record.mjs';
 
 const FAILED = 3;
@@ -162,8 +162,9 @@ function complain(place, outcome, { run, complaints }) {
 
 async function sweep(base) {
   const [fromCall, fromOutcome, fromPlace, seen] = values.from.split(',').map(Number);
+  const calls = altered[program] ?? CALLS.filter((name) => name !== 'unknown');
   for (const [c, call] of CALLS.entries()) {
-    if (c < fromCall || call === 'unknown' || base.counts[call] === 0) continue;
+    if (c < fromCall || base.counts[call] === 0 || !calls.includes(call)) continue;
     for (const [o, outcome] of outcomesOf(call, program === 'stubborn').entries()) {
       if (c === fromCall && o < fromOutcome) continue;
       const isFirst = c === fromCall && o === fromOutcome;

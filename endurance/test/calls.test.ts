@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { CALLS, LEFT_ALONE } from '../sweep/calls.mjs';
+import { CALLS, isLeftAlone } from '../sweep/calls.mjs';
 import { IMPOSSIBLE } from '../sweep/impossible.mjs';
 import { outcomesOf } from '../sweep/outcome.mjs';
 import { OUTCOMES } from '../sweep/outcomes.mjs';
@@ -34,8 +34,6 @@ describe.skipIf(lacking !== null)(`what the shim wraps${hint}`, () => {
   const folder = mkdtempSync(join(tmpdir(), 'asyncore-shim-'));
   afterAll(() => rmSync(folder, { recursive: true }));
   const wrapped = lacking ? [] : symbols(compileShim(folder), '--defined-only');
-  const isLeftAlone = (name: string) =>
-    Object.keys(LEFT_ALONE).some((beginning) => name.startsWith(beginning));
 
   it.each(binaries().map((file) => [basename(file), file]))('is all that %s imports', (_, file) => {
     const imported = symbols(file, '--undefined-only');

@@ -19,3 +19,8 @@ export const programs = {
   ...{ stubborn, behind, echo, echo_unix, chat, accept, accept_unix, accept_limit, connect, udp },
   ...{ fds, file, timeouts, halves, again, graceful, worker, new_worker, http, redis },
 };
+
+/** Where only some calls are altered: what a thread does when it begins and ends. `worker` has the others. */
+export const altered = {
+  new_worker: ['calloc', 'realloc', 'epoll_create1', 'close_socket', 'close_queue', 'close_file'],
+};
