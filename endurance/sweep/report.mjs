@@ -36,7 +36,7 @@ export function* report(complaints) {
   const groups = grouped(complaints, (each) => `${callOf(each)}: ${kindsOf(each)}`);
   for (const [title, group] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const [first] = group;
-    yield `FAILED: ${title}, at ${group.length} places`;
+    yield `FAILED: ${title}, at ${group.length} ${group.length === 1 ? 'place' : 'places'}`;
     if (first.kind && callOf(first) !== 'seed') yield `  outcomes: ${tally(group, titleOf)}`;
     yield `  programs: ${tally(group, ({ program, poller }) => `${program} on ${poller}`)}`;
     yield `  the first, which is to be ${first.kind}:`;

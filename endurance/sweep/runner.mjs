@@ -21,8 +21,9 @@ const HANG_AT_FIRST = 10_000;
 const FIRST_PLACES = 30;
 /** An outcome that showed so much wrong is not tried at further places; a hang counts for three. */
 const ENOUGH = 6;
-/** A stall is believed when it comes each time. */
+/** That a run was slow is believed when it is so each time: the machine may have been busy. */
 const TRIES = 3;
+const SLOW = /^stall:|"timeout"/;
 /** Random runs alter so many calls of a thousand; they may take longer. */
 const PERMILLE = 150;
 const LONGER = 3000;
@@ -124,7 +125,7 @@ async function judged(alter, limit, outcome, base) {
   for (let tries = 1; ; tries++) {
     const run = await once(alter, limit);
     const complaints = run.hits > 0 ? judge(run, outcome, base) : [];
-    const isSlow = complaints.length > 0 && complaints.every((each) => each.startsWith('stall:'));
+    const isSlow = complaints.length > 0 && complaints.every((each) => SLOW.test(each));
     if (!isSlow || tries === TRIES) return { run, complaints };
   }
 }

@@ -15,9 +15,8 @@ class End extends Watched(dispatcher_with_send) {
     const data = this.recv(100);
     if (data.length === 0) return;
     this.record.got(this.conversation, this.side, data.toString());
-    const { got } = this.record.conversation('neighbour');
-    if (this.conversation !== 'neighbour' || got.b !== WORDS.join('') || this.isAnswered) return;
-    this.isAnswered = true;
+    if (this.conversation !== 'neighbour' || this.side !== 'b') return;
+    if (this.record.conversation('neighbour').got.b !== WORDS.join('')) return;
     this.send(Buffer.from('ok'));
     this.close_when_done();
   }
