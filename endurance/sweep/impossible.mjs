@@ -50,9 +50,35 @@ export const IMPOSSIBLE = [
     reason: 'recv(2): a message comes whole, or its rest is gone; the caller has chosen the size',
   },
   {
-    calls: ['send'],
-    outcomes: ['EISCONN', 'EDESTADDRREQ', 'EOPNOTSUPP', 'EALREADY'],
+    calls: ['send', 'sendmsg', 'sendto'],
+    outcomes: ['EISCONN', 'EOPNOTSUPP', 'EALREADY'],
     reason: 'send(2): for an address or flags that the call does not have, and TCP Fast Open',
+  },
+  {
+    calls: ['send', 'sendmsg'],
+    outcomes: ['EDESTADDRREQ'],
+    reason:
+      'send(2): without an address they are for connected sockets, which have a peer or ENOTCONN',
+  },
+  {
+    calls: ['epoll_ctl_add'],
+    outcomes: ['ENOENT'],
+    reason: 'epoll_ctl(2): of the other operations',
+  },
+  {
+    calls: ['epoll_ctl_mod', 'epoll_ctl_del'],
+    outcomes: ['EEXIST', 'ELOOP', 'ENOSPC', 'EPERM'],
+    reason: 'epoll_ctl(2): of EPOLL_CTL_ADD',
+  },
+  {
+    calls: ['fcntl_getfl', 'fcntl_setfl', 'fcntl_getfd'],
+    outcomes: ['EMFILE'],
+    reason: 'fcntl(2): of F_DUPFD',
+  },
+  {
+    calls: ['fcntl_getfl', 'fcntl_getfd', 'fcntl_dupfd'],
+    outcomes: ['EPERM'],
+    reason: 'fcntl(2): of F_SETFL and others that change something',
   },
   {
     calls: ['write'],

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CALLS, isLeftAlone } from '../sweep/calls.mjs';
 import { IMPOSSIBLE } from '../sweep/impossible.mjs';
@@ -47,7 +48,39 @@ describe.skipIf(lacking !== null)(`what the shim wraps${hint}`, () => {
   });
 });
 
+const PAGES = '/usr/share/man/man2';
+/** What the pages name that is no error of its own, or that a program cannot get. */
+const NO_OUTCOME = ['ERRORS', 'EWOULDBLOCK', 'EPOLLEXCLUSIVE'];
+
+/** The errors that a page of section 2 names. */
+function errorsOf(page: string): string[] {
+  const text = gunzipSync(readFileSync(join(PAGES, `${page}.2.gz`))).toString();
+  const [, other] = /^\.so man2\/(\w+)\.2/.exec(text) ?? [];
+  if (other) return errorsOf(other);
+  const [, section = ''] = /^\.SH ERRORS$(.*?)^\.SH/ms.exec(text) ?? [];
+  const names = section.match(/\bE[A-Z0-9]{3,}\b/g) ?? [];
+  return [...new Set(names)].filter((name) => !NO_OUTCOME.includes(name));
+}
+
 describe('the outcomes', () => {
+  const hasPages = existsSync(join(PAGES, 'accept.2.gz'));
+  const named = Object.entries(OUTCOMES).filter(([, { manual }]) => /^\w+\(2\)/.test(manual));
+
+  it.skipIf(!hasPages).each(named)(
+    'of %s are all that its manual page names (apt install manpages-dev)',
+    (call, { manual, ...rest }) => {
+      const { repeated: _, ...kinds } = { repeated: {}, ...rest };
+      const possible = Object.values(kinds).flatMap((outcomes) => Object.keys(outcomes));
+      const impossible = IMPOSSIBLE.filter(
+        ({ calls }) => calls.includes(call) || calls.includes('every call'),
+      ).flatMap(({ outcomes }) => outcomes);
+      const known = [...possible.map((name) => name.split(':')[0]), ...impossible];
+      const errors = errorsOf(manual.slice(0, manual.indexOf('(')));
+      expect(errors).not.toEqual([]);
+      expect(errors.filter((name) => !known.includes(name))).toEqual([]);
+    },
+  );
+
   it.each(CALLS.filter((name) => name !== 'unknown'))('of %s are in the table', (call) => {
     expect(outcomesOf(call, false)).not.toEqual([]);
   });
