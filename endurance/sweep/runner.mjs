@@ -14,8 +14,9 @@ import { Record } from './record.mjs';
 
 const FAILED = 3;
 const BASE_LINES = 4;
-/** In milliseconds: when a run counts as one that hangs. */
+/** When a run counts as one that hangs: in milliseconds, and beside one that is not altered. */
 const HANG = 2000;
+const HANG_TIMES = 10;
 const HANG_AT_FIRST = 10_000;
 /** All of the first places, and of the others as many again, at equal distances. */
 const FIRST_PLACES = 30;
@@ -130,6 +131,8 @@ async function judged(alter, limit, outcome, base) {
   }
 }
 
+const hangs = ({ ms }) => Math.max(HANG, HANG_TIMES * ms);
+
 /** A run that left nothing behind can be followed by another in the same process. */
 const isClean = ({ end, record, left }) =>
   end === 'ok' && record.map.size === 0 && left.length === 0;
@@ -175,7 +178,7 @@ async function sweep(base) {
         if (wrong >= ENOUGH) break;
         const place = placeOf(outcome, n);
         write({ at: [c, o, n], place });
-        const result = await judged(() => control.alter(outcome, n), HANG, outcome, base);
+        const result = await judged(() => control.alter(outcome, n), hangs(base), outcome, base);
         if (result.run.hits === 0) break;
         write({ ran: `${call}:${outcome.title}` });
         if (result.complaints.length === 0) continue;
@@ -197,7 +200,7 @@ async function only(place, base) {
   const outcome = all.find((each) => each.title === title);
   if (!outcome)
     give(`no outcome is ${place}; those of ${call} are ${all.map((each) => each.title)}`);
-  const result = await judged(() => control.alter(outcome, Number(n)), HANG, outcome, base);
+  const result = await judged(() => control.alter(outcome, Number(n)), hangs(base), outcome, base);
   const { record, hits } = result.run;
   for (const { errors = [] } of record.channels) for (const stack of errors) console.error(stack);
   console.error(`${hits} altered; ${summary(result.run)}`);

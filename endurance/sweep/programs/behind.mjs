@@ -48,7 +48,6 @@ export async function behind(record) {
   record.inNode = true;
   record.conversation('closed', {});
   record.conversation('neighbour', { b: WORDS.join(''), a: 'ok' });
-  record.mustTell = { closed: 'a' };
   const [closed, peer] = pair(record, 'closed');
   const neighbours = pair(record, 'neighbour');
   const safely = (work) => record.safely(work, 'timers', 'setup');
@@ -56,6 +55,7 @@ export async function behind(record) {
   const closeBehind = () => {
     if (!isOpen(closed)) return;
     duplicate = dup(closed.fileno());
+    record.mustTell = { closed: 'a' };
     closed.socket.close();
     if (isOpen(peer)) peer.send(Buffer.from('to nobody'));
   };

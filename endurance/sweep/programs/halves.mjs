@@ -165,10 +165,11 @@ export async function halves(record) {
   record.conversation('urgent', { server: 'ab' });
   record.mustTell = { deaf: 'deaf' };
   record.expect('urgent client', 'urgent server');
-  const [, a] = pair(record, 'half', { b: Half, a: Half }) ?? [];
+  const [b, a] = pair(record, 'half', { b: Half, a: Half }) ?? [];
   if (a) {
     a.first = true;
-    record.safely(() => a.send(Buffer.from('first')), 'half', 'a');
+    const sent = record.safely(() => a.send(Buffer.from('first')), 'half', 'a');
+    if (sent === null) for (const half of [a, b]) record.safely(() => half.close());
   }
   pair(record, 'deaf', { deaf: Deaf, other: Brief });
   urgent(record);

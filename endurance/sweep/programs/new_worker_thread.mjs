@@ -8,12 +8,20 @@ const { poller } = workerData;
 const map = new Map();
 
 class End extends dispatcher_with_send {
+  constructor(sock, side) {
+    super(sock, map);
+    this.side = side;
+  }
   handle_read() {
     const data = this.recv(100);
     if (data.length > 0) parentPort.postMessage({ got: data.toString() });
   }
+  handle_close() {
+    parentPort.postMessage({ side: this.side, told: 'close' });
+    super.handle_close();
+  }
   handle_error(error) {
-    parentPort.postMessage({ failed: codeOf(error) });
+    parentPort.postMessage({ side: this.side, told: `error:${codeOf(error)}` });
     super.handle_error(error);
   }
   log_info() {}
@@ -26,11 +34,11 @@ async function serve() {
 }
 
 try {
-  const [a] = socketpair().map((sock) => new End(sock, map));
+  const [a] = socketpair().map((sock, i) => new End(sock, 'ab'[i]));
   a.send(Buffer.from('to b'));
   a.close_when_done();
   await serve();
 } catch (error) {
-  parentPort.postMessage({ failed: codeOf(error) });
+  parentPort.postMessage({ side: 'thread', told: `thrown:${codeOf(error)}` });
   for (const channel of [...map.values()]) channel.close();
 }

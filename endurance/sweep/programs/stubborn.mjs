@@ -101,14 +101,15 @@ class ChatClient extends Stubborn(async_chat) {
   handle_connect() {
     super.handle_connect();
     this.push(`${this.i}a\n`);
-    this.pushLater('b', PAUSE);
-    this.pushLater('q', 2 * PAUSE + 2);
+    this.pushLater(['b', 'q']);
   }
-  pushLater(line, ms) {
+  /** One after the other: timers of different lengths need not keep their order. */
+  pushLater([line, ...rest]) {
     setTimeout(() => {
       if (this.isClosed) return;
       this.record.safely(() => this.push(`${this.i}${line}\n`), this.conversation, 'client');
-    }, ms);
+      if (rest.length > 0) this.pushLater(rest);
+    }, PAUSE);
   }
   collect_incoming_data(data) {
     this._collect_incoming_data(data);

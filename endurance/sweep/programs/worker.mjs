@@ -83,8 +83,8 @@ export async function new_worker(record) {
   record.inNode = true;
   record.conversation('c0', { b: 'to b' });
   const thread = begin('new_worker_thread.mjs', record.poller);
-  thread.on('message', ({ got, failed }) => {
-    if (failed) record.tell('c0', 'a', `thrown:${failed}`);
+  thread.on('message', ({ got, side, told }) => {
+    if (told) record.tell('c0', side, told);
     else record.got('c0', 'b', got);
   });
   thread.on('error', (error) => {
