@@ -2,7 +2,8 @@
 import { dispatcher_with_send } from '@asyncore/core';
 import { AF_INET, AF_UNIX, SO_RCVBUF, SOL_SOCKET } from '@asyncore/socket';
 import { Listener, Watched } from '../watched.mjs';
-import { socketPath, text } from './paths.mjs';
+import { socketPath } from './paths.mjs';
+import { text } from './text.mjs';
 
 const SIZES = [60, 24_000, 400];
 

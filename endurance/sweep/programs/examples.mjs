@@ -7,7 +7,8 @@ import { socket_map } from '@asyncore/core';
 import { HTTPServer } from '../../../packages/examples/dist/http_server.js';
 import { RedisServer } from '../../../packages/examples/dist/redis_server.js';
 import { codeOf } from '../record.mjs';
-import { folder, text } from './paths.mjs';
+import { folder } from './paths.mjs';
+import { text } from './text.mjs';
 
 function client(record, name, port, input) {
   return new Promise((resolve) => {

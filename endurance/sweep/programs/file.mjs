@@ -2,7 +2,7 @@
 import { file_dispatcher } from '@asyncore/file';
 import { close, pipe } from '@asyncore/socket';
 import { Watched } from '../watched.mjs';
-import { text } from './paths.mjs';
+import { text } from './text.mjs';
 
 class Reader extends Watched(file_dispatcher) {
   writable() {

@@ -6,7 +6,7 @@ import { async_chat } from '@asyncore/chat';
 import { dispatcher_with_send } from '@asyncore/core';
 import { AF_INET } from '@asyncore/socket';
 import { Listener, Stubborn } from '../watched.mjs';
-import { text } from './paths.mjs';
+import { text } from './text.mjs';
 
 const FIRST = 20;
 const PIECE = 3000;
