@@ -145,13 +145,14 @@ export class running_producer {
   }
 
   private close(): void {
+    // An iterator that has not begun, or that waits for data, would leave its stream open. One that
+    // is returned from first has the stream emit an AbortError, from Node 26 on.
+    if (isStream(this.producer)) this.producer.destroy();
     try {
       Promise.resolve(this.pieces.return?.()).catch(warn);
     } catch (error) {
       warn(error);
     }
-    // The iterator of a stream does not close it if it has not begun, or waits for data.
-    if (isStream(this.producer)) this.producer.destroy();
   }
 }
 

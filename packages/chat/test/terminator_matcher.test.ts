@@ -540,6 +540,6 @@ describe('what is handed on', () => {
     const traced = new trace(b('\r\n'));
     traced.matcher.feed(Buffer.alloc(1 << 20, '\r'));
     const { buffer } = traced.matcher as unknown as { buffer: Buffer };
-    expect(buffer.buffer.byteLength).toBeLessThan(1 << 16);
+    expect(buffer.buffer.byteLength).toBe(1);
   });
 });

@@ -46,8 +46,9 @@ describe('an OSError', () => {
 
   it('has an IPv6 address as Node writes it', () => {
     const socket = own(new Socket(AF_INET6));
-    const error = failure(() => socket.bind(['2001:db8::7', 7, 0, 0]));
-    expectError(error, 'bind EADDRNOTAVAIL 2001:db8::7:7', { address: '2001:db8::7', port: 7 });
+    const error = failure(() => socket.bind(['2001:db8::7', 7007, 0, 0]));
+    const [address, port] = ['2001:db8::7', 7007];
+    expectError(error, 'bind EADDRNOTAVAIL 2001:db8::7:7007', { address, port });
   });
 
   it('has a path as address', () => {

@@ -154,7 +154,8 @@ describe('control messages', () => {
   it.skipIf(!onLinux)(linuxOnly('several go in one call'), () => {
     const [a, b] = pair();
     b.setsockopt(SOL_SOCKET, SO_PASSCRED, 1);
-    const credentials = new Int32Array([process.pid, process.getuid?.() ?? 0, 0]);
+    const ids = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+    const credentials = new Int32Array([process.pid, ...ids]);
     a.sendmsg(texts('x'), [
       [SOL_SOCKET, SCM_RIGHTS, new Int32Array([a.fileno()])],
       [SOL_SOCKET, SCM_CREDENTIALS, credentials],
