@@ -98,7 +98,8 @@ function manifest(name: string, title: string, imports: string[]) {
     description: header(name).split('\n')[0],
     type: 'module',
     engines,
-    scripts: { build: 'tsc', start: 'tsc && node dist/main.js', test: 'tsc && node --test test/' },
+    // Without a folder: Node 20 takes its name for one, later versions for that of a file.
+    scripts: { build: 'tsc', start: 'tsc && node dist/main.js', test: 'tsc && node --test' },
     dependencies: Object.fromEntries(needed.map(published)),
     devDependencies: {
       '@types/node': devDependencies['@types/node'],
