@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { beforeAll, describe, expect, it, onTestFinished, type TestContext, vi } from 'vitest';
 import { ended, run, start, unusedPort } from './example.js';
 import { printing } from './printing.js';
-import { Client, example, has, need, service } from './service.js';
+import { Client, example, frugalExample, has, need, service } from './service.js';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -175,7 +175,7 @@ function peak(pid = 0): number {
 
 it('makes nobody wait for one who does not read, who misses lines and is told so', async (context) => {
   context.skip(!existsSync('/proc/self/status'), 'needs Linux: /proc/PID/status tells the memory');
-  const { port, child } = await example('chat_room');
+  const { port, child } = await frugalExample('chat_room');
   const [slow, ann] = [await person(port, 'slow'), await person(port, 'ann')];
   const before = peak(child.pid);
   slow.socket.pause();

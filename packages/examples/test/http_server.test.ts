@@ -40,7 +40,7 @@ import {
 } from 'vitest';
 import { needIPv6, run, start } from './example.js';
 import { printing } from './printing.js';
-import { Client, example, has, need } from './service.js';
+import { Client, example, frugalExample, has, need } from './service.js';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -569,7 +569,7 @@ describe('a connection', () => {
 
   it('sends 16 answers of 10 MB in no more memory than a few pieces', async (context) => {
     needProc(context);
-    const { port, child } = await example('http_server', '--quiet', folder);
+    const { port, child } = await frugalExample('http_server', '--quiet', folder);
     const peak = () => {
       const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
       return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) * 1024;

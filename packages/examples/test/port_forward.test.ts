@@ -8,7 +8,7 @@ import { PortForward } from '@asyncore/examples';
 import { SO_KEEPALIVE, SOL_SOCKET } from '@asyncore/socket';
 import { expect, it, vi } from 'vitest';
 import { connected, needIPv6, run, serverFor, unusedPort } from './example.js';
-import { Client, example, has, service } from './service.js';
+import { Client, example, frugalExample, has, service } from './service.js';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -21,7 +21,7 @@ async function forwarded() {
     accepted = resolve;
   });
   const target = await serverFor((socket) => accepted(socket));
-  const { port, child } = await example('port_forward', '127.0.0.1', `${target}`);
+  const { port, child } = await frugalExample('port_forward', '127.0.0.1', `${target}`);
   const near = await connected(port);
   const far = await accepting;
   near.allowHalfOpen = far.allowHalfOpen = true;

@@ -242,12 +242,12 @@ it.each([
   [
     'thrown by the handler',
     () => JSON.parse('{'),
-    /^\[\S*errors\.test\.ts\|[^|]+\|\d+\]( \[.*\])?$/,
+    /^\[[^|\]]*errors\.test\.ts\|[^|]+\|\d+\]( \[.*\])?$/,
   ],
   [
     'thrown by what it calls',
     () => connection()[0].recv(-1),
-    /^\[\S*errors\.test\.ts\|[^|]+\|\d+\] \[.*recv/,
+    /^\[[^|\]]*errors\.test\.ts\|[^|]+\|\d+\] \[.*recv/,
   ],
 ])('the traceback of an error %s begins with the handler', async (_, fail, info) => {
   const stage = new Stage();
