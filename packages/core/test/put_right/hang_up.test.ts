@@ -102,6 +102,23 @@ onEveryFamily((family) => {
       },
     );
 
+    it('a paused reader whose connection is over rests until it reads on', async () => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection(family);
+      const channel = new Recorder(stage, ours); // writable() as it comes, which waits for nothing
+      let isPaused = true;
+      channel.readable = () => !isPaused;
+      ours.shutdown(SHUT_WR); // and theirs: a hang-up
+      theirs.send(Buffer.alloc(10));
+      theirs.close();
+      await stage.passes();
+      expect(await stage.isIdle()).toBe(true);
+      expect(stage.trace).toEqual([]);
+      isPaused = false;
+      await stage.until('close');
+      expect(stage.trace).toEqual(['read 10', 'close']);
+    });
+
     it('a writer is told of a reset once', async () => {
       const stage = new Stage(use_poll);
       const [ours, theirs] = connection(family);

@@ -4,6 +4,7 @@ import { type Address, BlockingIOError, errno, OSError, type Socket } from '@asy
 import { describe, expect, it } from 'vitest';
 import {
   clients,
+  connection,
   listening,
   onEveryFamily,
   onEveryPoller,
@@ -30,6 +31,20 @@ onEveryFamily((family) => {
       clients(server, 50);
       await stage.loop({ count: 1 });
       expect(stage.count('accepted')).toBe(50);
+    });
+
+    it('accepts 128 at most in one pass, so that other channels have their turn', async () => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Server(stage), family, 200);
+      const [ours, theirs] = connection(family);
+      new Recorder(stage, ours);
+      clients(server, 200);
+      theirs.send(Buffer.alloc(10));
+      await stage.loop({ count: 1 });
+      expect(stage.count('accepted')).toBe(128);
+      await stage.until(() => stage.count('accepted') === 200);
+      expect(stage.count('read 10')).toBe(1);
+      expect(stage.trace.indexOf('read 10')).toBeLessThanOrEqual(128);
     });
 
     // CPython: the listener goes, the new connection stays open and unserved (A11).
