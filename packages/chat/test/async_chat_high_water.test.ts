@@ -117,7 +117,7 @@ onEveryPoller((use_poll) => {
     chat.ac_out_high_water = 1000;
     chat.handle_drain = () => {
       chat.said.push('drain');
-      chat.push(Buffer.alloc(2000));
+      if (chat.said.length < 1000) chat.push(Buffer.alloc(2000));
     };
     chat.found_terminator = () => chat.handle_drain();
     peer.say('go\n');

@@ -489,13 +489,16 @@ onEveryPoller((use_poll) => {
     const [other, otherPeer] = connected(stage, make(stage, '\n'));
     ours.send = (data) => data.byteLength;
     ours.sendmsg = (list) => [...list].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const many = 100_000; // an end, for a channel that would not stop before
+    let given = 0;
     chat.push_with_producer(
       (function* () {
-        for (;;) yield Buffer.alloc(1000);
+        for (; given < many; given++) yield Buffer.alloc(1000);
       })(),
     );
     otherPeer.say('hello\n');
     await stage.until(() => other.contents.length > 0);
+    expect(given).toBeLessThan(many);
   });
 
   it('an ExitNow from a push in a handler ends the loop', async () => {
