@@ -27,8 +27,8 @@ import {
   type Socket,
   socketpair,
 } from '@asyncore/socket';
-import { hasInet6 } from '../../socket/test/has_inet6.js';
-import { Random } from '../../socket/test/random.mjs';
+import { hasInet6 } from '@asyncore/test-support/has_inet6';
+import { Random } from '@asyncore/test-support/random';
 
 const ALPHABET = Buffer.from('ab\r\n');
 

@@ -1,9 +1,9 @@
 /** What the tests of async_chat stand on: real sockets in a map of their own, on every poller. */
 import { async_chat, type Terminator } from '@asyncore/chat';
 import { dispatcher, type Socket } from '@asyncore/core';
-import { Stage as CoreStage, PATIENCE } from '../../core/test/stage.js';
+import { Stage as CoreStage, PATIENCE } from '@asyncore/test-support/stage';
 
-export { onEveryPoller, type UsePoll } from '../../core/test/stage.js';
+export { onEveryPoller, type UsePoll } from '@asyncore/test-support/stage';
 
 /** A map, and the poller that serves it; what has happened is asked after each pass. */
 export class Stage extends CoreStage {

@@ -1,8 +1,9 @@
-import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Terminator } from '@asyncore/chat';
+import { NO_REFEREE, referee } from '@asyncore/test-support/python';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { b, trace } from './trace.js';
@@ -111,10 +112,8 @@ describe('events', () => {
   });
 });
 
-const python = process.env.PYTHON ?? 'python3';
-const probe = spawnSync(python, ['-W', 'ignore', '-c', 'import asynchat']);
-const unable =
-  probe.status === 0 ? '' : ` (skipped: ${python} has no asynchat; set PYTHON to a 3.11)`;
+const python = referee('asynchat') ?? '';
+const unable = python ? '' : ` (${NO_REFEREE})`;
 
 describe.skipIf(unable !== '')(`CPython's asynchat as the referee${unable}`, () => {
   const script = fileURLToPath(new URL('asynchat_referee.py', import.meta.url));

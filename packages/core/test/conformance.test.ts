@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { NO_REFEREE, referee } from '@asyncore/test-support/python';
 import { describe, expect, it } from 'vitest';
 import { differences, rules } from './conformance/differences.js';
 import * as scenarios from './conformance/scenarios.js';
@@ -35,13 +36,6 @@ function asked({ scenario, poller, family }: Run): string {
 
 function python(command: string, ...args: string[]) {
   return spawnSync(command, ['-B', '-W', 'ignore', ...args], { encoding: 'utf8', timeout: 60_000 });
-}
-
-/** A Python that still has asyncore: the one that PYTHON names, or the first that is found. */
-function findPython(): string | undefined {
-  const { PYTHON } = process.env;
-  const commands = PYTHON ? [PYTHON] : ['python3.11', 'python3', 'python3.10', 'python3.9'];
-  return commands.find((command) => python(command, '-c', 'import asyncore').status === 0);
 }
 
 function scenariosOfPython(command: string, ...args: string[]): string {
@@ -121,14 +115,14 @@ function conform(command: string): void {
   }
 }
 
-const command = findPython();
+const command = referee('asyncore');
 
 /** What is missing for the comparison, if anything is. */
 const missing =
   process.platform !== 'linux'
     ? 'needs Linux, whose hang-ups the listed traces are of'
     : command === undefined
-      ? 'needs a Python up to 3.11: install python3.11, or set PYTHON to the path of one'
+      ? NO_REFEREE
       : undefined;
 
 describe('conformance with CPython', () => {

@@ -16,11 +16,11 @@ import {
   Socket,
   select,
 } from '@asyncore/socket';
+import { hasInet6 } from '@asyncore/test-support/has_inet6';
+import { Stage } from '@asyncore/test-support/stage';
 import { afterAll, afterEach, describe, vi } from 'vitest';
-import { hasInet6 } from '../../socket/test/has_inet6.js';
-import { Stage } from './stage.js';
 
-export { onEveryPoller, type UsePoll } from './stage.js';
+export { onEveryPoller, type UsePoll } from '@asyncore/test-support/stage';
 export { Stage };
 
 /** Declares the tests of `body` for each family of addresses. */

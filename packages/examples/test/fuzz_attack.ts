@@ -2,7 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import type { Random } from '../../socket/test/random.mjs';
+import type { Random } from '@asyncore/test-support/random';
 
 const LONGEST = 64 * 1024;
 const LONGEST_DATAGRAM = 65507;

@@ -1,7 +1,8 @@
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { NO_REFEREE, referee } from '@asyncore/test-support/python';
 import { describe, expect, it, onTestFinished, type TestContext } from 'vitest';
 import { start } from './example.js';
 import { printing } from './printing.js';
@@ -11,10 +12,8 @@ const original = fileURLToPath(new URL('../../../docs/porting/log_relay.py', imp
 const ports = ['--udp', '0', '--tcp', '0'];
 
 function startPython(context: TestContext): ChildProcessWithoutNullStreams {
-  const python = [process.env.PYTHON ?? 'python3.11', 'python3'].find(
-    (command) => spawnSync(command, ['-W', 'ignore', '-c', 'import asyncore']).status === 0,
-  );
-  context.skip(!python, 'needs a Python up to 3.11: install python3.11, or set PYTHON to its path');
+  const python = referee('asyncore');
+  context.skip(!python, NO_REFEREE);
   const child = spawn(python as string, ['-u', '-W', 'ignore', original, ...ports]);
   onTestFinished(() => void child.kill('SIGKILL'));
   return child;

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { echoServer, ended, run, serverFor, start, unusedPort } from './example.js';
 
 const runner = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-const terminal = fileURLToPath(new URL('../../file/test/in_terminal.py', import.meta.url));
+const terminal = fileURLToPath(import.meta.resolve('@asyncore/test-support/in_terminal.py'));
 const hasPython = spawnSync('python3', ['-c', 'import pty']).status === 0;
 
 it('sends its input to the server and prints what comes back', async () => {

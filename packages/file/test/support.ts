@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { file_dispatcher, type file_like } from '@asyncore/file';
 import * as socket from '@asyncore/socket';
+import { Stage } from '@asyncore/test-support/stage';
 import { afterAll, afterEach } from 'vitest';
-import { Stage } from '../../core/test/stage.js';
 
-export { onEveryPoller, type UsePoll } from '../../core/test/stage.js';
+export { onEveryPoller, type UsePoll } from '@asyncore/test-support/stage';
 export { Stage };
 
 // ---- descriptors ----

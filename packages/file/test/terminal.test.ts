@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { hasPython, withPython } from './support.js';
 
-const script = fileURLToPath(new URL('in_terminal.py', import.meta.url));
+const script = fileURLToPath(import.meta.resolve('@asyncore/test-support/in_terminal.py'));
 
 /** Lets `program` run at a terminal where, at each of `steps`, somebody waits and types. */
 function atTerminal(program: string, ...steps: [wait: string, type: string][]) {

@@ -7,9 +7,9 @@
  */
 import { writeSync } from 'node:fs';
 import { inspect } from 'node:util';
+import { Random } from '@asyncore/test-support/random';
 import { loadBinary } from '../dist/binary.js';
 import { binding as sockets_binding } from '../dist/binding.js';
-import { Random } from './random.mjs';
 
 const seed = Number(process.argv[2]);
 const end = performance.now() + Number(process.argv[3]) * 1000;

@@ -22,8 +22,8 @@ import {
   select,
   socketpair,
 } from '@asyncore/socket';
+import { hasInet6 } from '@asyncore/test-support/has_inet6';
 import { afterAll, afterEach, describe } from 'vitest';
-import { hasInet6 } from './has_inet6.js';
 
 export const onLinux = process.platform === 'linux';
 

@@ -1,5 +1,5 @@
 /** What conversations leave behind: an echo of lines and its client, which gets data without end. */
-import { leavesNothing } from '../../../core/test/leaves_nothing.js';
+import { leavesNothing } from '@asyncore/test-support/leaves_nothing';
 
 leavesNothing(
   (use_poll) => `

@@ -10,8 +10,8 @@ import {
   SOL_SOCKET,
   type Socket,
 } from '@asyncore/socket';
+import { PATIENCE } from '@asyncore/test-support/stage';
 import { describe, expect, it, vi } from 'vitest';
-import { PATIENCE } from '../stage.js';
 import {
   accepted,
   free,

@@ -1,5 +1,5 @@
 /** What file channels leave behind that copy a regular file through a pipe. */
-import { leavesNothing } from '../../../core/test/leaves_nothing.js';
+import { leavesNothing } from '@asyncore/test-support/leaves_nothing';
 
 leavesNothing(
   (use_poll) => `
