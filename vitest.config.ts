@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
@@ -5,15 +6,18 @@ import { defineConfig } from 'vitest/config';
 const reports = process.env.ASYNCORE_TEST_REPORTS;
 const report = `${reports}/${basename(process.cwd())}-${process.pid}.json`;
 
-// Set where everything takes longer, as under valgrind: how many seconds a test may take.
-const { ASYNCORE_TEST_PATIENCE } = process.env;
-const timeout = Number(ASYNCORE_TEST_PATIENCE) * 1000;
-const patience = { testTimeout: timeout, hookTimeout: timeout, teardownTimeout: timeout };
+// How many seconds a test may take: threads and programs start slowly on a busy machine. Set where
+// everything takes longer, as under valgrind.
+const timeout = Number(process.env.ASYNCORE_TEST_PATIENCE ?? 20) * 1000;
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    ...(ASYNCORE_TEST_PATIENCE ? patience : {}),
+    testTimeout: timeout,
+    hookTimeout: timeout,
+    teardownTimeout: timeout,
+    // Vitest leaves one for itself, which has little to do: with two cores the tests took one.
+    maxWorkers: Number(process.env.VITEST_MAX_WORKERS ?? availableParallelism()),
     reporters: reports ? ['default', ['json', { outputFile: report }]] : ['default'],
     // What is tested is what Node itself loads from dist.
     server: { deps: { external: [/\/dist\/.*\.js$/] } },
