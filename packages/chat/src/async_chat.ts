@@ -214,7 +214,7 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
   push(data: ArrayBufferView | Text): boolean {
     const chunk = typeof data === 'string' && this.use_encoding ? data : bytes(data as Uint8Array);
     const output = this._output();
-    if (output.refuses('push')) return false;
+    if (output.refuses('push', chunk.length)) return false;
     const { isWaiting } = output;
     const fifo = output.source as producer_fifo; // which _output has made
     if (fifo.length > 0) {

@@ -19,8 +19,8 @@ import {
   UnixEchoServer,
 } from '@asyncore/examples';
 import { AF_UNIX, SO_LINGER, SOL_SOCKET, Socket, socketpair } from '@asyncore/socket';
+import { onEveryPoller } from '@asyncore/test-support/stage';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { onEveryPoller } from '../../core/test/stage.js';
 
 let folder = '';
 let lines: string[] = [];

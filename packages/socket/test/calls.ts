@@ -14,7 +14,7 @@ const address = (socket: Socket): Address =>
   socket.family === AF_UNIX ? '\0asyncore nobody' : ['127.0.0.1', 0];
 
 type Method = Exclude<keyof Socket, keyof import('@asyncore/socket').Descriptor | Property>;
-type Property = 'family' | 'type' | 'proto';
+type Property = 'family' | 'type' | 'proto' | 'pending' | 'state' | 'unread';
 
 export const rightArguments: Record<Method, (socket: Socket) => unknown[]> = {
   bind: (socket) => [address(socket)],

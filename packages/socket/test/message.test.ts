@@ -35,8 +35,8 @@ import {
   unread,
   write,
 } from '@asyncore/socket';
+import { hasInet6 } from '@asyncore/test-support/has_inet6';
 import { describe, expect, it } from 'vitest';
-import { hasInet6 } from './has_inet6.js';
 import {
   bound,
   connection,

@@ -531,7 +531,7 @@ export class dispatcher<S extends Transport = Socket> implements channel {
 
   /** For warnings and errors: writes a line to standard output, unless its type is ignored. */
   log_info(message: unknown, type = 'info'): void {
-    for (const ignored of this.ignore_log_types) if (ignored === type) return;
+    for (const ignored of this.ignore_log_types ?? []) if (ignored === type) return;
     process.stdout.write(`${type}: ${message}\n`);
   }
 

@@ -56,7 +56,7 @@ export class dispatcher_with_send<S extends Transport = Socket> extends dispatch
     if (this.debug) this.log_info(`sending ${data}`);
     const chunk = bytes(data);
     const output = this._output();
-    if (output.refuses('send')) return 0;
+    if (output.refuses('send', chunk.length)) return 0;
     const { isWaiting } = output;
     output.queue.push(chunk);
     output.given(isWaiting);

@@ -125,10 +125,11 @@ export class Output {
     this.#closedBy ??= method;
   }
 
-  /** Whether nothing more is taken; says so in the log, once. */
-  refuses(method: string): boolean {
+  /** Whether `method` may give nothing more; says so in the log, once, unless it gives nothing. */
+  refuses(method: string, length = 1): boolean {
     if (this.#isLost) return true;
     if (this.#closedBy === null) return false;
+    if (length === 0) return true; // a handler may send back what came, also at the end
     if (!this.#refused) {
       this.#channel.log_info(
         `${method} after ${this.#closedBy} is refused: ${this.#channel}`,
