@@ -13,12 +13,6 @@ class Half extends Watched(dispatcher_with_send) {
     const data = this.recv(100);
     if (data.length > 0) this.record.got(this.conversation, this.side, data.toString());
   }
-  initiate_send() {
-    super.initiate_send();
-    if (!this.first || this.isShut || !this.connected || this.out_buffer.length > 0) return;
-    this.isShut = true;
-    this.shutdown(SHUT_WR);
-  }
   handle_eof() {
     this.tell('eof');
     if (this.side === 'b') {
@@ -166,10 +160,13 @@ export async function halves(record) {
   record.mustTell = { deaf: 'deaf' };
   record.expect('urgent client', 'urgent server');
   const [b, a] = pair(record, 'half', { b: Half, a: Half }) ?? [];
-  if (a) {
-    a.first = true;
-    const sent = record.safely(() => a.send(Buffer.from('first')), 'half', 'a');
-    if (sent === null) for (const half of [a, b]) record.safely(() => half.close());
+  const begin = () => {
+    a.send(Buffer.from('first'));
+    a.shutdown(SHUT_WR); // after what was sent
+    return true;
+  };
+  if (a && !record.safely(begin, 'half', 'a')) {
+    for (const half of [a, b]) record.safely(() => half.close());
   }
   pair(record, 'deaf', { deaf: Deaf, other: Brief });
   urgent(record);
