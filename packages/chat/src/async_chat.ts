@@ -269,7 +269,7 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
 
   /** Sends what the kernel takes. It may be called from within whatever it calls. */
   initiate_send(): void {
-    this[endpoint].output?.flush();
+    this[endpoint].output?.send();
   }
 
   /** A subclass may have a `send` of its own. */

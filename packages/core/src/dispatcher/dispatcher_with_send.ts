@@ -32,7 +32,7 @@ export class dispatcher_with_send<S extends Transport = Socket> extends dispatch
 
   /** Tries once to send what is waiting. */
   initiate_send(): void {
-    this[endpoint].output?.flush();
+    this[endpoint].output?.send();
   }
 
   override handle_write(): void {

@@ -84,6 +84,9 @@ export const unhandled: {
   write_event?: () => void;
 } = {};
 
+/** A channel of a class that queues its output: only such a class calls makeOutput. */
+type Buffered = dispatcher<Transport> & { initiate_send(): void };
+
 /** By which channel's transport, one of the program's own, an error of recv was thrown: nothing to read. */
 const thrownBy = new WeakMap<object, SocketEndpoint>();
 
@@ -534,7 +537,7 @@ export class SocketEndpoint implements Endpoint {
   /** The queue of a class that has one, made when it is first needed. */
   makeOutput(): Output {
     if (this.output === null) {
-      this.output = new Output(this.channel, this, this.#keepsBorders);
+      this.output = new Output(this.channel as Buffered, this, this.#keepsBorders);
       if (this.is(CLOSED)) this.output.refuseAfter('close');
     }
     return this.output;

@@ -16,6 +16,8 @@ export interface OutputChannel extends Erring {
   _send_chunks(chunks: readonly Uint8Array[]): number;
   _changed(): void;
   log_info(message: unknown, type?: string): void;
+  /** Calls `send` of its output. */
+  initiate_send(): void;
 }
 
 /** How the end of the output is carried out. */
@@ -150,25 +152,34 @@ export class Output {
 
   // ---- sending ----
 
+  /** It is time: by the channel's `initiate_send`, which a subclass may have of its own. */
+  flush(): void {
+    handling(this.#channel, Output.#initiate);
+  }
+
+  // A function of its own rather than a closure, which would be made for every flush.
+  static #initiate(channel: OutputChannel): void {
+    channel.initiate_send();
+  }
+
   /**
    * Sends what the kernel takes. It may be called from within itself: a send, a producer or a
    * handler may give more, close or discard, and what they change counts from there on.
    */
-  flush(): void {
+  send(): void {
     this.#gathered = false;
     if (this.#sending) return;
     this.#sending = true;
     try {
-      handling(this.#channel, Output.#flush, this);
+      handling(this.#channel, Output.#sendOf, this);
     } finally {
       this.#sending = false;
       this.#channel._changed();
     }
   }
 
-  // A function of its own rather than a closure, which would be made for every flush.
-  static #flush(_: OutputChannel, output: Output): void {
-    output.#send();
+  static #sendOf(_: OutputChannel, output: Output): void {
+    output.#sendQueued();
   }
 
   /** As much as the kernel takes. */
@@ -180,7 +191,7 @@ export class Output {
     } while (this.queue.pieces < before);
   }
 
-  #send(): void {
+  #sendQueued(): void {
     const size = this.#channel._send_size;
     const most = Math.min(MOST_SENDS, Math.max(1, MOST_BYTES / size));
     for (let sends = 0; sends < most && this.#channel.connected; sends++) {
