@@ -12,7 +12,7 @@ export function onEveryPoller(body: (use_poll: UsePoll) => void): void {
 }
 
 /** How many seconds something may take to happen, at least. */
-export const PATIENCE = Number(process.env.ASYNCORE_TEST_PATIENCE ?? 4);
+export const PATIENCE = Number(process.env.ASYNCORE_TEST_PATIENCE ?? 15);
 
 const stages: Stage[] = [];
 
