@@ -9,6 +9,8 @@ export const NOTICE = 1 << 30;
 /** Is told when a channel may answer otherwise than before: its registration in a map. */
 export interface Watcher {
   changed(): void;
+  /** The channel is in the map no more, though another one may be under its descriptor. */
+  forget(): void;
 }
 
 /**
@@ -50,9 +52,9 @@ export interface Endpoint {
   unread(): number;
   /**
    * The connection is over, as `state` says, and nothing is unread. False if it has none that could
-   * be over, or cannot be told just now.
+   * be over, or cannot be told just now. `wasTold`: its handlers for reading or writing were called.
    */
-  end(state: number): boolean;
+  end(state: number, wasTold: boolean): boolean;
   /** After so many seconds without progress `impatient` is to be called; 0 for never. */
   readonly limit: number;
   /** The milliseconds that are left of them at `now`, in milliseconds. */

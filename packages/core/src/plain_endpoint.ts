@@ -1,15 +1,19 @@
-import { POLLIN, POLLOUT, POLLPRI, state_of, unread_of } from '@asyncore/socket';
+import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, state_of, unread_of } from '@asyncore/socket';
 import type { channel } from './channel.js';
-import type { Endpoint } from './endpoint.js';
+import type { Endpoint, Watcher } from './endpoint.js';
 import { settle } from './handlers/handling.js';
 
 /** An object in a map that is no dispatcher: it is served by its methods alone. */
 export class PlainEndpoint implements Endpoint {
-  watcher = null;
+  watcher: Watcher | null = null;
   readonly over = false;
   readonly life = 0;
   readonly announces = false;
   readonly limit = 0;
+  /** The events whose handlers gave promises that are pending. */
+  #busy = 0;
+  /** The end came meanwhile. */
+  #isEndPutOff = false;
 
   constructor(
     readonly channel: channel & { socket?: { fileno?(): number } | null },
@@ -20,7 +24,23 @@ export class PlainEndpoint implements Endpoint {
     const { channel } = this;
     const readable = channel.readable();
     const writable = channel.writable() && !channel.accepting;
-    return (readable ? POLLIN | POLLPRI : 0) | (writable ? POLLOUT | POLLPRI : 0);
+    const events = (readable ? POLLIN | POLLPRI : 0) | (writable ? POLLOUT | POLLPRI : 0);
+    return events & ~this.#busy;
+  }
+
+  /** It is not told again of `events` before the promise that its handler for them gave is settled. */
+  run(promise: PromiseLike<unknown>, events: number, watcher: Watcher): void {
+    this.#busy |= events;
+    settle(this.channel, promise, undefined, () => {
+      this.#busy &= ~events;
+      watcher.changed();
+      if (this.#isEndPutOff && this.#busy === 0) this.#endNow();
+    });
+  }
+
+  #endNow(): void {
+    this.#isEndPutOff = false;
+    if ((this.state() & (POLLERR | POLLHUP)) !== 0 && this.unread() === 0) this.end();
   }
 
   wants(events: number): number {
@@ -46,6 +66,8 @@ export class PlainEndpoint implements Endpoint {
   notice(): void {}
 
   end(): boolean {
+    this.#isEndPutOff = this.#busy !== 0;
+    if (this.#isEndPutOff) return true;
     settle(this.channel, this.channel.handle_close());
     return true;
   }

@@ -9,8 +9,9 @@ import {
   loop,
   poll2,
 } from '@asyncore/core';
+import { AF_UNIX, MSG_OOB } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
-import { connection, duck, onEveryPoller, own, Recorder, Stage } from './support.js';
+import { connection, countPasses, duck, onEveryPoller, own, Recorder, Stage } from './support.js';
 
 const hello = Buffer.from('hello');
 
@@ -143,6 +144,92 @@ onEveryPoller((use_poll) => {
     theirs.send(hello);
     await stage.loop();
     expect(stage.trace).toEqual(['write', 'read', 'error spam']);
+  });
+
+  describe('an object with an async handler', () => {
+    it.each(['handle_read_event', 'handle_write_event', 'handle_expt_event'] as const)(
+      'is not told again while %s is pending',
+      async (handler) => {
+        const stage = new Stage(use_poll);
+        const [ours, theirs] = connection();
+        let done = () => {};
+        const object = duck({
+          readable: () => handler !== 'handle_write_event',
+          writable: () => handler === 'handle_write_event',
+          [handler]: () => {
+            stage.say('begins');
+            return new Promise<void>((resolve) => {
+              done = resolve;
+            });
+          },
+        });
+        if (handler === 'handle_expt_event') object.handle_read_event = () => void ours.recv(10);
+        stage.map.set(ours.fileno(), object);
+        theirs.send(hello, handler === 'handle_expt_event' ? MSG_OOB : 0);
+        await stage.until('begins');
+        const passes = countPasses();
+        expect(await stage.isIdle()).toBe(true);
+        expect([stage.count('begins'), passes() < 20]).toEqual([1, true]);
+        setTimeout(() => {
+          done();
+          if (handler !== 'handle_expt_event') return;
+          ours.recv(1, MSG_OOB);
+          setTimeout(() => theirs.send(hello, MSG_OOB), 5);
+        }, 5);
+        await stage.until(() => stage.count('begins') === 2);
+      },
+    );
+
+    it('is told of the other readiness meanwhile', async () => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection();
+      const object = duck({
+        writable: () => stage.count('write') === 0,
+        handle_read_event: () => new Promise(() => stage.say('read')),
+        handle_write_event: () => stage.say('write'),
+      });
+      stage.map.set(ours.fileno(), object);
+      theirs.send(hello);
+      await stage.until(() => stage.trace.length === 2);
+      expect(stage.trace.sort()).toEqual(['read', 'write']);
+    });
+
+    it('is told of the end when that has come', async () => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection(AF_UNIX);
+      const object = duck({
+        async handle_read_event() {
+          stage.say('begins');
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          stage.say(`read ${ours.recv(10)}`);
+        },
+        handle_close: () => stage.say('close'),
+      });
+      stage.map.set(ours.fileno(), object);
+      theirs.send(hello);
+      theirs.close();
+      await stage.until('close');
+      expect(stage.trace.filter((line) => line !== 'begins')).toEqual([
+        'read hello',
+        'read ',
+        'close',
+      ]);
+    });
+
+    it('that fails is asked again', async () => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection();
+      const object = duck({
+        async handle_read_event() {
+          ours.recv(1);
+          throw new Error('spam');
+        },
+        handle_error: () => stage.say('error'),
+      });
+      stage.map.set(ours.fileno(), object);
+      theirs.send(hello);
+      await stage.until(() => stage.count('error') === 5);
+    });
   });
 
   it('a listening object is never waited for to be writable', async () => {

@@ -96,6 +96,27 @@ onEveryPoller((use_poll) => {
     });
   });
 
+  // What was done since the last look counts as done at the next one.
+  it.each([0.05, 0.3, 0.6, 0.95])(
+    'is told at most a tenth late by one that moved after %f of its time',
+    async (part) => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection();
+      const channel = new Impatient(stage, ours);
+      channel.timeout = 0.4;
+      let moved = Infinity;
+      channel.handle_read = () => {
+        channel.recv(10);
+        moved = performance.now();
+      };
+      setTimeout(() => theirs.send(hello), part * channel.timeout * 1000);
+      await stage.loop();
+      const took = channel.told - moved;
+      expect(took).toBeGreaterThanOrEqual(400);
+      expect(took).toBeLessThan(440 + 50); // for a machine that has other things to do
+    },
+  );
+
   it('tells a channel that stays open again, and not before its time', async () => {
     const stage = new Stage(use_poll);
     const channel = new Impatient(stage, connection()[0]);

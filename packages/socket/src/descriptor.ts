@@ -34,6 +34,7 @@ export function pipe(): [reading: number, writing: number] {
 
 /** Closes a descriptor: close(2). */
 export function close(fd: number): void {
+  tell_release(fd);
   checked('close', binding.close(fd));
 }
 
@@ -52,7 +53,34 @@ export function unread(fd: number): number {
   return checked('ioctl', binding.unread(fd));
 }
 
+const option = new Uint8Array(4);
+
+/** Whether it is a socket's: getsockopt(2) takes no other. False for what is not open. */
+export function is_socket(fd: number): boolean {
+  const { SOL_SOCKET, SO_TYPE } = binding.constants;
+  return binding.getsockopt(fd, SOL_SOCKET, SO_TYPE, option) >= 0;
+}
+
 type Release = (fd: number) => void;
+
+const release_listeners = new Set<Release>();
+
+/**
+ * Calls `listener` with every descriptor that is about to be closed in this package, or given away by
+ * `detach`, while it is still open. Gives the function that ends this. What waits for descriptors needs
+ * it: an epoll queue can no longer be told to forget one that is closed while a duplicate is open.
+ */
+export function before_release(listener: (fd: number) => void): () => void {
+  if (typeof listener !== 'function') {
+    throw wrong.type('before_release: listener must be a function');
+  }
+  release_listeners.add(listener);
+  return () => void release_listeners.delete(listener);
+}
+
+function tell_release(fd: number): void {
+  for (const listener of release_listeners) listener(fd);
+}
 
 /** There is one for each class: so a descriptor's class need not be stored with it. */
 type Registry = FinalizationRegistry<number>;
@@ -66,6 +94,7 @@ function registryOf(name: string, release?: Release): Registry {
     registry = new FinalizationRegistry((fd) => {
       process.emitWarning(`unclosed ${name} fd=${fd}`, 'ResourceWarning');
       release?.(fd);
+      tell_release(fd);
       binding.close(fd);
       taken(fd)?.();
     });
@@ -117,6 +146,7 @@ export class Descriptor {
     if (fd >= 0) {
       this.#fd = -1;
       this.#unclosed.unregister(this);
+      tell_release(fd);
       binding.disown(fd);
       taken(fd)?.();
     }

@@ -1,10 +1,12 @@
 export { type Address, type InetAddress, is_resolved, resolve } from './address.js';
 export * from './constants.js';
 export {
+  before_release,
   close,
   Descriptor,
   dup,
   get_blocking,
+  is_socket,
   pipe,
   read,
   set_blocking,

@@ -6,12 +6,14 @@ import {
   AF_INET,
   AF_UNIX,
   BlockingIOError,
+  before_release,
   close,
   Descriptor,
   dup,
   epoll,
   get_blocking,
   IPPROTO_TCP,
+  is_socket,
   new_wakeup,
   pipe,
   read,
@@ -49,6 +51,31 @@ it('bytes written to a pipe are read from its other end', () => {
   expect(read(reading, 3).toString()).toBe('hel');
   expect(read(reading, 100).toString()).toBe('lo!!');
   expect(unread(reading)).toBe(0);
+});
+
+it('before_release tells of what is about to be closed or given away, while it is open', () => {
+  const [ours, theirs] = pair();
+  const [reading, writing] = ends();
+  const told: number[] = [];
+  const stop = before_release((fd) => {
+    get_blocking(fd); // throws for what is closed
+    told.push(fd);
+  });
+  const numbers = [ours.fileno(), theirs.fileno(), reading, writing];
+  ours.close();
+  ownFd(theirs.detach());
+  close(reading);
+  stop();
+  close(writing);
+  expect(told).toEqual(numbers.slice(0, 3));
+});
+
+it('is_socket tells sockets from what else is open, and from what is not', () => {
+  const [ours] = pair();
+  const fd = ours.fileno();
+  expect([is_socket(fd), is_socket(ends()[0])]).toEqual([true, false]);
+  ours.close();
+  expect(is_socket(fd)).toBe(false);
 });
 
 it('read gives an empty buffer at the end of the file', () => {

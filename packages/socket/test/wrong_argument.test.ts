@@ -56,10 +56,12 @@ describe('a wrong argument of', () => {
 
   const functions: Record<string, [() => unknown[], undo?: (result: never) => void]> = {
     CMSG_SPACE: [() => [4]],
+    before_release: [() => [() => {}], (stop: () => void) => stop()],
     close: [() => [1_000_000]],
     dup: [() => [fd()], undoFd],
     get_blocking: [() => [fd()]],
     is_resolved: [() => [AF_INET, ['127.0.0.1', 1]]],
+    is_socket: [() => [fd()]],
     new_wakeup: [() => [fd(), () => {}, () => {}], (wakeup: Wakeup) => wakeup.close()],
     pipe: [() => [], (fds: number[]) => fds.forEach(ownFd)],
     read: [() => [fd(), 10]],

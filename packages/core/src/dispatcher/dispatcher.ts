@@ -13,13 +13,13 @@ import {
 } from '@asyncore/socket';
 import { announce_assignment, announce_changes } from '../announced.js';
 import { type channel, type channel_map, socket_map } from '../channel.js';
-import { Channels } from '../channels.js';
 import { checkMap } from '../checked.js';
 import { condensed } from '../compact_traceback.js';
 import { endpoint } from '../endpoint.js';
 import { ExitNow } from '../exit_now.js';
 import { report, settle } from '../handlers/handling.js';
 import { keep_alive, type keep_alive_options } from '../keep_alive.js';
+import { Channels } from '../loop/channels.js';
 import type { Output } from '../output/output.js';
 import { Connecting } from './connecting.js';
 import { claim, Listening } from './listening.js';
@@ -186,8 +186,13 @@ export class dispatcher<S extends Transport = Socket> implements channel {
   del_channel(map: channel_map | null = null): void {
     if (this._fileno === null) return;
     const from = map ?? this._map;
-    from.delete(this._fileno);
-    Channels.removed(from, this._fileno); // no loop may be there to see it
+    if (from.get(this._fileno) !== this && this.fileno() !== this._fileno) {
+      // The socket was closed behind the channel's back, and its number is another channel's by now.
+      this[endpoint].watcher?.forget();
+    } else {
+      from.delete(this._fileno);
+      Channels.removed(from, this._fileno); // no loop may be there to see it
+    }
     this._fileno = null;
   }
 

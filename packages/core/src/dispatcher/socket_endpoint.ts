@@ -3,7 +3,11 @@ import {
   AF_INET,
   AF_INET6,
   errno,
+  IP_RECVERR,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
   IPPROTO_TCP,
+  IPV6_RECVERR,
   OSError,
   POLLERR,
   POLLHUP,
@@ -23,11 +27,11 @@ import {
   type Transport,
   unread_of,
 } from '@asyncore/socket';
-import { Channels } from '../channels.js';
 import { type Endpoint, NOTICE, type Watcher } from '../endpoint.js';
 import { is_disconnected } from '../handlers/disconnected.js';
 import { failed, isNothingToRead, isOfReceive, settle } from '../handlers/handling.js';
 import { isPending } from '../handlers/promises.js';
+import { Channels } from '../loop/channels.js';
 import { Output } from '../output/output.js';
 import type { Connecting } from './connecting.js';
 import type { dispatcher } from './dispatcher.js';
@@ -383,21 +387,22 @@ export class SocketEndpoint implements Endpoint {
     else if (this.#holdsMore()) this.channel.handle_read_event();
   }
 
-  end(state: number): boolean {
+  end(state: number, wasTold: boolean): boolean {
     const { channel } = this;
+    if (state & POLLNVAL) {
+      this.reason ??= new OSError('poll', errno.EBADF);
+      channel.handle_close_event();
+      return true;
+    }
     // So poll calls a stream without a connection; a handler may have begun a new attempt just now.
     if (this.is(CONNECTING) || this.idle) return false;
     if (this.is(LINGERING)) {
       channel.handle_close_event();
       return true;
     }
-    if (state & POLLNVAL) {
-      this.reason ??= new OSError('poll', errno.EBADF);
-      channel.handle_close_event();
-      return true;
-    }
     if (channel._holds_input || this.is(READING)) return true;
     if (state & POLLERR && !this.isStream) {
+      if (wasTold || this.#queuesErrors()) return true; // its handlers find the error, if they look
       const error = this.takeError();
       if (error !== 0) failed(channel, OSError.of(this.transport, new OSError('recv', error)));
     } else if (!(state & (POLLERR | POLLHUP))) {
@@ -407,6 +412,17 @@ export class SocketEndpoint implements Endpoint {
       channel.handle_close_event();
     }
     return true;
+  }
+
+  /** Whether the program reads errors from MSG_ERRQUEUE. */
+  #queuesErrors(): boolean {
+    const socket = this.transport as Socket; // or something without a family
+    const { family } = socket;
+    if (family !== AF_INET && family !== AF_INET6) return false;
+    const isInet6 = family === AF_INET6;
+    const option = isInet6 ? IPV6_RECVERR : IP_RECVERR;
+    const level = isInet6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    return option !== undefined && socket.getsockopt(level, option) !== 0;
   }
 
   #noteError(): void {

@@ -1,5 +1,5 @@
 import type { channel, channel_map } from '../channel.js';
-import { Channels } from '../channels.js';
+import { Channels } from '../loop/channels.js';
 import { escapingTo } from './escaping.js';
 import { handling } from './handling.js';
 

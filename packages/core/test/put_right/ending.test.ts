@@ -1,8 +1,9 @@
 /** Ends that come from an unexpected side: a signal in a predicate, a socket closed by others. */
 import { execFileSync } from 'node:child_process';
+import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { dispatcher, dispatcher_with_send, loop } from '@asyncore/core';
-import { close, dup, epoll, poll, select, socketpair } from '@asyncore/socket';
+import { dispatcher, dispatcher_with_send, ExitNow, loop } from '@asyncore/core';
+import { close, dup, epoll, errno, OSError, poll, select, socketpair } from '@asyncore/socket';
 import { expect, it, vi } from 'vitest';
 import { onEveryPoller } from '../support.js';
 
@@ -45,7 +46,7 @@ onEveryPoller((use_poll) => {
     };
     channel.handle_read = () => {
       channel.recv(1);
-      close(lost.fileno());
+      closeSync(lost.fileno()); // by others, so that nobody tells the loop
       closed.handle_write = () => {}; // the kernel is to be told, and refuses
     };
     peer.send(Buffer.from('x'));
@@ -56,6 +57,31 @@ onEveryPoller((use_poll) => {
     expect(Object.hasOwn(map, 'set')).toBe(false);
     for (const each of [peer, far]) each.close();
   });
+
+  it.each(['its channels are gone', 'a handler ends it'])(
+    'a queue that the system does not close cleanly leaves no loop pending when %s',
+    async (how) => {
+      const map = new Map();
+      const [sock, peer] = socketpair();
+      const channel = new dispatcher(sock, map);
+      const close_queue = epoll.prototype.close;
+      vi.spyOn(epoll.prototype, 'close').mockImplementation(function (this: epoll) {
+        close_queue.call(this);
+        throw new OSError('close', errno.EIO);
+      });
+      channel.handle_read = () => {
+        if (how === 'a handler ends it') throw new ExitNow('by a handler');
+        channel.close();
+      };
+      peer.send(Buffer.from('x'));
+      const reason = how === 'a handler ends it' ? 'by a handler' : 'close EIO';
+      await expect(loop({ map, use_poll })).rejects.toThrow(reason);
+      vi.restoreAllMocks();
+      channel.close();
+      await loop({ map, use_poll });
+      peer.close();
+    },
+  );
 
   it('a socket closed by others while a duplicate lives does not set the loop spinning', async () => {
     const map = new Map();

@@ -175,6 +175,30 @@ onEveryPoller((use_poll) => {
       }
     }
 
+    // CPython: a read skips the byte, which is lost.
+    it('that is the next one is told before the read that would skip it', async () => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection();
+      const channel = new Urgent(stage, ours);
+      channel.handle_expt = () => stage.say(`urgent ${channel.socket?.recv(1, MSG_OOB)}`);
+      theirs.send(Buffer.from('!'), MSG_OOB);
+      theirs.send(hello);
+      await stage.until('read 5');
+      expect(stage.trace).toEqual(['urgent !', 'read 5']);
+    });
+
+    it('that others precede is told after the read that reaches it', async () => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection();
+      const channel = new Urgent(stage, ours);
+      channel.handle_expt = () => stage.say(`urgent ${channel.socket?.recv(1, MSG_OOB)}`);
+      theirs.send(hello);
+      theirs.send(Buffer.from('!'), MSG_OOB);
+      theirs.send(Buffer.from('abc'));
+      await stage.until('read 3');
+      expect(stage.trace).toEqual(['read 5', 'urgent !', 'read 3']);
+    });
+
     // CPython: 100 calls in 100 passes (A22).
     it('that handle_expt leaves unread is told once', async () => {
       const stage = new Stage(use_poll);

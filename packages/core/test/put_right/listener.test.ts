@@ -1,5 +1,5 @@
 /** A listener survives whatever happens to the connections that it accepts. */
-import { dispatcher, ExitNow, poll2 } from '@asyncore/core';
+import { dispatcher, ExitNow, poll, poll2 } from '@asyncore/core';
 import { type Address, BlockingIOError, errno, OSError, type Socket } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import {
@@ -210,8 +210,8 @@ onEveryPoller((use_poll) => {
   });
 });
 
-it('a resting listener goes on accepting in synchronous passes', () => {
-  const stage = new Stage();
+/** A listener that finds itself out of descriptors once, and a client that waits to be accepted. */
+function exhausted(stage: Stage): void {
   const server = listening(new Server(stage));
   const socket = server.socket as Socket; // it is listening
   socket.accept = () => {
@@ -219,7 +219,40 @@ it('a resting listener goes on accepting in synchronous passes', () => {
     throw new OSError('accept', errno.EMFILE);
   };
   clients(server, 1);
-  const end = performance.now() + 2000;
-  while (stage.count('accepted') === 0 && performance.now() < end) poll2(0.01, stage.map);
-  expect(stage.count('accepted')).toBe(1);
+}
+
+describe.each([
+  ['poll', poll],
+  ['poll2', poll2],
+])('%s', (_, pass) => {
+  it('goes on accepting after the rest of a listener, in many short passes', () => {
+    const stage = new Stage();
+    exhausted(stage);
+    const end = performance.now() + 2000;
+    while (stage.count('accepted') === 0 && performance.now() < end) pass(0.01, stage.map);
+    expect(stage.count('accepted')).toBe(1);
+  });
+
+  it.each([5, null])(
+    'a pass that may wait for %s seconds waits for the end of a rest',
+    (timeout) => {
+      const stage = new Stage();
+      exhausted(stage);
+      pass(0, stage.map);
+      const start = performance.now();
+      for (let i = 0; i < 2; i++) pass(timeout, stage.map);
+      expect(stage.count('accepted')).toBe(1);
+      expect(performance.now() - start).toBeLessThan(2000);
+    },
+  );
+
+  it('a pass that may wait for less than the rest ends in time', () => {
+    const stage = new Stage();
+    exhausted(stage);
+    pass(0, stage.map);
+    const start = performance.now();
+    pass(0.02, stage.map);
+    expect(performance.now() - start).toBeLessThan(90);
+    expect(stage.count('accepted')).toBe(0);
+  });
 });

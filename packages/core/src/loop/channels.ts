@@ -1,5 +1,6 @@
-import type { channel, channel_map } from './channel.js';
-import type { Escape } from './handlers/escaping.js';
+import { before_release } from '@asyncore/socket';
+import type { channel, channel_map } from '../channel.js';
+import type { Escape } from '../handlers/escaping.js';
 import { Registration } from './registration.js';
 import { Timeouts } from './timeouts.js';
 
@@ -8,6 +9,8 @@ export interface Listener extends Escape {
   /** New, or may answer otherwise than before. */
   changed(registration: Registration): void;
   removed(registration: Registration): void;
+  /** Its descriptor is about to be closed, and not by the channel. */
+  closed(registration: Registration): void;
 }
 
 const channels = Symbol('asyncore.channels');
@@ -24,6 +27,8 @@ export class Channels {
   /** By descriptor. */
   #registrations: (Registration | undefined)[] = [];
   #time = 0;
+  /** The descriptor with which `some` goes on. */
+  #turn = 0;
   /** The loop and passes that watch the map, and how to stop. */
   #watchers = 0;
   #uncover: (() => void)[] = [];
@@ -47,6 +52,12 @@ export class Channels {
     return this.#registrations[fd];
   }
 
+  /** Only if it was there before wait `wait`: else an event of that is of its descriptor's past. */
+  since(fd: number, wait: number): Registration | undefined {
+    const registration = this.#registrations[fd];
+    return registration && registration.since < wait ? registration : undefined;
+  }
+
   /**
    * The map's own time: a number larger than all before. It tells which registration is older, and events of
    * a registration from those of its descriptor's past.
@@ -59,8 +70,9 @@ export class Channels {
   /** The registration of `channel`, which is in the map under `fd`. */
   register(fd: number, channel: channel): Registration {
     const known = this.#registrations[fd];
-    if (known?.channel === channel && !known.gone) return known;
-    this.drop(fd);
+    if (known?.channel === channel && !known.removed) return known;
+    if (known?.displaceable) this.#registrations[fd] = undefined;
+    else this.drop(fd);
     const made = new Registration(this, fd, channel, this.tick());
     this.#registrations[fd] = made;
     const { _map } = channel as { readonly _map?: channel_map };
@@ -69,14 +81,32 @@ export class Channels {
     return made;
   }
 
+  /** The channel of `registration` may answer otherwise than before. */
+  changed(registration: Registration): void {
+    this.listener?.changed(registration);
+  }
+
   drop(fd: number): void {
     const known = this.#registrations[fd];
     if (known === undefined) return;
     this.#registrations[fd] = undefined;
-    known.gone = true;
+    this.forget(known);
+  }
+
+  /** For one that is not under its descriptor any more. */
+  forget(known: Registration): void {
+    known.removed = true;
     if (known.endpoint.watcher === known) known.endpoint.watcher = null;
     this.timeouts.drop(known);
     this.listener?.removed(known);
+  }
+
+  /** The registrations of the next `most` descriptors, in turn. */
+  some(most: number): Registration[] {
+    const part = this.#registrations.slice(this.#turn, this.#turn + most);
+    this.#turn += most;
+    if (this.#turn >= this.#registrations.length) this.#turn = 0;
+    return part.filter((one) => one !== undefined);
   }
 
   #known(): Registration[] {
@@ -92,9 +122,9 @@ export class Channels {
 
   /** Tells `listener` of all channels and of every change from now on, until `ignore`. */
   listen(listener: Listener): void {
+    this.watch();
     for (const registration of this.all()) listener.changed(registration);
     this.listener = listener;
-    this.watch();
   }
 
   ignore(): void {
@@ -110,6 +140,8 @@ export class Channels {
     this.#watchers += 1;
     if (this.#watchers > 1) return;
     const { map } = this;
+    for (const { fd, mayBeOpenAgain } of this.#known()) if (mayBeOpenAgain) this.drop(fd);
+    this.#uncover.push(before_release((fd) => this.#closing(fd)));
     const { set, delete: remove, clear } = map;
     this.#cover('set', (fd, channel) => {
       if (map.get(fd) === channel) this.drop(fd); // put there anew: the descriptor may be another
@@ -126,6 +158,13 @@ export class Channels {
       for (const { fd } of this.#known()) this.drop(fd);
       clear.call(map);
     });
+  }
+
+  #closing(fd: number): void {
+    const known = this.#registrations[fd];
+    if (known === undefined) return;
+    known.descriptorClosed();
+    this.listener?.closed(known);
   }
 
   unwatch(): void {

@@ -1,16 +1,28 @@
-import { type Escape, escapingTo } from './handlers/escaping.js';
-import type { Registration } from './registration.js';
+import type { Endpoint } from '../endpoint.js';
+import { type Escape, escapingTo } from '../handlers/escaping.js';
 
-/** A tenth of the shortest timeout passes at least between two looks. */
-const PRECISION = 0.1;
+/**
+ * How often it is looked who has made progress, in parts of the shortest timeout. What was done since the
+ * last look counts as done now, and who is late is told at the next look: at most a tenth late in all.
+ */
+const LOOKS = 20;
 export const LONGEST_TIMER = 0x7fffffff;
+
+/** A channel's place in the map. */
+interface Timed {
+  readonly endpoint: Pick<Endpoint, 'limit' | 'patience'>;
+  /** The channel's, in seconds, as last seen; 0 for none. */
+  timeout: number;
+  /** Tells the channel that it has made no progress for too long. */
+  tellTimeout(): void;
+}
 
 /**
  * The channels of a map that have a `timeout`. A channel only notes that something moved; the time is
  * read here, for all of them at once, by one timer that goes off when the first may have to be told.
  */
 export class Timeouts {
-  #timed = new Set<Registration>();
+  #timed = new Set<Timed>();
   #timer: NodeJS.Timeout | undefined;
   /** When to look next. */
   #at = Infinity;
@@ -22,7 +34,7 @@ export class Timeouts {
   }
 
   /** Called whenever the channel is asked; costs a comparison unless its timeout is another one now. */
-  watch(registration: Registration): void {
+  watch(registration: Timed): void {
     const { limit: timeout } = registration.endpoint;
     if (timeout === registration.timeout) return;
     this.drop(registration);
@@ -30,10 +42,10 @@ export class Timeouts {
     const left = registration.endpoint.patience(performance.now());
     registration.timeout = timeout;
     this.#timed.add(registration);
-    this.#lookIn(left);
+    this.#lookIn(Math.min(left, (timeout * 1000) / LOOKS));
   }
 
-  drop(registration: Registration): void {
+  drop(registration: Timed): void {
     registration.timeout = 0;
     this.#timed.delete(registration);
   }
@@ -51,7 +63,6 @@ export class Timeouts {
     if (this.#timed.size === 0) return;
     const loop = this.#loop();
     const now = performance.now();
-    let next = Infinity;
     let shortest = Infinity;
     try {
       for (const registration of this.#timed) {
@@ -61,11 +72,10 @@ export class Timeouts {
         const limit = registration.timeout * 1000;
         const left = registration.endpoint.patience(now);
         shortest = Math.min(shortest, limit);
-        next = Math.min(next, left > 0 ? left : limit);
         if (left <= 0) registration.tellTimeout();
       }
     } finally {
-      this.#lookIn(Math.max(next, shortest * PRECISION));
+      this.#lookIn(shortest / LOOKS);
     }
   }
 

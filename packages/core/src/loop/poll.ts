@@ -1,9 +1,9 @@
-import { type Poller, poll as poll_poller, select } from '@asyncore/socket';
-import { type channel_map, socket_map } from './channel.js';
+import { POLLNVAL, type Poller, poll as poll_poller, select } from '@asyncore/socket';
+import { type channel_map, socket_map } from '../channel.js';
+import { checkMap, checkTimeout } from '../checked.js';
+import { NOTICE } from '../endpoint.js';
+import { handling } from '../handlers/handling.js';
 import { Channels } from './channels.js';
-import { checkMap, checkTimeout } from './checked.js';
-import { NOTICE as DUE } from './endpoint.js';
-import { handling } from './handlers/handling.js';
 import { ALL, BY_KIND, type Registration } from './registration.js';
 
 /**
@@ -34,14 +34,12 @@ function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: n
   const channels = Channels.of(map);
   channels.watch();
   try {
-    const asked = channels.all().filter((registration) => ask(registration, poller));
-    const notices = asked.some(({ wanted }) => wanted & DUE);
-    const soonest = channels.timeouts.untilNext() / 1000;
-    const events = new Map(poller.poll(notices ? 0 : Math.min(timeout ?? Infinity, soonest)));
+    const [asked, events] = waited(poller, (timeout ?? Infinity) * 1000, channels);
     const wait = channels.tick();
     channels.passes += 1;
     const batch = asked.map((registration): [Registration, number] => {
-      return [registration, registration.steps(events.get(registration.fd) ?? 0)];
+      const state = registration.closed ? POLLNVAL : (events.get(registration.fd) ?? 0);
+      return [registration, registration.steps(state)];
     });
     for (const kind of kinds) {
       for (const [registration, steps] of batch) {
@@ -54,12 +52,30 @@ function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: n
   }
 }
 
+/** Those that may have to be told something, and the events of their descriptors. */
+type Waited = [asked: Registration[], events: Map<number, number>];
+
+/**
+ * Asks the channels what to wait for, and waits at most `timeout` milliseconds, or until the clock is what
+ * one of them waits for.
+ */
+function waited(poller: Poller, timeout: number, channels: Channels): Waited {
+  const all = channels.all();
+  const asked = all.filter((registration) => ask(registration, poller));
+  for (const one of all) if (!one.removed) channels.timeouts.watch(one);
+  const isDue = asked.some(({ closed, wanted }) => closed || wanted & NOTICE);
+  const left = isDue ? 0 : Math.min(timeout, channels.timeouts.untilNext());
+  return [asked, new Map(poller.poll(left / 1000))];
+}
+
 /** Whether there is anything to wait for. A channel that the poller cannot take is told so. */
 function ask(registration: Registration, poller: Poller): boolean {
+  if (registration.closed) return registration.closedUntold;
   const wanted = registration.ask();
-  if (wanted === 0 || registration.gone) return false;
+  if (wanted === 0 || registration.removed) return false;
   handling(registration.channel, () => {
-    if (wanted !== DUE) poller.register(registration.fd, wanted & ~DUE);
+    const events = registration.waitsFor();
+    if (events !== 0) poller.register(registration.fd, events);
   });
   return true;
 }

@@ -1,0 +1,33 @@
+import type { Registration } from './registration.js';
+
+/** The channels that have to be asked what to wait for, before a loop waits again. */
+export class Asking {
+  /** Asked on every turn of Node's loop: only they know when their answer changes. */
+  readonly always = new Set<Registration>();
+  /** A list linked by `next`, since most channels are put into it in every pass. */
+  #first: Registration | null = null;
+  #last: Registration | null = null;
+
+  /** Asks it the next time. */
+  add(registration: Registration): void {
+    if (registration.next !== undefined) return;
+    registration.next = null;
+    if (this.#last === null) this.#first = registration;
+    else this.#last.next = registration;
+    this.#last = registration;
+  }
+
+  /** The next to be asked, which is taken out. */
+  take(): Registration | null {
+    const registration = this.#first;
+    if (registration === null) return null;
+    this.#first = registration.next ?? null;
+    if (this.#first === null) this.#last = null;
+    registration.next = undefined;
+    return registration;
+  }
+
+  clear(): void {
+    while (this.take() !== null);
+  }
+}

@@ -1,0 +1,63 @@
+import { epoll, new_wakeup, POLLPRI, state_of, type Wakeup } from '@asyncore/socket';
+
+/** Among the events given to a queue: tell of new ones only (EPOLLET, epoll(7)). 0 where there is no epoll. */
+export const EDGE = process.platform === 'linux' ? 1 << 31 : 0;
+
+/**
+ * A file that tells of a change with POLLPRI, as /proc/self/mounts and /proc/pressure do: to the first who
+ * asks, and only once. When Node asks whether the loop's queue is ready, the queue asks all that is in it,
+ * and the answer is lost. So such a file gets a queue of its own: that this one wakes us is the answer.
+ */
+export class ChangingFile {
+  /** POLLPRI when it has changed and nobody was told. */
+  events = 0;
+  readonly #fd: number;
+  readonly #queue: epoll;
+  readonly #wakeup: Wakeup;
+  #isWatched = false;
+
+  /** Calls `changed` when the file has. Throws what epoll_ctl(2) answers: EPERM for a file on a disk. */
+  constructor(fd: number, changed: () => void) {
+    this.#fd = fd;
+    this.#queue = new epoll();
+    const pairs = new Int32Array(2);
+    try {
+      this.#look();
+      this.#queue.register(fd, POLLPRI | EDGE);
+      this.#wakeup = new_wakeup(
+        this.#queue.fileno(),
+        () => {
+          this.#queue.wait(pairs, 0);
+          this.events = POLLPRI;
+          changed();
+        },
+        () => {},
+      );
+    } catch (error) {
+      this.#queue.close();
+      throw error;
+    }
+  }
+
+  /** To be called before Node waits: its beginning to watch asks the file as well. */
+  beforeWaiting(): void {
+    if (!this.#isWatched) this.#look();
+    this.#isWatched = true;
+  }
+
+  /** The events, which count as told from now on. */
+  take(): number {
+    const { events } = this;
+    this.events = 0;
+    return events;
+  }
+
+  close(): void {
+    this.#wakeup.close();
+    this.#queue.close();
+  }
+
+  #look(): void {
+    this.events |= state_of(this.#fd, POLLPRI) & POLLPRI;
+  }
+}

@@ -1,0 +1,368 @@
+import { debuglog } from 'node:util';
+import { wrong } from '@asyncore/socket';
+import { type channel_map, socket_map } from '../channel.js';
+import { checkMap, checkTimeout } from '../checked.js';
+import { NOTICE } from '../endpoint.js';
+import { escapingTo } from '../handlers/escaping.js';
+import { failed } from '../handlers/handling.js';
+import { Asking } from './asking.js';
+import { Channels } from './channels.js';
+import { KernelQueue } from './kernel_queue.js';
+import { ALL, BY_KIND, type Registration } from './registration.js';
+import { LONGEST_TIMER } from './timeouts.js';
+
+/** `loop`'s arguments by name. */
+export interface loop_options {
+  /** How long a pass waits at most, in seconds; null for as long as it takes. Default 30. */
+  timeout?: number | null;
+  /** true: poll(2) decides who is ready, false: select(2). Left out: the best the system has. */
+  use_poll?: boolean | null;
+  /** Default `socket_map`. */
+  map?: channel_map | null;
+  /** How many passes to do. Default: until the map is empty. */
+  count?: number | null;
+  /** Ends the loop: it rejects with the signal's reason. */
+  signal?: AbortSignal | null;
+}
+
+/**
+ * Serves the channels of a map until it is empty or `count` passes are done. Node's own event loop
+ * does the waiting, so timers, promises and streams go on; nothing blocks, and an idle loop uses
+ * no processor time. A pass ends when something was ready or after `timeout` seconds.
+ *
+ * Rejects with ExitNow or whatever else a handler lets through (see `handle_error`), and when a
+ * loop already runs on the map; with a TypeError or RangeError for wrong arguments.
+ */
+export function loop(
+  timeout?: number | null,
+  use_poll?: boolean | null,
+  map?: channel_map | null,
+  count?: number | null,
+): Promise<void>;
+// The last one, since tsc's message is about that: a wrong name is the likeliest mistake.
+export function loop(options: loop_options): Promise<void>;
+export async function loop(
+  first: loop_options | number | null = 30,
+  use_poll?: boolean | null,
+  map?: channel_map | null,
+  count?: number | null,
+): Promise<void> {
+  const options =
+    typeof first === 'object' && first !== null ? first : { timeout: first, use_poll, map, count };
+  const running = checkedOptions(options);
+  running.signal?.throwIfAborted();
+  if (running.map.size === 0 || running.count === 0) return;
+  if (Channels.of(running.map).listener !== null) {
+    throw new Error('loop: a loop already runs on this map');
+  }
+  await new Promise<void>((resolve, reject) => new Loop(running, resolve, reject));
+}
+
+interface Settings {
+  timeout: number | null;
+  use_poll: boolean | null;
+  map: channel_map;
+  count: number | null;
+  signal: AbortSignal | null;
+}
+
+const OPTIONS = ['timeout', 'use_poll', 'map', 'count', 'signal'];
+
+function checkedOptions(options: loop_options): Settings {
+  if (options instanceof Map)
+    throw wrong.type('loop: a map comes third, or by name: loop({ map })');
+  for (const name of Object.keys(options)) {
+    if (!OPTIONS.includes(name)) {
+      throw wrong.type(`loop: there is no option ${name}, only ${OPTIONS.join(', ')}`);
+    }
+  }
+  const { timeout = 30, use_poll = null, map, count = null, signal = null } = options;
+  checkTimeout('loop', timeout);
+  if (use_poll !== null && typeof use_poll !== 'boolean') {
+    throw wrong.type('loop: use_poll must be true, false or left out');
+  }
+  checkMap('loop', map);
+  if (count !== null && !(Number.isInteger(count) && count >= 0)) {
+    throw wrong.range('loop: count must be an integer from 0, or null');
+  }
+  if (signal !== null && !(signal instanceof AbortSignal)) {
+    throw wrong.type('loop: signal must be an AbortSignal');
+  }
+  return { timeout, use_poll, map: map ?? socket_map, count, signal };
+}
+
+/** In a pass that was due by the clock, so many descriptors are asked whether they are open. */
+const MOST_CHECKED = 256;
+const debug = debuglog('asyncore');
+
+/**
+ * While there are channels, one pass after the other. A pass is: prepare (ask those that have to be asked,
+ * tell the kernel the differences), wait (Node's own loop does), dispatch.
+ */
+class Loop {
+  readonly #settings: Settings;
+  readonly #channels: Channels;
+  readonly #asking = new Asking();
+  readonly #kernel: KernelQueue;
+  /** How many passes are left. */
+  #left: number | null;
+  /** The map's number of synchronous passes when the channels were last asked. */
+  #askedAt = 0;
+  /** The pass has found something, so that there may be more by now. */
+  #mayBeMore = false;
+  #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #ended = false;
+  readonly #resolve: () => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #aborted = () => this.fail(this.#settings.signal?.reason);
+
+  constructor(settings: Settings, resolve: () => void, reject: (error: unknown) => void) {
+    this.#settings = settings;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#left = settings.count;
+    this.#channels = Channels.of(settings.map);
+    this.#channels.all(); // what is no channel throws, before anything is open
+    this.#kernel = new KernelQueue(this.#channels, settings.use_poll, {
+      ready: (again) => {
+        this.#mayBeMore = false;
+        this.#guarded(again ? this.#look : this.#pass);
+        return this.#mayBeMore && !this.#ended;
+      },
+      prepare: () => this.#guarded(this.#prepare),
+    });
+    this.#channels.listen(this);
+    settings.signal?.addEventListener('abort', this.#aborted);
+    this.#startTimer();
+    debug('loop: %d channels', settings.map.size);
+  }
+
+  // ---- a pass ----
+
+  #prepare(): void {
+    this.#askChanged();
+    for (const registration of this.#asking.always) {
+      this.#ask(registration);
+      if (!registration.restless) this.#asking.always.delete(registration);
+    }
+    this.#kernel.beforeWaiting();
+    if (this.#kernel.beside.size > 0) this.#passSoon();
+    this.#askedAt = this.#channels.passes;
+  }
+
+  /** A pass in the same turn as the one before. Finding nothing, it is none. */
+  #look(): void {
+    this.#pass(true);
+  }
+
+  #pass(isLook = false): void {
+    // A synchronous pass since prepare may have changed the answers.
+    if (this.#askedAt !== this.#channels.passes) this.#prepare();
+    if (this.#ended) return;
+    const count = this.#kernel.wait();
+    if (count === 0 && isLook) return;
+    debug('pass: %d events', count + this.#kernel.beside.size);
+    this.#dispatch(count, this.#channels.tick());
+    if (!this.#ended) this.#askChanged();
+    if (this.#ended) return;
+    this.#endPass();
+    this.#mayBeMore = count > 0 && this.#kernel.decides;
+  }
+
+  #endPass(): void {
+    if (this.#settings.map.size > 0 && (this.#left === null || --this.#left > 0)) {
+      this.#startTimer();
+      return;
+    }
+    try {
+      this.#end();
+      this.#resolve();
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  // ---- asking the channels ----
+
+  /** Asks those that did something, except those asked always: prepare asks these in any case. */
+  #askChanged(): void {
+    const { always } = this.#asking;
+    for (let asked = this.#asking.take(); asked !== null; asked = this.#asking.take()) {
+      if (asked.removed) continue;
+      if (asked.restless) {
+        always.add(asked);
+      } else {
+        if (always.size > 0) always.delete(asked);
+        this.#ask(asked);
+      }
+    }
+    this.#kernel.prepareNextTurn(always.size > 0 || this.#kernel.beside.size > 0);
+  }
+
+  #ask(registration: Registration): void {
+    if (registration.removed || this.#ended) return;
+    if (registration.closed) {
+      this.#kernel.forget(registration);
+      if (registration.closedUntold) this.#kernel.serve(registration);
+      return;
+    }
+    const wanted = registration.ask();
+    if (registration.removed || this.#ended) return; // a predicate may end the loop by its signal
+    this.#channels.timeouts.watch(registration);
+    try {
+      this.#kernel.watch(registration, registration.waitsFor());
+    } catch (error) {
+      this.#refused(registration, error);
+    }
+    if (wanted & NOTICE && !this.#ended) this.#kernel.serve(registration);
+  }
+
+  /** The channel cannot be waited for. */
+  #refused(registration: Registration, error: unknown): void {
+    if (registration.removed) return;
+    registration.rest();
+    failed(registration.channel, error);
+  }
+
+  // ---- telling the channels ----
+
+  #dispatch(count: number, wait: number): void {
+    const { pairs, beside } = this.#kernel;
+    if (this.#settings.use_poll === null && beside.size === 0) {
+      for (let i = 0; i < count && !this.#ended; i++) {
+        const registration = this.#channels.since(pairs[2 * i], wait);
+        if (registration) this.#deliver(registration, registration.steps(pairs[2 * i + 1]), wait);
+      }
+      return;
+    }
+    const batch = this.#batch(count, wait);
+    for (const kind of this.#settings.use_poll === false ? BY_KIND : [ALL]) {
+      for (const [registration, steps] of batch) {
+        if (steps & kind && !this.#ended) this.#deliver(registration, steps & kind, wait);
+      }
+    }
+  }
+
+  /** The events in the map's order, with those that the kernel does not tell. */
+  #batch(count: number, wait: number): [Registration, steps: number][] {
+    const { pairs, beside } = this.#kernel;
+    const events = new Map<Registration, number>();
+    for (let i = 0; i < count; i++) {
+      const registration = this.#channels.since(pairs[2 * i], wait);
+      if (registration) events.set(registration, pairs[2 * i + 1]);
+    }
+    for (const registration of beside) {
+      const told = this.#kernel.takeBeside(registration);
+      events.set(registration, (events.get(registration) ?? 0) | told);
+    }
+    return [...events]
+      .sort(([a], [b]) => a.since - b.since)
+      .map(([registration, events]) => [registration, registration.steps(events)]);
+  }
+
+  #deliver(registration: Registration, steps: number, wait: number): void {
+    registration.deliver(steps, wait);
+    if (!registration.removed) this.changed(registration);
+  }
+
+  // ---- what the map's channels tell ----
+
+  changed(registration: Registration): void {
+    if (this.#ended) return;
+    this.#asking.add(registration);
+    this.#kernel.prepareSoon();
+  }
+
+  /** Out of the kernel's queue at once: the descriptor is about to be closed. */
+  removed(registration: Registration): void {
+    this.#kernel.forget(registration);
+    this.#asking.always.delete(registration);
+    this.#kernel.prepareSoon();
+  }
+
+  /** As `removed`; the channel is told in the next pass. */
+  closed(registration: Registration): void {
+    this.#kernel.forget(registration);
+    this.changed(registration);
+  }
+
+  // ---- when ----
+
+  #startTimer(): void {
+    const { timeout } = this.#settings;
+    if (timeout === null || this.#ended) return;
+    if (timeout === 0 && this.#left !== null) {
+      this.#passSoon();
+    } else if (this.#timer) {
+      this.#timer.refresh();
+    } else {
+      const milliseconds = Math.min(timeout * 1000, LONGEST_TIMER);
+      this.#timer = setTimeout(() => this.#guarded(this.#timedPass), milliseconds);
+    }
+  }
+
+  #timedPass(): void {
+    this.#findClosed();
+    this.#wholePass();
+  }
+
+  /** Finds what others than this library have closed, some in each pass: an epoll queue tells nobody. */
+  #findClosed(): void {
+    if (!this.#kernel.decides) return; // poll(2) tells it
+    for (const registration of this.#channels.some(MOST_CHECKED)) {
+      if (this.#kernel.isOpen(registration)) continue;
+      registration.descriptorClosed();
+      this.closed(registration);
+    }
+  }
+
+  #passSoon(): void {
+    this.#immediate ??= setImmediate(() => {
+      this.#immediate = undefined;
+      this.#guarded(this.#wholePass);
+    });
+  }
+
+  #wholePass(): void {
+    this.#prepare();
+    if (!this.#ended) this.#pass();
+  }
+
+  // ---- the end ----
+
+  /** Runs a part of a pass; what comes out of it ends the loop. */
+  #guarded(part: () => void): void {
+    if (this.#ended) return;
+    try {
+      escapingTo(this, () => part.call(this));
+      if (this.#settings.map.size === 0 && !this.#ended) this.#endPass();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** An async handler may outlive its loop: then the map's next loop takes the error. */
+  fail(error: unknown): boolean {
+    if (this.#ended) return this.#channels.listener?.fail(error) ?? false;
+    try {
+      this.#end();
+    } catch {
+      // What ended the loop says more than what the system answers afterwards.
+    }
+    this.#reject(error);
+    return true;
+  }
+
+  /** Throws what the system answers when the queue is closed; the loop is at its end all the same. */
+  #end(): void {
+    debug('loop ends: %d channels', this.#settings.map.size);
+    this.#ended = true;
+    this.#channels.ignore();
+    this.#asking.clear();
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    this.#settings.signal?.removeEventListener('abort', this.#aborted);
+    this.#kernel.close();
+  }
+}

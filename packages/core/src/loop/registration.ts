@@ -1,0 +1,345 @@
+import {
+  is_socket,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLNVAL,
+  POLLOUT,
+  POLLPRI,
+  POLLRDHUP,
+  state_of,
+} from '@asyncore/socket';
+import { is_announced } from '../announced.js';
+import type { channel } from '../channel.js';
+import { type Endpoint, endpoint, NOTICE as NOTICED, type Served } from '../endpoint.js';
+import { handling, settle } from '../handlers/handling.js';
+import { isPending } from '../handlers/promises.js';
+import { PlainEndpoint } from '../plain_endpoint.js';
+
+const RDHUP = POLLRDHUP ?? 0;
+const ENDED = POLLERR | POLLHUP | POLLNVAL | RDHUP;
+
+/** What to do for a channel, a bit each. */
+const READ = 1;
+const WRITE = 2;
+const URGENT = 4;
+const END = 8;
+const NOTICE = 16;
+/** With END: there is something to read all the same. */
+const UNREAD = 32;
+/** URGENT, before READ: a read would skip the urgent byte, which is the next one, and lose it. */
+const URGENT_FIRST = 64;
+export const ALL = READ | WRITE | URGENT | END | UNREAD | NOTICE | URGENT_FIRST;
+/** In asyncore's poll, with select(2), all reads come first, then all writes, and so on. */
+export const BY_KIND = [READ | URGENT_FIRST, WRITE, URGENT, END | UNREAD | NOTICE];
+
+/** How it stands with an error that a socket keeps, in its queue of errors, while it goes on. */
+export const NO_ERROR = 0;
+/** The channel's handlers were called, and have left it. */
+export const NEW_ERROR = 1;
+/** It is told of what is new only. */
+export const KNOWN_ERROR = 2;
+
+/** What became of the descriptor, if it was closed while the channel was in the map. */
+const OPEN = 0;
+const CLOSED = 1;
+/** The channel was told. */
+const CLOSED_TOLD = 2;
+
+/** What few registrations have to remember. */
+class Rare {
+  /** Not waited for, although wanted: telling it again would only make the loop spin. */
+  muted = 0;
+  /** Whether its socket keeps an error that it was told of. */
+  error: typeof NO_ERROR | typeof NEW_ERROR | typeof KNOWN_ERROR = NO_ERROR;
+  /** Its transport waits for other events on the descriptor than the channel wants. */
+  isCrossed = false;
+  descriptor: typeof OPEN | typeof CLOSED | typeof CLOSED_TOLD = OPEN;
+}
+const NOTHING_RARE = Object.freeze(new Rare());
+
+/** Who keeps the registrations of a map. */
+interface Owner {
+  /** The channel may answer otherwise than before. */
+  changed(registration: Registration): void;
+  /** A number larger than all before. */
+  tick(): number;
+  /** It is not in the map any more. */
+  forget(registration: Registration): void;
+}
+
+/**
+ * One channel under one descriptor in one map, for as long as it stays there. Events belong to a
+ * registration, not to a number: a descriptor closed and used again is another one.
+ */
+export class Registration {
+  /** No longer in the map. */
+  removed = false;
+  /** What the channel waits for, as last asked. */
+  wanted = 0;
+  /** The one after it in the loop's list of those to be asked, null at the end; undefined when not in it. */
+  next: Registration | null | undefined = undefined;
+  /** What the loop has told the kernel. */
+  watched = 0;
+  /** The kernel's queue refuses it because it is always ready: a regular file. */
+  alwaysReady = false;
+  /** The channel's, if it has to be looked after. */
+  timeout = 0;
+
+  readonly channel: Served;
+  readonly endpoint: Endpoint;
+  /** The connection that it was asked about last. */
+  #life: number;
+  /** What the channel answered last, and what it answered when it was put to rest. */
+  #asked = 0;
+  #restedAt = -1;
+  /** The wait whose events it was given last, or when its connection began. Older events are not told. */
+  served = 0;
+  #rare: Readonly<Rare> = NOTHING_RARE;
+
+  constructor(
+    /** Who keeps it. */
+    readonly owner: Owner,
+    readonly fd: number,
+    channel: channel,
+    /** When it was made, by the map's own time. */
+    readonly since: number,
+  ) {
+    this.channel = channel;
+    this.endpoint = this.channel[endpoint] ?? new PlainEndpoint(channel, fd);
+    this.#life = this.endpoint.life;
+  }
+
+  #change(what: Partial<Rare>): void {
+    this.#rare =
+      this.#rare === NOTHING_RARE ? Object.assign(new Rare(), what) : { ...this.#rare, ...what };
+  }
+
+  /** Whether its socket keeps an error that it was told of. */
+  get error(): Rare['error'] {
+    return this.#rare.error;
+  }
+
+  set error(error: Rare['error']) {
+    if (error !== this.#rare.error) this.#change({ error });
+  }
+
+  /** Whether the channel has to be asked on every pass, since only it knows what changes. */
+  get restless(): boolean {
+    const { channel, endpoint } = this;
+    return (
+      endpoint.watcher !== this || // what it tells does not come here
+      !endpoint.announces ||
+      !is_announced(channel.readable) ||
+      !is_announced(channel.writable)
+    );
+  }
+
+  /** The socket was closed, and not by the channel: its number may be another's by now. */
+  get closed(): boolean {
+    return this.#rare.descriptor !== OPEN || this.#ownDescriptor() !== this.fd;
+  }
+
+  /** The same, and the channel is to be told. */
+  get closedUntold(): boolean {
+    return this.#rare.descriptor !== CLOSED_TOLD && this.closed && this.alive;
+  }
+
+  /** Of the channel's socket, -1 when that is closed. */
+  #ownDescriptor(): number {
+    return this.endpoint.descriptor() ?? this.fd;
+  }
+
+  /** It was closed, but only the number was known, which may be in use again. */
+  get mayBeOpenAgain(): boolean {
+    return this.#rare.descriptor !== OPEN && this.#ownDescriptor() === this.fd;
+  }
+
+  /** Whether the channel closes under another descriptor or none, and so cannot mind another in its place. */
+  get displaceable(): boolean {
+    return this.#rare.descriptor === CLOSED && this.#ownDescriptor() !== this.fd && this.alive;
+  }
+
+  /** The descriptor is being closed or given away. */
+  descriptorClosed(): void {
+    if (this.#rare.descriptor === OPEN) this.#change({ descriptor: CLOSED });
+  }
+
+  /** Whether the channel is still there. Look after every handler: it may have closed itself. */
+  get alive(): boolean {
+    return !this.removed && !this.endpoint.over;
+  }
+
+  forget(): void {
+    this.owner.forget(this);
+  }
+
+  /** It may answer otherwise than before: a loop is to ask it. */
+  changed(): void {
+    this.owner.changed(this);
+  }
+
+  /** Asks the channel what to wait for. A predicate that throws is a handler that throws. */
+  ask(): number {
+    if (this.#rare.muted) this.#muteUrgent();
+    if (this.endpoint.life !== this.#life) this.#beginLife();
+    this.#asked = 0;
+    handling(this.channel, Registration.#ask, this);
+    if (this.removed) return 0;
+    const events = this.#asked;
+    if (events !== this.#restedAt) this.#restedAt = -1;
+    this.wanted = this.#restedAt < 0 ? events & ~this.#rare.muted : 0;
+    return this.wanted;
+  }
+
+  // Handlers are functions of their own rather than closures, which would be made for every event.
+  static #ask(_: Served, asked: Registration): void {
+    asked.#asked = asked.endpoint.interest();
+  }
+
+  /** What to wait for on the descriptor: what the transport makes of what is wanted. */
+  waitsFor(): number {
+    const wanted = this.wanted & ~NOTICED;
+    if (!(wanted & (POLLIN | POLLOUT))) return wanted;
+    const events = this.endpoint.wants(wanted);
+    const isCrossed = events !== wanted;
+    if (isCrossed !== this.#rare.isCrossed) this.#change({ isCrossed });
+    return events;
+  }
+
+  /** Another connection: what was to be told is of its past. */
+  #beginLife(): void {
+    this.#life = this.endpoint.life;
+    this.served = this.owner.tick();
+    this.#restedAt = -1;
+    this.error = NO_ERROR;
+  }
+
+  /** Nothing is told until the channel waits for something else than now. */
+  rest(): void {
+    this.#restedAt = this.#asked;
+    this.wanted = 0;
+  }
+
+  /** What is to be done when poll(2), or a poller like it, says `events`. */
+  steps(events: number): number {
+    if (events & POLLNVAL) return END;
+    if (this.#rare.isCrossed && events & (POLLIN | POLLOUT)) events |= POLLIN | POLLOUT;
+    let steps = 0;
+    if (this.wanted & POLLIN && events & (POLLIN | ENDED)) steps |= READ;
+    if (this.wanted & POLLOUT && events & (POLLOUT | POLLERR)) steps |= WRITE;
+    if (this.wanted & POLLPRI && events & POLLPRI) {
+      steps |= steps & READ && this.endpoint.unread() === 0 ? URGENT_FIRST : URGENT;
+    }
+    if (this.wanted & NOTICED) steps |= NOTICE;
+    if (events & ENDED) {
+      steps |= END;
+      if (this.endpoint.unread() > 0) steps |= UNREAD;
+    }
+    return steps;
+  }
+
+  /**
+   * Calls the handlers for `steps`, as long as the channel is there to be told. What wait `wait`
+   * said is old when a handler began a pass of its own that has served the channel since.
+   */
+  deliver(steps: number, wait: number): void {
+    if (!this.alive || this.served > wait || this.endpoint.life !== this.#life) return;
+    Registration.#steps = steps;
+    this.served = wait;
+    handling(this.channel, Registration.#deliver, this);
+  }
+
+  /** What is to be delivered, read at once. */
+  static #steps = 0;
+
+  static #deliver(channel: Served, told: Registration): void {
+    const steps = Registration.#steps;
+    const wait = told.served;
+    if (steps & NOTICE) told.endpoint.notice();
+    if (steps & URGENT_FIRST && told.#isNews(wait)) told.#tellUrgent();
+    if (steps & READ && told.#isNews(wait)) told.#take(channel.handle_read_event(), POLLIN);
+    if (steps & WRITE && told.#isNews(wait)) told.#take(channel.handle_write_event(), POLLOUT);
+    if (steps & URGENT && told.#isNews(wait)) told.#tellUrgent();
+    else if (told.#rare.muted && told.alive) told.#muteUrgent();
+    if (steps & END && told.#isCurrent(wait)) told.#end(steps, wait);
+  }
+
+  /**
+   * Whether what wait `wait` said is still to be told. No handler may have closed the channel or its
+   * socket, begun another attempt to connect, or served the channel by a pass of its own.
+   */
+  #isNews(wait: number): boolean {
+    return this.#isCurrent(wait) && this.#rare.descriptor !== CLOSED;
+  }
+
+  #isCurrent(wait: number): boolean {
+    return this.alive && this.served === wait && this.endpoint.life === this.#life;
+  }
+
+  #tellUrgent(): void {
+    const isFile = this.#waitsForFile();
+    this.#take(this.channel.handle_expt_event(), POLLPRI);
+    if (this.alive && !isFile) this.#muteUrgent();
+  }
+
+  /** A file that tells of a change with POLLPRI, as those of /proc do, tells it to the first who asks. */
+  #waitsForFile(): boolean {
+    return this.wanted === POLLPRI && !is_socket(this.fd);
+  }
+
+  /** What a handler for `events` gave. A dispatcher deals with promises itself. */
+  #take(result: unknown, events: number): void {
+    if (!isPending(result)) return;
+    if (this.endpoint instanceof PlainEndpoint) this.endpoint.run(result, events, this);
+    else settle(this.channel, result);
+  }
+
+  /** It has made no progress for as long as it may. */
+  tellTimeout(): void {
+    handling(this.channel, () => this.endpoint.impatient());
+    if (!this.removed) this.changed();
+  }
+
+  /** The urgent byte may have been left unread: then wait for nothing urgent until it is gone. */
+  #muteUrgent(): void {
+    const muted = state_of(this.fd, POLLPRI) & POLLPRI;
+    if (muted !== this.#rare.muted) this.#change({ muted });
+  }
+
+  /**
+   * The connection is over, and the channel has not noticed. Three cases:
+   * 1. It has been read from, and there was something to read: the reader will come to the end.
+   * 2. It is not being read from, but there is something to read: if it does not write either, it
+   *    rests until it wants to read.
+   * 3. Nothing is left to read, or it waits for the hang-up itself: it is told.
+   */
+  #end(steps: number, wait: number): void {
+    if (steps & UNREAD && !(this.wanted & POLLHUP)) {
+      if (!(this.wanted & (POLLIN | POLLOUT))) this.rest();
+      return;
+    }
+    const state = this.#endState();
+    if (state === 0) return; // the handler has read the error
+    if (!this.#tellEnd(state)) return;
+    if (!this.#isCurrent(wait)) return;
+    const left = this.#endState();
+    if (left === POLLERR) this.error ||= NEW_ERROR;
+    else if (left !== 0) this.rest();
+  }
+
+  /** False if the channel is to be asked again, since it has no connection that could be over. */
+  #tellEnd(state: number): boolean {
+    const before = this.#rare.descriptor;
+    if (state & POLLNVAL) this.#change({ descriptor: CLOSED_TOLD }); // whatever the handler throws
+    const isTold = this.endpoint.end(state, (this.wanted & (POLLIN | POLLOUT)) !== 0);
+    if (!isTold && this.#rare.descriptor !== before) this.#change({ descriptor: before });
+    return isTold;
+  }
+
+  #endState(): number {
+    if (this.closed) return POLLNVAL;
+    // Only who waits for the peer's end alone is told of it here: others read it.
+    return this.endpoint.state() & (POLLERR | POLLHUP | POLLNVAL | (this.wanted & RDHUP));
+  }
+}
