@@ -190,12 +190,16 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
   // ---- output ----
 
   override _output(): Output {
-    const output = this[endpoint].makeOutput();
+    return this[endpoint].makeOutput();
+  }
+
+  /** Where producers wait, made when the first one comes. */
+  #fifoOf(output: Output): producer_fifo {
     output.source ??= new producer_fifo(
       () => run_as_handler(this, () => this.initiate_send()),
       () => (this.use_encoding ? this.encoding : null),
     );
-    return output;
+    return output.source as producer_fifo; // nobody else makes one
   }
 
   override get _send_size(): number {
@@ -216,9 +220,8 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
     const output = this._output();
     if (output.refuses('push', chunk.length)) return false;
     const { isWaiting } = output;
-    const fifo = output.source as producer_fifo; // which _output has made
-    if (fifo.length > 0) {
-      fifo.push(typeof chunk === 'string' ? encoded(chunk, this.encoding) : chunk);
+    if (output.source !== null && output.source.length > 0) {
+      this.#fifoOf(output).push(typeof chunk === 'string' ? encoded(chunk, this.encoding) : chunk);
     } else if (typeof chunk === 'string') {
       output.queue.push_text(chunk, encoding(this.encoding));
     } else {
@@ -242,8 +245,7 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
     const output = this._output();
     if (output.refuses('push_with_producer')) return;
     const { isWaiting } = output;
-    const fifo = output.source as producer_fifo; // which _output has made
-    fifo.push(ArrayBuffer.isView(producer) ? bytes(producer) : producer);
+    this.#fifoOf(output).push(ArrayBuffer.isView(producer) ? bytes(producer) : producer);
     output.given(isWaiting);
   }
 

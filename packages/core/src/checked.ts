@@ -1,6 +1,8 @@
 /** Arguments that several functions take. A wrong one throws an error that names it. */
+import { inspect } from 'node:util';
 import { wrong } from '@asyncore/socket';
 import type { channel_map } from './channel.js';
+import { endpoint } from './endpoint.js';
 
 export function checkTimeout(call: string, timeout: number | null): void {
   if (timeout !== null && !(typeof timeout === 'number' && timeout >= 0)) {
@@ -10,4 +12,24 @@ export function checkTimeout(call: string, timeout: number | null): void {
 
 export function checkMap(call: string, map: channel_map | null | undefined): void {
   if (map != null && !(map instanceof Map)) throw wrong.type(`${call}: map must be a Map`);
+}
+
+const METHODS = [
+  'readable',
+  'writable',
+  'handle_read_event',
+  'handle_write_event',
+  'handle_expt_event',
+  'handle_close',
+  'handle_error',
+] as const;
+
+/** What a map has under `fd` must be a channel: a dispatcher, or an object with these methods. */
+export function checkChannel(fd: number, channel: unknown): void {
+  if (channel instanceof Object && endpoint in channel) return;
+  const methods = Object(channel) as Record<string, unknown>;
+  const lacking = METHODS.filter((name) => typeof methods[name] !== 'function');
+  if (lacking.length === 0) return;
+  const what = inspect(channel, { depth: 0, breakLength: Infinity });
+  throw wrong.type(`map: under ${fd} must be a channel, ${what} has no ${lacking.join(', ')}`);
 }

@@ -1,5 +1,6 @@
 import { before_release } from '@asyncore/socket';
 import type { channel, channel_map } from '../channel.js';
+import { checkChannel } from '../checked.js';
 import type { Escape } from '../handlers/escaping.js';
 import { Registration } from './registration.js';
 import { Timeouts } from './timeouts.js';
@@ -71,6 +72,7 @@ export class Channels {
   register(fd: number, channel: channel): Registration {
     const known = this.#registrations[fd];
     if (known?.channel === channel && !known.removed) return known;
+    checkChannel(fd, channel);
     if (known?.displaceable) this.#registrations[fd] = undefined;
     else this.drop(fd);
     const made = new Registration(this, fd, channel, this.tick());
