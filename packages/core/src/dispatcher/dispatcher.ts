@@ -565,8 +565,14 @@ export class dispatcher<S extends Transport = Socket> implements channel {
   handle_read_event(): void {
     const known = this[endpoint];
     if (known.isLingering) known.drain();
-    else if (this.accepting) known.run(READING, this.handle_accept());
+    else if (this.accepting) this.#accept(known);
     else if (known.isReady()) known.run(READING, this.handle_read());
+  }
+
+  #accept(known: SocketEndpoint): void {
+    const { handle_accept } = this;
+    if (handle_accept === accepts_all) handle_accept.call(this);
+    else this.#listening().serve(() => known.run(READING, handle_accept.call(this)));
   }
 
   /** `handle_write`; before it, the end of a connection attempt. */
@@ -711,6 +717,8 @@ Object.assign(unhandled, {
   write: dispatcher.prototype.handle_write,
   write_event: dispatcher.prototype.handle_write_event,
 });
+/** The library's own, which takes all that wait. */
+const { handle_accept: accepts_all } = dispatcher.prototype;
 announce_changes(dispatcher.prototype, 'readable', 'writable');
 announce_assignment(dispatcher.prototype, 'handle_read', 'handle_write', 'handle_write_event');
 

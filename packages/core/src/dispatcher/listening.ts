@@ -1,4 +1,12 @@
-import { type Address, errno, OSError, Socket, type Transport } from '@asyncore/socket';
+import {
+  type Address,
+  errno,
+  OSError,
+  POLLIN,
+  Socket,
+  state_of,
+  type Transport,
+} from '@asyncore/socket';
 import { endpoint } from '../endpoint.js';
 import { ExitNow } from '../exit_now.js';
 import { isNothingToRead, report, settle } from '../handlers/handling.js';
@@ -41,6 +49,8 @@ export class Listening {
   #connections = 0;
   /** An exception in handle_accepted is being handled, which must not close the listener. */
   #sparing = false;
+  /** How many it has accepted. */
+  #taken = 0;
   /** Being out of descriptors was logged, and nothing accepted since. */
   #exhausted = false;
   /** No accepting before this time, in milliseconds; 0 when it does not rest. */
@@ -64,6 +74,7 @@ export class Listening {
     }
     if (pair === null) return null;
     this.#exhausted = false;
+    this.#taken += 1;
     if (channel.max_connections > 0 && 'on_release' in pair[0]) this.#count(pair[0]);
     return pair;
   }
@@ -74,6 +85,20 @@ export class Listening {
       this.#connections -= 1;
       this.#channel._changed();
     });
+  }
+
+  /**
+   * Calls handle_accept. One of a program's own, which takes a single connection as asyncore's examples
+   * do, is called again as long as others wait: a short backlog would overflow between two passes.
+   */
+  serve(handle: () => void): void {
+    const channel = this.#channel;
+    for (let i = 0; i < MOST_ACCEPTS; i++) {
+      const before = this.#taken;
+      handle();
+      if (this.#taken - before !== 1 || !channel.accepting || this.isBusy(channel)) return;
+      if (!(state_of(channel.fileno(), POLLIN) & POLLIN)) return;
+    }
   }
 
   /** Calls handle_accepted for all that wait, up to a limit. */

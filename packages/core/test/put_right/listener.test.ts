@@ -173,6 +173,32 @@ onEveryPoller((use_poll) => {
     expect(client.recv(1).length).toBe(0);
   });
 
+  it('a handle_accept that takes one connection is called for each that waits', async () => {
+    const stage = new Stage(use_poll);
+    class Single extends Server {
+      override handle_accept(): void {
+        const pair = this.accept();
+        stage.say(pair === null ? 'none' : 'accepted');
+        if (pair !== null) own(pair[0]);
+      }
+    }
+    clients(listening(new Single(stage)), 4);
+    await stage.loop({ count: 1 });
+    expect(stage.trace).toEqual(['accepted', 'accepted', 'accepted', 'accepted']);
+  });
+
+  it('a handle_accept that takes none is called once in a pass', async () => {
+    const stage = new Stage(use_poll);
+    class Idle extends Server {
+      override handle_accept(): void {
+        stage.say('called');
+      }
+    }
+    clients(listening(new Idle(stage)), 2);
+    await stage.loop({ count: 3 });
+    expect(stage.count('called')).toBe(3);
+  });
+
   // CPython: handle_error, whose default closes the listener (A10).
   describe.each(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])('%s on accept', (code) => {
     const exhaust = (server: dispatcher, times: number) => {
