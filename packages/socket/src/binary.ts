@@ -63,8 +63,13 @@ function unloadable(cause: unknown): Error {
   });
 }
 
+/** The error has the code of its cause: EMFILE, for one, which may pass. */
 function refused(cause: unknown): Error {
-  return new Error(`@asyncore/socket could not load its binary: ${messageOf(cause)}`, { cause });
+  const { code } = Object(cause) as NodeJS.ErrnoException;
+  const error = new Error(`@asyncore/socket could not load its binary: ${messageOf(cause)}`, {
+    cause,
+  });
+  return code === undefined ? error : Object.assign(error, { code });
 }
 
 function messageOf(error: unknown): string {

@@ -70,6 +70,9 @@ const EXAMINED = 1 << 14;
 /** That a predicate gives an object was said. */
 const EXPLAINED = 1 << 15;
 
+/** handle_close was called: the peer ended the connection, or an error did. */
+const TOLD = 1 << 19;
+
 // The handlers of one kind run one at a time: these are waiting for a promise.
 export const READING = 1 << 16;
 export const WRITING = 1 << 17;
@@ -464,7 +467,7 @@ export class SocketEndpoint implements Endpoint {
   /** Calls handle_close, once for each connection. */
   close(): boolean {
     if (this.is(OVER)) return false;
-    this.set(OVER, true);
+    this.set(OVER | TOLD, true);
     this.set(LINGERING, false);
     return true;
   }
@@ -554,7 +557,11 @@ export class SocketEndpoint implements Endpoint {
   makeOutput(): Output {
     if (this.output === null) {
       this.output = new Output(this.channel as Buffered, this, this.#keepsBorders);
-      if (this.is(CLOSED)) this.output.refuseAfter('close');
+      if (this.is(CLOSED)) {
+        // Who closes knows; a handler that goes on after the peer's end need not.
+        if (this.is(TOLD)) this.output.lose();
+        else this.output.refuseAfter('close');
+      }
     }
     return this.output;
   }
