@@ -55,11 +55,12 @@ static struct state* state_of(napi_env env) {
 
 /*
  * Calls a function as Node calls any callback: next ticks and microtasks run after it. Gives
- * whether it returned true. What it throws is an uncaught exception.
+ * whether it returned, and in `answer` whether it returned true. What it throws is an uncaught
+ * exception. In a worker that is being terminated no function runs any more.
  */
-static bool call_back(struct watcher* watcher, napi_ref ref) {
+static bool call_back(struct watcher* watcher, napi_ref ref, bool* answer) {
   napi_env env = watcher->env;
-  bool answer = false;
+  *answer = false;
   napi_handle_scope scope;
   napi_value receiver = NULL, function = NULL, result;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return false;
@@ -67,21 +68,22 @@ static bool call_back(struct watcher* watcher, napi_ref ref) {
   napi_get_reference_value(env, ref, &function);
   napi_status status =
       napi_make_callback(env, watcher->context, receiver, function, 0, NULL, &result);
-  if (status == napi_ok) napi_get_value_bool(env, result, &answer);
+  if (status == napi_ok) napi_get_value_bool(env, result, answer);
   if (status == napi_pending_exception) {
     napi_value error = NULL;
     napi_get_and_clear_last_exception(env, &error);
     napi_fatal_exception(env, error);
   }
   napi_close_handle_scope(env, scope);
-  return answer;
+  return status == napi_ok;
 }
 
 /* As long as `ready` returns true it is called again: JavaScript decides how often. */
 static void on_ready(uv_poll_t* handle, int status, int events) {
   struct watcher* watcher = handle->data;
   uint64_t start = uv_hrtime();
-  while (call_back(watcher, watcher->on_ready) && watcher->closing == 0) {
+  bool again;
+  while (call_back(watcher, watcher->on_ready, &again) && again && watcher->closing == 0) {
     uint64_t elapsed = (uv_hrtime() - start) / 1000;
     watcher->words[ELAPSED] = elapsed < INT32_MAX ? (int32_t)elapsed : INT32_MAX;
   }
@@ -103,7 +105,10 @@ static void on_prepare(uv_prepare_t* handle) {
   struct state* state = watcher->state;
   watcher->words[CALLS] = 0;
   if (!watcher->words[WANTED]) return;
-  for (; watcher != NULL; watcher = at_once(state)) call_back(watcher, watcher->on_prepare);
+  bool answer;
+  while (watcher != NULL && call_back(watcher, watcher->on_prepare, &answer)) {
+    watcher = at_once(state);
+  }
 }
 
 static void end(struct state* state) {
