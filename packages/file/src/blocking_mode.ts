@@ -3,8 +3,8 @@
  * in other processes: a shell and the programs it starts share the terminal. So what is made non-blocking
  * here is made blocking again when this process has closed the last of its descriptors, or exits.
  */
-import { fstatSync } from 'node:fs';
 import { get_blocking, OSError, set_blocking } from '@asyncore/socket';
+import { binding } from '@asyncore/socket/kernel';
 
 /** An open file that was blocking before, and its descriptors that this process uses. */
 interface OpenFile {
@@ -63,7 +63,7 @@ function forget(fd: number): OpenFile | undefined {
 }
 
 function identityOf(fd: number): string {
-  const { dev, ino } = fstatSync(fd, { bigint: true });
+  const { dev, ino } = binding.fstat(fd);
   return `${dev}:${ino}`;
 }
 

@@ -1,6 +1,6 @@
-import { fstatSync } from 'node:fs';
 import { type channel_map, dispatcher } from '@asyncore/core';
 import { POLLNVAL, poll } from '@asyncore/socket';
+import { binding } from '@asyncore/socket/kernel';
 import { borrow, descriptorOf, type file_like } from './file_like.js';
 import { file_wrapper } from './file_wrapper.js';
 
@@ -42,7 +42,7 @@ export class file_dispatcher extends dispatcher<file_wrapper> {
 
 /** Throws an Error for a directory, which poll(2) calls always ready although it can only be listed. */
 function checkWaitable(fd: number): void {
-  if (fstatSync(fd).isDirectory()) {
+  if (binding.fstat(fd).isDirectory()) {
     throw new Error('file_dispatcher: fd is a directory, which cannot be waited on');
   }
   const poller = new poll();

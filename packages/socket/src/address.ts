@@ -1,5 +1,4 @@
 import { Buffer, isUtf8 } from 'node:buffer';
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { binding, type PackedAddress } from './binding.js';
 import { AF_INET, AF_INET6, AF_UNIX } from './constants.js';
@@ -159,8 +158,8 @@ export async function resolve(family: number, address: Address): Promise<Address
   if (isResolved('resolve', family, address)) return address;
   const [host, port] = hostAndPort('connect', address);
   try {
-    const found = await lookup(host, { family: family === AF_INET6 ? 6 : 4 });
-    return [found.address, port, ...address.slice(2)] as InetAddress;
+    const [{ address: found }] = await binding.lookup(host, family === AF_INET6 ? 6 : 4);
+    return [found, port, ...address.slice(2)] as InetAddress;
   } catch (error) {
     const { errno } = error as NodeJS.ErrnoException; // dns.lookup rejects with nothing else
     throw new gaierror('connect', errno, [host, port]);

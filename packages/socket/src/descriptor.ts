@@ -1,4 +1,4 @@
-import { binding } from './binding.js';
+import { binding, on_change } from './binding.js';
 import { checked, checkedOf } from './os_error.js';
 import { received } from './received.js';
 import { wrong } from './wrong.js';
@@ -82,35 +82,56 @@ function tell_release(fd: number): void {
   for (const listener of release_listeners) listener(fd);
 }
 
-/** There is one for each class: so a descriptor's class need not be stored with it. */
-type Registry = FinalizationRegistry<number>;
-const registries = new Map<Release | undefined, Map<string, Registry>>();
+/** What belongs to the descriptors of one binding: collected ones are closed where they were made. */
+class Home {
+  readonly binding = binding;
+  /** What `on_release` was given, by descriptor. */
+  readonly releases = new Map<number, () => void>();
+  readonly #registries = new Map<Release | undefined, Map<string, Registry>>();
 
-function registryOf(name: string, release?: Release): Registry {
-  const named = registries.get(release) ?? new Map<string, Registry>();
-  registries.set(release, named);
-  let registry = named.get(name);
-  if (registry === undefined) {
-    registry = new FinalizationRegistry((fd) => {
+  registryOf(name: string, release?: Release): Registry {
+    const named = this.#registries.get(release) ?? new Map<string, Registry>();
+    this.#registries.set(release, named);
+    let registry = named.get(name);
+    if (registry === undefined) {
+      registry = new Registry(this, name, release);
+      named.set(name, registry);
+    }
+    return registry;
+  }
+
+  taken(fd: number): (() => void) | undefined {
+    const callback = this.releases.size > 0 ? this.releases.get(fd) : undefined;
+    if (callback !== undefined) this.releases.delete(fd);
+    return callback;
+  }
+}
+
+/** There is one for each class: so a descriptor's class need not be stored with it. */
+class Registry extends FinalizationRegistry<number> {
+  constructor(
+    readonly home: Home,
+    name: string,
+    release?: Release,
+  ) {
+    super((fd) => {
       process.emitWarning(`unclosed ${name} fd=${fd}`, 'ResourceWarning');
       release?.(fd);
       tell_release(fd);
-      binding.close(fd);
-      taken(fd)?.();
+      home.binding.close(fd);
+      home.taken(fd)?.();
     });
-    named.set(name, registry);
   }
-  return registry;
 }
 
-/** What `on_release` was given, by descriptor. */
-const releases = new Map<number, () => void>();
+const homes = new WeakMap<object, Home>();
+let home = new Home();
+homes.set(binding, home);
 
-function taken(fd: number): (() => void) | undefined {
-  const callback = releases.size > 0 ? releases.get(fd) : undefined;
-  if (callback !== undefined) releases.delete(fd);
-  return callback;
-}
+on_change(() => {
+  home = homes.get(binding) ?? new Home();
+  homes.set(binding, home);
+});
 
 /**
  * An object that owns a descriptor. Collected without having been closed, it closes the descriptor
@@ -119,7 +140,7 @@ function taken(fd: number): (() => void) | undefined {
  */
 export class Descriptor {
   #fd: number;
-  #unclosed: FinalizationRegistry<number>;
+  #unclosed: Registry;
 
   /**
    * Takes the descriptor over; throws EBADF when it is not open. `release`, the same for all of a
@@ -131,7 +152,7 @@ export class Descriptor {
     }
     checked('fcntl', binding.own(fd));
     this.#fd = fd;
-    this.#unclosed = registryOf(new.target.name, release);
+    this.#unclosed = home.registryOf(new.target.name, release);
     this.#unclosed.register(this, fd, this);
   }
 
@@ -147,8 +168,9 @@ export class Descriptor {
       this.#fd = -1;
       this.#unclosed.unregister(this);
       tell_release(fd);
-      binding.disown(fd);
-      taken(fd)?.();
+      const { home } = this.#unclosed;
+      home.binding.disown(fd);
+      home.taken(fd)?.();
     }
     return fd;
   }
@@ -163,6 +185,7 @@ export class Descriptor {
       throw wrong.type('on_release: callback must be a function');
     }
     if (this.#fd < 0) return;
+    const { releases } = this.#unclosed.home;
     const before = releases.get(this.#fd);
     releases.set(this.#fd, () => {
       try {
@@ -176,9 +199,10 @@ export class Descriptor {
   /** Closes it: close(2). A second time does nothing. */
   close(): void {
     if (this.#fd < 0) return;
-    const callback = taken(this.#fd); // called once it is closed, since it may throw
+    const { home } = this.#unclosed;
+    const callback = home.taken(this.#fd); // called once it is closed, since it may throw
     try {
-      checked('close', binding.close(this.detach()));
+      checked('close', home.binding.close(this.detach()));
     } finally {
       callback?.();
     }

@@ -1,5 +1,5 @@
 import { binding } from './binding.js';
-import { FD_SETSIZE, POLLIN } from './constants.js';
+import { POLLIN } from './constants.js';
 import { errno } from './os_error.js';
 import type { Poller } from './poller.js';
 import { Registered } from './registered.js';
@@ -17,9 +17,10 @@ export class select implements Poller {
   #registered = new Registered();
 
   register(fd: number, events: number): void {
-    if (typeof fd === 'number' && fd >= FD_SETSIZE) {
+    const limit = binding.fd_setsize;
+    if (typeof fd === 'number' && fd >= limit) {
       throw wrong.range(
-        `select: descriptor ${fd} is too high, select(2) takes those below ${FD_SETSIZE} (FD_SETSIZE)`,
+        `select: descriptor ${fd} is too high, select(2) takes those below ${limit} (FD_SETSIZE)`,
       );
     }
     this.#registered.add(fd, events);

@@ -1,4 +1,5 @@
 import { binding } from './binding.js';
+import { clock } from './clock.js';
 import { checked, errno } from './os_error.js';
 import { wrong } from './wrong.js';
 
@@ -21,11 +22,11 @@ export function waiting(
     throw wrong.range(`${call}: timeout must be a number of seconds from 0, or null`);
   }
   let left = timeout === null ? Infinity : timeout * 1000;
-  const end = left > 0 ? performance.now() + left : 0;
+  const end = left > 0 ? clock.now() + left : 0;
   for (;;) {
     const result = wait(left === Infinity ? -1 : Math.min(Math.ceil(left), LONGEST));
     if (result !== -errno.EINTR) return checked(call, result);
-    left = Math.max(0, end - performance.now());
+    left = Math.max(0, end - clock.now());
   }
 }
 

@@ -307,7 +307,10 @@ const calls = {
   watcher_stop: [[() => pick([...watchers, int32()])]],
 };
 
-const names = Object.keys(binding).filter((name) => typeof binding[name] === 'function');
+const isNative = (value) => /\[native code\]/.test(Function.prototype.toString.call(value));
+const names = Object.keys(binding).filter(
+  (name) => typeof binding[name] === 'function' && isNative(binding[name]),
+);
 for (const name of names) if (!(name in calls)) fail(name, [], 'is unknown to this program');
 
 /** Where a wrong value would be a wait without end, or a watcher's word that may go away. */

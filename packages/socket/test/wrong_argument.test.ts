@@ -275,7 +275,9 @@ describe('a wrong argument of the native', () => {
   const giving = ['socket', 'accept', 'dup', 'epoll_create', 'kqueue_create'];
 
   const all = { ...binding, ...loadBinary<{ watcher_stop: Call }>('wakeup') };
-  const native = Object.entries(all).filter(([, value]) => typeof value === 'function');
+  const isNative = (value: unknown) =>
+    isFunction(value) && /\[native code\]/.test(Function.prototype.toString.call(value));
+  const native = Object.entries(all).filter(([, value]) => isNative(value));
 
   it('every function is tried', () => {
     expect(Object.keys(functions)).toEqual(expect.arrayContaining(native.map(([name]) => name)));

@@ -7,6 +7,7 @@ import {
   state_of,
   type Transport,
 } from '@asyncore/socket';
+import { clock } from '@asyncore/socket/kernel';
 import { endpoint } from '../endpoint.js';
 import { ExitNow } from '../exit_now.js';
 import { isNothingToRead, report, settle } from '../handlers/handling.js';
@@ -170,7 +171,7 @@ export class Listening {
       );
     }
     this.#exhausted = true;
-    this.#restsUntil = performance.now() + REST * 1000;
+    this.#restsUntil = clock.now() + REST * 1000;
     this.#channel._changed();
   }
 

@@ -27,6 +27,7 @@ import {
   type Transport,
   unread_of,
 } from '@asyncore/socket';
+import { clock } from '@asyncore/socket/kernel';
 import { type Endpoint, NOTICE, type Watcher } from '../endpoint.js';
 import { is_disconnected } from '../handlers/disconnected.js';
 import { failed, isNothingToRead, isOfReceive, settle } from '../handlers/handling.js';
@@ -596,7 +597,7 @@ export class SocketEndpoint implements Endpoint {
     }
     this.set(LINGERING, true);
     this.set(MOVED, false);
-    this.#since = performance.now();
+    this.#since = clock.now();
     try {
       transport.shutdown(SHUT_WR);
     } catch (error) {

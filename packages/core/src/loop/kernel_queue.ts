@@ -21,6 +21,7 @@ import {
   state_of,
   type Wakeup,
 } from '@asyncore/socket';
+import { binding } from '@asyncore/socket/kernel';
 import { ChangingFile, EDGE } from './changing_file.js';
 import type { Channels } from './channels.js';
 import { KNOWN_ERROR, NO_ERROR, type Registration } from './registration.js';
@@ -329,7 +330,7 @@ function isChangingFile({ channel, fd }: Registration): boolean {
 }
 
 function newQueue(): Queue {
-  return process.platform === 'linux' ? new epoll() : new kqueue();
+  return binding.epoll_create ? new epoll() : new kqueue();
 }
 
 /**

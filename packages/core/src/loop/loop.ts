@@ -1,5 +1,6 @@
 import { debuglog } from 'node:util';
 import { wrong } from '@asyncore/socket';
+import { clock } from '@asyncore/socket/kernel';
 import { type channel_map, socket_map } from '../channel.js';
 import { checkMap, checkTimeout } from '../checked.js';
 import { NOTICE } from '../endpoint.js';
@@ -298,7 +299,7 @@ class Loop {
       this.#timer.refresh();
     } else {
       const milliseconds = Math.min(timeout * 1000, LONGEST_TIMER);
-      this.#timer = setTimeout(() => this.#guarded(this.#timedPass), milliseconds);
+      this.#timer = clock.setTimeout(() => this.#guarded(this.#timedPass), milliseconds);
     }
   }
 
@@ -318,7 +319,7 @@ class Loop {
   }
 
   #passSoon(): void {
-    this.#immediate ??= setImmediate(() => {
+    this.#immediate ??= clock.setImmediate(() => {
       this.#immediate = undefined;
       this.#guarded(this.#wholePass);
     });
@@ -360,8 +361,8 @@ class Loop {
     this.#ended = true;
     this.#channels.ignore();
     this.#asking.clear();
-    clearTimeout(this.#timer);
-    clearImmediate(this.#immediate);
+    clock.clearTimeout(this.#timer);
+    clock.clearImmediate(this.#immediate);
     this.#settings.signal?.removeEventListener('abort', this.#aborted);
     this.#kernel.close();
   }

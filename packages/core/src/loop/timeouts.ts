@@ -1,3 +1,4 @@
+import { clock } from '@asyncore/socket/kernel';
 import type { Endpoint } from '../endpoint.js';
 import { type Escape, escapingTo } from '../handlers/escaping.js';
 
@@ -24,8 +25,9 @@ interface Timed {
 export class Timeouts {
   #timed = new Set<Timed>();
   #timer: NodeJS.Timeout | undefined;
-  /** When to look next. */
+  /** When to look next, by the clock that was asked. */
   #at = Infinity;
+  #clock = clock;
   readonly #loop: () => Escape | null;
 
   /** `loop` gives the loop that runs on the map, if one does. */
@@ -39,7 +41,7 @@ export class Timeouts {
     if (timeout === registration.timeout) return;
     this.drop(registration);
     if (!(timeout > 0)) return;
-    const left = registration.endpoint.patience(performance.now());
+    const left = registration.endpoint.patience(clock.now());
     registration.timeout = timeout;
     this.#timed.add(registration);
     this.#lookIn(Math.min(left, (timeout * 1000) / LOOKS));
@@ -52,7 +54,7 @@ export class Timeouts {
 
   /** The milliseconds until the first may have to be told. */
   untilNext(): number {
-    const now = performance.now();
+    const now = clock.now();
     let next = Infinity;
     for (const { endpoint } of this.#timed) next = Math.min(next, endpoint.patience(now));
     return Math.max(0, next);
@@ -62,7 +64,7 @@ export class Timeouts {
   check(): void {
     if (this.#timed.size === 0) return;
     const loop = this.#loop();
-    const now = performance.now();
+    const now = clock.now();
     let shortest = Infinity;
     try {
       for (const registration of this.#timed) {
@@ -80,13 +82,19 @@ export class Timeouts {
   }
 
   #lookIn(milliseconds: number): void {
-    const at = performance.now() + milliseconds;
+    if (this.#clock !== clock) {
+      // The times of another clock say nothing here.
+      this.#clock.clearTimeout(this.#timer);
+      this.#clock = clock;
+      this.#at = Infinity;
+    }
+    const at = clock.now() + milliseconds;
     if (at >= this.#at) return;
     this.#at = at;
-    clearTimeout(this.#timer);
+    clock.clearTimeout(this.#timer);
     // What came while the thread was held up is read before anybody is told that nothing came.
-    const soon = () => setImmediate(this.#look);
-    this.#timer = setTimeout(soon, Math.min(Math.ceil(milliseconds), LONGEST_TIMER)).unref();
+    const soon = () => clock.setImmediate(this.#look);
+    this.#timer = clock.setTimeout(soon, Math.min(Math.ceil(milliseconds), LONGEST_TIMER)).unref();
   }
 
   #look = () => {

@@ -1,9 +1,8 @@
 /** What happens to a name's look-up when the channel goes on without it. */
-import dns from 'node:dns/promises';
-import { syncBuiltinESMExports } from 'node:module';
 import { dispatcher, ExitNow, loop, poll } from '@asyncore/core';
 import { type InetAddress, SOCK_DGRAM, Socket, socketpair } from '@asyncore/socket';
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { type Found, native, use_binding } from '@asyncore/socket/kernel';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 
 const HOST = 'somewhere.example';
 const map = new Map();
@@ -11,25 +10,20 @@ let listener: Socket;
 let port: number;
 
 // A resolver of our own: which names a machine can resolve is its own affair.
-const { lookup } = dns;
 let answer: () => void;
 beforeAll(() => {
-  const found = vi.fn(
-    () =>
-      new Promise((resolve) => {
-        answer = () => resolve({ address: '127.0.0.1', family: 4 });
-      }),
-  );
-  Object.assign(dns, { lookup: found });
-  syncBuiltinESMExports();
+  const lookup = () =>
+    new Promise<Found[]>((resolve) => {
+      answer = () => resolve([{ address: '127.0.0.1', family: 4 }]);
+    });
+  use_binding({ ...native, lookup });
   listener = new Socket();
   listener.bind(['127.0.0.1', 0]);
   listener.listen();
   [, port] = listener.getsockname() as InetAddress;
 });
 afterAll(() => {
-  Object.assign(dns, { lookup });
-  syncBuiltinESMExports();
+  use_binding(native);
   listener.close();
 });
 beforeEach(() => map.clear());
