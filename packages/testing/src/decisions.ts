@@ -1,0 +1,48 @@
+import { random_by } from './random.js';
+
+/** How often a decision is not the plain one: a run is wild in some respects and tame in others. */
+const WILDNESS = [0, 0.03, 0.3, 0.9];
+
+/**
+ * Everything that a network may do in one way or another, as a list of numbers: 0 is what usually
+ * happens. Made by a seed, or repeated from a list (0 where that ends).
+ */
+export class Decisions {
+  readonly made: number[] = [];
+  /** How many there were to choose from, each time. */
+  readonly sizes: number[] = [];
+  readonly #given: readonly number[] | null;
+  readonly #random: () => number;
+  readonly #wildness = new Map<string, number>();
+
+  constructor(seed: number, given: readonly number[] | null) {
+    this.#given = given;
+    this.#random = random_by(seed);
+  }
+
+  /** A number from 0 to below `n`. */
+  choose(n: number, label: string): number {
+    if (n <= 1) return 0;
+    const chosen =
+      this.#given === null
+        ? this.#by_seed(n, label)
+        : Math.min(this.#given[this.made.length] ?? 0, n - 1);
+    this.made.push(chosen);
+    this.sizes.push(n);
+    return chosen;
+  }
+
+  #by_seed(n: number, label: string): number {
+    let wildness = this.#wildness.get(label);
+    if (wildness === undefined) {
+      wildness = WILDNESS[Math.floor(this.#random() * WILDNESS.length)];
+      this.#wildness.set(label, wildness);
+    }
+    if (wildness === 0 || this.#random() >= wildness) return 0;
+    // The ends are where faults are.
+    const where = this.#random();
+    if (where < 0.3) return 1;
+    if (where < 0.4) return n - 1;
+    return 1 + Math.floor(this.#random() * (n - 1));
+  }
+}

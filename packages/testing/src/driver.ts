@@ -1,0 +1,248 @@
+import type { Kernel, Watcher } from './kernel/kernel.js';
+import { drained, pending_requests, real_now, turned } from './outside.js';
+import type { VirtualClock } from './virtual_clock.js';
+
+/** So many turns in which nothing arrives and no time passes are a program that spins. */
+const MOST_TURNS = 2000;
+/** How often `ready` is called in one turn; a real one goes on for a millisecond. */
+const MOST_LOOKS = 50;
+const MOST_PREPARED = 1000;
+/** How long files and the like, which are outside of the simulation, are waited for: milliseconds. */
+const OUTSIDE = 1000;
+
+/** Somebody who waits for something to happen. */
+interface Waiter {
+  /** What has come about when there is nothing more to wait for. */
+  readonly isFulfilled: () => boolean;
+  /** Whether to give up, when the next thing happens at `next`; sooner ones first, by `end`. */
+  readonly isOver: (next: number) => boolean;
+  readonly end: number;
+  /** What giving up is: an error, or what was waited for. */
+  readonly giveUp: () => Error | null;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Takes the place of Node's event loop: lets events, timers, loops and immediates have their turns, and
+ * moves the clock when nothing is left to do at this moment. It runs only while somebody waits.
+ */
+export class Driver {
+  #waiters: Waiter[] = [];
+  #isRunning = false;
+  #turns = 0;
+  #failure: { error: unknown } | null = null;
+  readonly #requestsBefore = pending_requests();
+
+  /** `begin` is called at the beginning of each turn. */
+  constructor(
+    readonly kernel: Kernel,
+    readonly clock: VirtualClock,
+    readonly begin: () => void,
+  ) {}
+
+  /** Something threw that nobody has caught: whoever waits is told. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+  }
+
+  throwIfFailed(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  /** Goes on until `isFulfilled`; rejects when nothing more happens within so many seconds. */
+  until(isFulfilled: () => boolean, within: number, message: () => string): Promise<void> {
+    const end = this.kernel.now + within * 1000;
+    return this.#wait({
+      isFulfilled,
+      isOver: (next) => next > end,
+      end,
+      giveUp: () => new Error(message()),
+    });
+  }
+
+  /** Lets so many seconds pass. */
+  advance(seconds: number): Promise<void> {
+    const { kernel } = this;
+    const end = kernel.now + seconds * 1000;
+    return this.#wait({
+      isFulfilled: () => false,
+      isOver: (next) => next > end,
+      end,
+      giveUp: () => {
+        kernel.now = Math.max(kernel.now, end);
+        return null;
+      },
+    });
+  }
+
+  /** Goes on until nothing happens in the `quiet` seconds that follow. */
+  settle(quiet: number, within: number): Promise<void> {
+    const { kernel } = this;
+    const end = kernel.now + within * 1000;
+    return this.#wait({
+      isFulfilled: () => false,
+      isOver: (next) => next > kernel.now + quiet * 1000 || next > end,
+      end,
+      giveUp: () => {
+        const { next } = this;
+        if (next > kernel.now + quiet * 1000) return null;
+        return new Error(`settle: something has happened all the time, for ${within} s`);
+      },
+    });
+  }
+
+  #wait(waiter: Omit<Waiter, 'resolve' | 'reject'>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ ...waiter, resolve, reject });
+      if (!this.#isRunning) void this.#run();
+    });
+  }
+
+  /** When something happens next, Infinity if nothing does. */
+  get next(): number {
+    return Math.min(this.kernel.next, this.clock.next);
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    try {
+      await drained();
+      while (this.#waiters.length > 0) {
+        if (this.#tell()) await drained();
+        else if (!(await this.turn())) await this.#nothingReady();
+      }
+    } catch (error) {
+      for (const { reject } of this.#waiters.splice(0)) reject(error);
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  /** Tells those whose wait is over. Whether there was one. */
+  #tell(): boolean {
+    const failure = this.#failure;
+    const told = this.#waiters.filter(({ isFulfilled }) => failure !== null || isFulfilled());
+    if (told.length === 0) return false;
+    this.#waiters = this.#waiters.filter((waiter) => !told.includes(waiter));
+    for (const { resolve, reject } of told) {
+      if (failure === null) resolve();
+      else reject(failure.error);
+    }
+    return true;
+  }
+
+  async #nothingReady(): Promise<void> {
+    if (this.clock.hasImmediates) return;
+    const { next } = this;
+    const over = this.#overAt(next);
+    if (over === undefined) {
+      this.#moveTo(next);
+      return;
+    }
+    if (await this.#outside()) return;
+    this.#waiters = this.#waiters.filter((waiter) => waiter !== over);
+    const error = over.giveUp();
+    if (error === null) over.resolve();
+    else over.reject(error);
+    await drained();
+  }
+
+  /** Who gives up first, when nothing happens before `next`. */
+  #overAt(next: number): Waiter | undefined {
+    let first: Waiter | undefined;
+    for (const waiter of this.#waiters) {
+      if (waiter.isOver(next) && (first === undefined || waiter.end < first.end)) first = waiter;
+    }
+    return first;
+  }
+
+  #moveTo(time: number): void {
+    if (time <= this.kernel.now) return;
+    this.kernel.now = time;
+    this.#turns = 0;
+  }
+
+  /** Real turns of Node's loop, for what is outside of the simulation. Whether that has changed anything. */
+  async #outside(): Promise<boolean> {
+    const end = real_now() + OUTSIDE;
+    const { next } = this;
+    do {
+      await turned();
+      if (this.#tell() || this.clock.hasImmediates || this.next !== next) return true;
+      if (await this.turn()) return true;
+    } while (pending_requests() > this.#requestsBefore && real_now() < end);
+    return false;
+  }
+
+  /**
+   * What a turn of Node's loop does: timers, what is to be prepared, what is ready, immediates, and all
+   * microtasks after each call. Whether anything has happened.
+   */
+  async turn(): Promise<boolean> {
+    const { kernel, clock } = this;
+    let didSomething = kernel.land() > 0;
+    if (didSomething) this.#turns = 0;
+    this.#turns += 1;
+    if (this.#turns > MOST_TURNS) {
+      throw new Error(`something spins: in ${MOST_TURNS} turns nothing arrived and no time passed`);
+    }
+    this.begin();
+    const { now } = kernel;
+    for (let timer = clock.due(now); timer !== undefined; timer = clock.due(now)) {
+      await this.#call(timer);
+      didSomething = true;
+    }
+    if (await this.#prepare()) didSomething = true;
+    if (await this.#ready()) didSomething = true;
+    for (const immediate of clock.takeImmediates()) {
+      if (immediate.callback === null) continue;
+      await this.#call(immediate.callback);
+      didSomething = true;
+    }
+    return didSomething;
+  }
+
+  async #prepare(): Promise<boolean> {
+    const { watchers } = this.kernel;
+    let didSomething = false;
+    for (const { word, prepare } of [...watchers.values()]) {
+      if (word[0] === 0) continue;
+      if (word[0] === 2) didSomething = true;
+      await this.#call(prepare);
+    }
+    for (let i = 0; i < MOST_PREPARED; i++) {
+      const late = [...watchers.values()].find(({ word }) => word[0] === 2);
+      if (late === undefined) break;
+      await this.#call(late.prepare);
+      didSomething = true;
+    }
+    return didSomething;
+  }
+
+  async #ready(): Promise<boolean> {
+    const { watchers } = this.kernel;
+    let didSomething = false;
+    for (const watcher of [...watchers.values()]) {
+      const isThere = () => watchers.get(watcher.id) === watcher;
+      if (!isThere() || watcher.queue.mask() === 0) continue;
+      didSomething = true;
+      for (let i = 0; i < MOST_LOOKS; i++) {
+        const again = await this.#call(watcher.ready);
+        if (again !== true || !isThere() || watcher.word[0] !== 0) break;
+      }
+    }
+    return didSomething;
+  }
+
+  async #call(callback: Watcher['ready']): Promise<unknown> {
+    let result: unknown;
+    try {
+      result = callback();
+    } catch (error) {
+      this.fail(error);
+    }
+    await drained();
+    return result;
+  }
+}

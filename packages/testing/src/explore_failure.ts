@@ -1,0 +1,34 @@
+import { indented } from './trace.js';
+
+/** What `explore` and `explore_all` throw: the failure itself is the `cause`. */
+export class explore_failure extends Error {
+  override name = 'explore_failure';
+  /** Of the run that failed: `explore({ seed, runs: 1 })` does it again. */
+  readonly seed: number | undefined;
+  readonly #decisions: readonly number[];
+  readonly #trace: readonly string[];
+
+  /** @internal */
+  constructor(
+    message: string,
+    trace: readonly string[],
+    seed: number | undefined,
+    decisions: readonly number[],
+    cause: Error,
+  ) {
+    super(message + indented(trace), { cause });
+    this.seed = seed;
+    this.#decisions = decisions;
+    this.#trace = trace;
+  }
+
+  /** What was decided: `simulate({ decisions })` does it again. */
+  get decisions(): readonly number[] {
+    return this.#decisions;
+  }
+
+  /** What happened, line by line. */
+  get trace(): readonly string[] {
+    return this.#trace;
+  }
+}

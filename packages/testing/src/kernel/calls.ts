@@ -1,0 +1,463 @@
+import { type Binding, native, type Pairs } from '@asyncore/socket/kernel';
+import { bytesOf } from './byte_queue.js';
+import { Datagram } from './datagram.js';
+import type { Kernel } from './kernel.js';
+import { type Name, pack, unpack } from './names.js';
+import { C, E, FIRST_DESCRIPTOR, notSimulated } from './numbers.js';
+import type { OpenFile } from './open_file.js';
+import { readInt, writeInt } from './options.js';
+import { Pipe } from './pipe.js';
+import { Queue } from './queue.js';
+import { type Received, SocketFile } from './socket_file.js';
+import { Tcp } from './tcp.js';
+import { traced } from './traced.js';
+import { UnixSocket } from './unix_socket.js';
+
+const { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI } = C;
+const SMALLEST_SEND_BUFFER = 4608;
+const SMALLEST_RECEIVE_BUFFER = 2304;
+
+/** Numbers of files, other ones in every kernel: what was known of one is not taken for another's. */
+let inodes = 0n;
+
+/** The functions by which the packages reach a kernel. */
+export function calls(kernel: Kernel): Binding {
+  const inode = new WeakMap<OpenFile, bigint>();
+
+  const isSocket = (fd: number): SocketFile | number => {
+    const file = kernel.file(fd);
+    if (file instanceof SocketFile) return file;
+    return file === undefined ? -E.EBADF : -E.ENOTSOCK;
+  };
+
+  /** Repeats what would have to wait, if it is to wait. */
+  const waiting = (file: OpenFile, flags: number, attempt: () => number): number => {
+    let result = attempt();
+    if (!file.blocking || flags & (C.MSG_DONTWAIT ?? 0)) return result;
+    while (result === -E.EAGAIN) {
+      advance(kernel);
+      result = attempt();
+    }
+    return result;
+  };
+
+  const received = (): Received => ({ from: null, flags: 0, files: [] });
+
+  const receive = (
+    fd: number,
+    into: ArrayBufferView,
+    length: number,
+    flags: number,
+    about: Received,
+  ): number => {
+    const socket = isSocket(fd);
+    if (typeof socket === 'number') return socket;
+    return waiting(socket, flags, () => socket.receive(bytesOf(into), length, flags, about));
+  };
+
+  const send = (
+    fd: number,
+    views: readonly ArrayBufferView[],
+    flags: number,
+    to: Name | null,
+    files: OpenFile[] = [],
+  ): number => {
+    const socket = isSocket(fd);
+    if (typeof socket === 'number') return socket;
+    const length = views.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    return waiting(socket, flags, () => socket.send(views, length, flags, to, files));
+  };
+
+  const asked = (pairs: Pairs, count: number) =>
+    Array.from({ length: count }, (_, i) => ({ fd: pairs[2 * i], events: pairs[2 * i + 1] }));
+
+  const queueOf = (fd: number): Queue | number => {
+    const file = kernel.file(fd);
+    if (file instanceof Queue) return file;
+    return file === undefined ? -E.EBADF : -E.EINVAL;
+  };
+
+  const wait = (fd: number, pairs: Pairs, milliseconds: number): number => {
+    const queue = queueOf(fd);
+    if (typeof queue === 'number') return queue;
+    const choose = (n: number, label: string) => kernel.world.choose(n, label);
+    return kernel.wait(milliseconds, () => queue.tell(pairs, choose));
+  };
+
+  const binding: Binding = {
+    ...native,
+    fd_setsize: FIRST_DESCRIPTOR + native.fd_setsize,
+
+    async lookup(host, family) {
+      await new Promise<void>((resolve) => kernel.in(kernel.world.latency('DNS'), resolve));
+      const found = kernel.world.lookup(host, family);
+      if (found.length > 0) return found;
+      const error = new Error(`getaddrinfo ENOTFOUND ${host}`);
+      throw Object.assign(error, { errno: -3008, code: 'ENOTFOUND', syscall: 'getaddrinfo' });
+    },
+
+    // ---- sockets ----
+
+    socket(family, type, proto) {
+      return kernel.give(newSocket(kernel, family, type, proto));
+    },
+    socketpair(family, type, proto, pair) {
+      if (family !== C.AF_UNIX) return -E.EOPNOTSUPP;
+      const one = new UnixSocket(kernel, family, type, proto);
+      const other = new UnixSocket(kernel, family, type, proto);
+      one.join(other);
+      return givePair(kernel, one, other, pair);
+    },
+    bind(fd, address) {
+      const socket = isSocket(fd);
+      if (typeof socket === 'number') return socket;
+      const name = inFamily(socket, unpack(address));
+      return name === null ? -E.EAFNOSUPPORT : socket.bind(name);
+    },
+    listen(fd, backlog) {
+      const socket = isSocket(fd);
+      return typeof socket === 'number' ? socket : socket.listen(backlog);
+    },
+    accept(fd, address) {
+      const socket = isSocket(fd);
+      if (typeof socket === 'number') return socket;
+      let newcomer = socket.waiting();
+      if (newcomer === -E.EAGAIN && socket.blocking) {
+        kernel.wait(-1, () => socket.mask());
+        newcomer = socket.waiting();
+      }
+      if (typeof newcomer === 'number') return newcomer;
+      const given = kernel.give(newcomer);
+      if (given < 0) return given;
+      newcomer.blocking = false;
+      socket.accepted(newcomer);
+      pack(address, newcomer.remote && newcomer.seen(newcomer.remote));
+      return given;
+    },
+    connect(fd, address) {
+      const socket = isSocket(fd);
+      if (typeof socket === 'number') return socket;
+      const name = inFamily(socket, unpack(address));
+      if (name === null) return -E.EAFNOSUPPORT;
+      const result = socket.connect(name);
+      if (result !== -E.EINPROGRESS || !socket.blocking) return result;
+      kernel.wait(-1, () => socket.mask() & (POLLOUT | POLLHUP));
+      return -socket.takeError();
+    },
+    recv: (fd, into, length, flags) => receive(fd, into, length, flags, received()),
+    recvfrom(fd, into, length, flags, address) {
+      const about = received();
+      const result = receive(fd, into, length, flags, about);
+      if (result >= 0) pack(address, about.from && seen(kernel.file(fd), about.from));
+      return result;
+    },
+    send: (fd, data, flags) => send(fd, [data], flags, null),
+    sendto(fd, data, flags, address) {
+      const socket = isSocket(fd);
+      if (typeof socket === 'number') return socket;
+      return send(fd, [data], flags, addressee(socket, address));
+    },
+    sendmsg(fd, buffers, flags, address, control) {
+      const socket = isSocket(fd);
+      if (typeof socket === 'number') return socket;
+      const files: OpenFile[] = [];
+      for (const number of control === null ? [] : descriptorsIn(control)) {
+        const file = kernel.file(number);
+        if (file === undefined) return -E.EBADF;
+        files.push(file);
+      }
+      return send(fd, buffers, flags, address && addressee(socket, address), files);
+    },
+    recvmsg(fd, into, length, flags, address, control, out) {
+      const about = received();
+      const result = receive(fd, into, length, flags, about);
+      if (result < 0) return result;
+      pack(address, about.from && seen(kernel.file(fd), about.from));
+      out[1] = 0;
+      if (about.files.length > 0) {
+        const written = giveFiles(kernel, about.files, control);
+        if (written.isCut) about.flags |= C.MSG_CTRUNC;
+        out[1] = written.length;
+      }
+      out[0] = about.flags;
+      return result;
+    },
+    shutdown(fd, how) {
+      const socket = isSocket(fd);
+      return typeof socket === 'number' ? socket : socket.shutdown(how);
+    },
+    getsockopt(fd, level, option, value) {
+      const socket = isSocket(fd);
+      if (typeof socket === 'number') return socket;
+      const known = level === C.SOL_SOCKET ? answer(socket, option) : null;
+      return known === null ? socket.options.get(level, option, value) : writeInt(value, known);
+    },
+    setsockopt(fd, level, option, value) {
+      const socket = isSocket(fd);
+      if (typeof socket === 'number') return socket;
+      if (level === C.SOL_SOCKET && option === C.SO_SNDBUF) {
+        socket.sendRoom = Math.max(SMALLEST_SEND_BUFFER, 2 * readInt(value));
+        socket.changed();
+        return 0;
+      }
+      if (level === C.SOL_SOCKET && option === C.SO_RCVBUF) {
+        socket.receiveRoom = Math.max(SMALLEST_RECEIVE_BUFFER, 2 * readInt(value));
+        return 0;
+      }
+      if (level === C.SOL_SOCKET && option === C.SO_LINGER && socket instanceof Tcp) {
+        socket.resetsOnClose = readInt(value) !== 0 && readInt(value, 1) === 0;
+      }
+      socket.options.set(level, option, value);
+      return 0;
+    },
+    getsockname(fd, address) {
+      const socket = isSocket(fd);
+      if (typeof socket === 'number') return socket;
+      pack(address, socket.local === null ? socket.unnamed : socket.seen(socket.local));
+      return 0;
+    },
+    getpeername(fd, address) {
+      const socket = isSocket(fd);
+      if (typeof socket === 'number') return socket;
+      if (!socket.isConnected || socket.remote === null) return -E.ENOTCONN;
+      pack(address, socket.seen(socket.remote));
+      return 0;
+    },
+    getpeercred(fd, cred) {
+      const socket = isSocket(fd);
+      if (typeof socket === 'number') return socket;
+      if (socket.family === C.AF_UNIX) {
+        cred[0] = process.pid;
+        cred[1] = process.getuid?.() ?? 0;
+        cred[2] = process.getgid?.() ?? 0;
+      } else {
+        cred.set([0, -1, -1]);
+      }
+      return 0;
+    },
+
+    // ---- descriptors ----
+
+    dup(fd) {
+      const file = kernel.file(fd);
+      return file === undefined ? -E.EBADF : kernel.give(file);
+    },
+    read(fd, into, length) {
+      const file = kernel.file(fd);
+      if (file === undefined) return -E.EBADF;
+      return waiting(file, 0, () => file.read(bytesOf(into), length));
+    },
+    write(fd, data) {
+      const file = kernel.file(fd);
+      if (file === undefined) return -E.EBADF;
+      return waiting(file, 0, () => file.write(data));
+    },
+    pipe(pair) {
+      const [reading, writing] = Pipe.pair(kernel);
+      return givePair(kernel, reading, writing, pair);
+    },
+    close: (fd) => kernel.close(fd),
+    own: (fd) => (kernel.file(fd) === undefined ? -E.EBADF : 0),
+    disown: () => 0,
+    get_blocking(fd) {
+      const file = kernel.file(fd);
+      return file === undefined ? -E.EBADF : Number(file.blocking);
+    },
+    set_blocking(fd, blocking) {
+      const file = kernel.file(fd);
+      if (file === undefined) return -E.EBADF;
+      file.blocking = blocking !== 0;
+      return 0;
+    },
+    unread(fd) {
+      const file = kernel.file(fd);
+      return file === undefined ? -E.EBADF : file.unread();
+    },
+    fstat(fd) {
+      const file = kernel.file(fd);
+      if (file === undefined) {
+        const error = new Error('EBADF: bad file descriptor, fstat');
+        throw Object.assign(error, { errno: -E.EBADF, code: 'EBADF', syscall: 'fstat' });
+      }
+      const ino = inode.get(file) ?? ++inodes;
+      inode.set(file, ino);
+      return { dev: -1n, ino, isDirectory: () => false };
+    },
+
+    // ---- pollers ----
+
+    poll(pairs, count, milliseconds) {
+      const all = asked(pairs, count);
+      return kernel.wait(milliseconds, () => {
+        let ready = 0;
+        for (const [i, { fd, events }] of all.entries()) {
+          const file = kernel.file(fd);
+          const there = file === undefined ? POLLNVAL : file.mask() & (events | POLLERR | POLLHUP);
+          pairs[2 * i + 1] = fd < 0 ? 0 : there;
+          if (pairs[2 * i + 1] !== 0) ready += 1;
+        }
+        return ready;
+      });
+    },
+    select(pairs, count, milliseconds) {
+      const all = asked(pairs, count);
+      if (all.some(({ fd }) => fd < 0 || fd >= binding.fd_setsize)) return -E.EINVAL;
+      return kernel.wait(milliseconds, () => {
+        let ready = 0;
+        for (const [i, { fd, events }] of all.entries()) {
+          const file = kernel.file(fd);
+          if (file === undefined) return -E.EBADF;
+          pairs[2 * i + 1] = selected(file.mask(), events);
+          if (pairs[2 * i + 1] !== 0) ready += 1;
+        }
+        return ready;
+      });
+    },
+    epoll_create: native.epoll_create && (() => kernel.give(new Queue())),
+    epoll_ctl(fd, operation, other, events) {
+      const queue = queueOf(fd);
+      const file = kernel.file(other);
+      if (typeof queue === 'number') return queue;
+      if (file === undefined) return -E.EBADF;
+      if (operation === C.EPOLL_CTL_ADD) return queue.add(other, file, events);
+      if (operation === C.EPOLL_CTL_MOD) return queue.modify(other, file, events);
+      return queue.remove(other, file);
+    },
+    epoll_wait: wait,
+    kqueue_create: native.kqueue_create && (() => kernel.give(new Queue())),
+    kqueue_ctl(fd, other, events) {
+      const queue = queueOf(fd);
+      const file = kernel.file(other);
+      if (typeof queue === 'number') return queue;
+      return file === undefined ? -E.EBADF : queue.set(other, file, events);
+    },
+    kqueue_wait: wait,
+
+    // ---- the event loop ----
+
+    watcher_start(fd, word, ready, prepare) {
+      const queue = queueOf(fd);
+      if (typeof queue === 'number') return queue;
+      return kernel.watch(queue, word, ready, prepare);
+    },
+    watcher_stop(id) {
+      kernel.unwatch(id);
+      return 0;
+    },
+  };
+  return kernel.world.note === null ? binding : traced(binding, kernel);
+}
+
+/** Lets the next thing happen, while a call waits. */
+function advance(kernel: Kernel): void {
+  if (kernel.next === Infinity) {
+    throw new Error('simulated network: a call that blocks waits for ever');
+  }
+  kernel.now = Math.max(kernel.now, kernel.next);
+  kernel.land();
+}
+
+function newSocket(kernel: Kernel, family: number, type: number, protocol: number): SocketFile {
+  const isInet = family === C.AF_INET || family === C.AF_INET6;
+  if (isInet && type === C.SOCK_STREAM) return new Tcp(kernel, family, type, protocol);
+  if (isInet && type === C.SOCK_DGRAM) return new Datagram(kernel, family, type, protocol);
+  if (family === C.AF_UNIX) return new UnixSocket(kernel, family, type, protocol);
+  throw notSimulated(`a socket of family ${family} and type ${type} is`);
+}
+
+function givePair(kernel: Kernel, one: OpenFile, other: OpenFile, pair: Int32Array): number {
+  const first = kernel.give(one);
+  if (first < 0) return first;
+  const second = kernel.give(other);
+  if (second < 0) {
+    kernel.close(first);
+    return second;
+  }
+  pair[0] = first;
+  pair[1] = second;
+  return 0;
+}
+
+/** `name` as the network knows it, null if a socket of this family cannot use it. */
+function inFamily(socket: SocketFile, name: Name): Name | null {
+  if (name.family === socket.family) {
+    const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(name.host);
+    return mapped ? { ...name, host: mapped[1] } : name;
+  }
+  return null;
+}
+
+function addressee(socket: SocketFile, address: Uint8Array): Name | null {
+  return inFamily(socket, unpack(address));
+}
+
+function seen(file: OpenFile | undefined, name: Name): Name {
+  return file instanceof SocketFile ? file.seen(name) : name;
+}
+
+/** What SOL_SOCKET's options say that are no mere memory. */
+function answer(socket: SocketFile, option: number): number | null {
+  switch (option) {
+    case C.SO_ERROR:
+      return socket.takeError();
+    case C.SO_TYPE:
+      return socket.type;
+    case C.SO_DOMAIN:
+      return socket.family;
+    case C.SO_PROTOCOL:
+      if (socket instanceof Tcp) return C.IPPROTO_TCP;
+      return socket instanceof Datagram ? C.IPPROTO_UDP : 0;
+    case C.SO_ACCEPTCONN:
+      return Number(socket.isListening);
+    case C.SO_SNDBUF:
+      return socket.sendRoom;
+    case C.SO_RCVBUF:
+      return socket.receiveRoom;
+    default:
+      return null;
+  }
+}
+
+/** select(2)'s three sets, as Linux fills them from poll's flags. */
+function selected(mask: number, events: number): number {
+  let found = 0;
+  if (events & POLLIN && mask & (POLLIN | POLLHUP | POLLERR)) found |= POLLIN;
+  if (events & POLLOUT && mask & (POLLOUT | POLLERR)) found |= POLLOUT;
+  if (events & POLLPRI && mask & POLLPRI) found |= POLLPRI;
+  return found;
+}
+
+const about = new Int32Array(4);
+
+/** The descriptors that control messages send along. */
+function descriptorsIn(control: Uint8Array): number[] {
+  const found: number[] = [];
+  let next = native.cmsg_unpack(control, control.length, 0, about);
+  while (next > 0) {
+    const [level, type, start, length] = about;
+    if (level !== C.SOL_SOCKET || type !== C.SCM_RIGHTS) {
+      throw notSimulated(`a control message of level ${level} and type ${type} is`);
+    }
+    found.push(...new Int32Array(control.slice(start, start + length).buffer));
+    next = native.cmsg_unpack(control, control.length, next, about);
+  }
+  return found;
+}
+
+/** Descriptors for the files that came along, as many as `control` has room for. */
+function giveFiles(
+  kernel: Kernel,
+  files: OpenFile[],
+  control: Uint8Array | null,
+): { length: number; isCut: boolean } {
+  const room = (control?.length ?? 0) - native.cmsg_space(0);
+  const most = Math.max(0, Math.floor(room / 4));
+  const given = files.slice(0, most).map((file) => kernel.give(file));
+  const isCut = given.length < files.length;
+  if (control === null || given.length === 0) return { length: 0, isCut };
+  const data = Int32Array.from(given);
+  const whole = new Uint8Array(native.cmsg_space(data.byteLength));
+  native.cmsg_pack(whole, 0, C.SOL_SOCKET, C.SCM_RIGHTS, data);
+  control.set(whole.subarray(0, control.length));
+  return { length: Math.min(whole.length, control.length), isCut };
+}

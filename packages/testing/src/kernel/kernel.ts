@@ -1,0 +1,143 @@
+import type { Binding } from '@asyncore/socket/kernel';
+import { calls } from './calls.js';
+import type { Datagram } from './datagram.js';
+import { type Event, EventQueue } from './event_queue.js';
+import { E, FIRST_DESCRIPTOR } from './numbers.js';
+import type { OpenFile } from './open_file.js';
+import { Ports } from './ports.js';
+import type { Queue } from './queue.js';
+import type { Tcp } from './tcp.js';
+import type { UnixSocket } from './unix_socket.js';
+import type { World } from './world.js';
+
+/** How an event loop waits for a queue: `watcher_start`'s arguments. */
+export interface Watcher {
+  readonly id: number;
+  readonly queue: Queue;
+  readonly word: Int32Array;
+  readonly ready: () => unknown;
+  readonly prepare: () => void;
+}
+
+/** A kernel in memory: open files, what is on its way, and a time that somebody else moves. */
+export class Kernel {
+  /** In milliseconds. */
+  now = 0;
+  /** SO_SNDBUF and SO_RCVBUF of new sockets, in bytes. */
+  sendRoom = 1 << 17;
+  receiveRoom = 1 << 17;
+  readonly tcp = new Ports<Tcp>();
+  readonly udp = new Ports<Datagram>();
+  /** Bound Unix sockets by path. */
+  readonly paths = new Map<string, UnixSocket>();
+  readonly watchers = new Map<number, Watcher>();
+  readonly binding: Binding;
+  readonly #events = new EventQueue();
+  readonly #files: (OpenFile | undefined)[] = [];
+  #lowest = 0;
+  #lastWatcher = 0;
+  /** How many watchers were stopped. */
+  stopped = 0;
+
+  /** `descriptors` is how many may be open (EMFILE). */
+  constructor(
+    readonly world: World,
+    readonly descriptors = 1024,
+  ) {
+    this.binding = calls(this);
+  }
+
+  // ---- descriptors ----
+
+  /** A new descriptor for it, or -EMFILE. */
+  give(file: OpenFile): number {
+    let i = this.#lowest;
+    while (this.#files[i] !== undefined) i += 1;
+    if (i >= this.descriptors) return -E.EMFILE;
+    this.#lowest = i + 1;
+    this.#files[i] = file;
+    file.descriptors += 1;
+    return FIRST_DESCRIPTOR + i;
+  }
+
+  file(fd: number): OpenFile | undefined {
+    return this.#files[fd - FIRST_DESCRIPTOR];
+  }
+
+  /** What is open, by descriptor. */
+  open(): [fd: number, file: OpenFile][] {
+    return this.#files.flatMap((file, i): [number, OpenFile][] =>
+      file === undefined ? [] : [[FIRST_DESCRIPTOR + i, file]],
+    );
+  }
+
+  close(fd: number): number {
+    const file = this.file(fd);
+    if (file === undefined) return -E.EBADF;
+    const i = fd - FIRST_DESCRIPTOR;
+    this.#files[i] = undefined;
+    this.#lowest = Math.min(this.#lowest, i);
+    this.release(file);
+    return 0;
+  }
+
+  /** One that holds it, a descriptor or a message on its way, holds it no more. */
+  release(file: OpenFile): void {
+    file.descriptors -= 1;
+    if (file.descriptors > 0) return;
+    for (const watch of file.watches) watch.queue.forget(watch);
+    file.released();
+  }
+
+  /** `watcher_start`. */
+  watch(queue: Queue, word: Int32Array, ready: () => unknown, prepare: () => void): number {
+    this.#lastWatcher += 1;
+    const id = this.#lastWatcher;
+    this.watchers.set(id, { id, queue, word, ready, prepare });
+    return id;
+  }
+
+  /** `watcher_stop`. */
+  unwatch(id: number): void {
+    if (this.watchers.delete(id)) this.stopped += 1;
+  }
+
+  // ---- time ----
+
+  /** Has something happen in so many milliseconds. */
+  in(milliseconds: number, action: () => void): Event {
+    return this.#events.add(this.now + milliseconds, action);
+  }
+
+  /** When something happens next, Infinity if nothing will. */
+  get next(): number {
+    return this.#events.next;
+  }
+
+  /** Lets happen what is due. How many that were. */
+  land(): number {
+    let count = 0;
+    while (this.#events.next <= this.now) {
+      this.#events.take()?.action();
+      count += 1;
+    }
+    return count;
+  }
+
+  /** Waits as a blocking call does, until `check` gives something else than 0. */
+  wait(milliseconds: number, check: () => number): number {
+    let result = check();
+    const end = milliseconds < 0 ? Infinity : this.now + milliseconds;
+    while (result === 0 && milliseconds !== 0) {
+      const { next } = this;
+      if (next === Infinity && end === Infinity) {
+        throw new Error('simulated network: a call that blocks waits for ever');
+      }
+      this.now = Math.max(this.now, Math.min(next, end));
+      if (next > end) return check();
+      this.land();
+      result = check();
+    }
+    return result;
+  }
+}

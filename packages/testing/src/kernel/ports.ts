@@ -1,0 +1,81 @@
+import { isEveryInterface, type Name } from './names.js';
+import { C, E } from './numbers.js';
+import type { SocketFile } from './socket_file.js';
+
+const FIRST = 40000;
+const LAST = 60000;
+
+/** Who is bound where, for one protocol. */
+export class Ports<Kind extends SocketFile> {
+  readonly #bound = new Map<number, Set<Kind>>();
+  #last = FIRST;
+
+  /** Gives `socket` the name, with a port of its own if that is 0. 0, or -EADDRINUSE. */
+  bind(socket: Kind, { host, port }: Name): number {
+    if (port === 0) port = this.#free();
+    for (const other of this.#bound.get(port) ?? []) {
+      if (this.#conflicts(socket, host, other)) return -E.EADDRINUSE;
+    }
+    this.add(socket, { family: socket.family, host, port });
+    return 0;
+  }
+
+  /** Gives it a name without asking whether it is free. */
+  add(socket: Kind, name: Name): void {
+    socket.local = name;
+    const there = this.#bound.get(name.port) ?? new Set();
+    this.#bound.set(name.port, there.add(socket));
+  }
+
+  /** A local name for a socket that sends to `host`. */
+  addFree(socket: Kind, host: string): void {
+    this.add(socket, { family: socket.family, host, port: this.#free() });
+  }
+
+  remove(socket: Kind): void {
+    if (socket.local === null) return;
+    const there = this.#bound.get(socket.local.port);
+    there?.delete(socket);
+    if (there?.size === 0) this.#bound.delete(socket.local.port);
+  }
+
+  /** Who of those that `fits` takes what comes for `name`: one bound to just that before others. */
+  at(name: Name, fits: (socket: Kind) => boolean): Kind | undefined {
+    let best: Kind | undefined;
+    for (const socket of this.#bound.get(name.port) ?? []) {
+      const answers = socket.answersTo(name);
+      if (answers === 0 || !fits(socket)) continue;
+      if (answers === 2) return socket;
+      best ??= socket;
+    }
+    return best;
+  }
+
+  #free(): number {
+    do {
+      this.#last = this.#last >= LAST ? FIRST : this.#last + 1;
+    } while (this.#bound.has(this.#last));
+    return this.#last;
+  }
+
+  #conflicts(socket: Kind, host: string, other: Kind): boolean {
+    const theirs = other.local?.host ?? '';
+    if (host !== theirs) {
+      if (!isEveryInterface(host) && !isEveryInterface(theirs)) return false;
+      // The test's ends are other machines, where the host is another.
+      if (socket.owner !== null || other.owner !== null) return false;
+      if (host.includes(':') !== theirs.includes(':') && this.#isSixOnly(socket, other))
+        return false;
+    }
+    const both = (option: number) =>
+      socket.options.isOn(C.SOL_SOCKET, option) && other.options.isOn(C.SOL_SOCKET, option);
+    if (both(C.SO_REUSEPORT)) return false;
+    return !(both(C.SO_REUSEADDR) && !other.isListening);
+  }
+
+  #isSixOnly(...sockets: Kind[]): boolean {
+    return sockets.some(
+      ({ family, options }) => family === C.AF_INET6 && options.isOn(C.IPPROTO_IPV6, C.IPV6_V6ONLY),
+    );
+  }
+}

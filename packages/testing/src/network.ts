@@ -1,0 +1,319 @@
+import { type channel_map, close_all, loop, socket_map } from '@asyncore/core';
+import type { Address, InetAddress } from '@asyncore/socket';
+import { use_binding, use_clock } from '@asyncore/socket/kernel';
+import { datagram_peer } from './datagram_peer.js';
+import { Decisions } from './decisions.js';
+import { Driver } from './driver.js';
+import { virtual_globals } from './globals.js';
+import { Kernel } from './kernel/kernel.js';
+import { loopback } from './kernel/loopback.js';
+import { type Name, shownName } from './kernel/names.js';
+import { C } from './kernel/numbers.js';
+import type { OpenFile } from './kernel/open_file.js';
+import { SocketFile } from './kernel/socket_file.js';
+import type { World } from './kernel/world.js';
+import type { simulate_options } from './options.js';
+import { real_timers } from './outside.js';
+import { peer } from './peer.js';
+import { peer_listener } from './peer_listener.js';
+import { Trace } from './trace.js';
+import { VirtualClock } from './virtual_clock.js';
+import { Weather } from './weather.js';
+
+/** Seconds after which a wait is given up, unless it says otherwise. */
+const PATIENCE = 600;
+
+let current: network | null = null;
+
+/** A network in memory, in which the test plays the other ends. `simulate` and `explore` make them. */
+export class network implements World {
+  /** @internal */
+  readonly decisions: Decisions;
+  /** @internal */
+  readonly kernel: Kernel;
+  /** @internal */
+  readonly driver: Driver;
+  readonly note: World['note'];
+  readonly #clock: VirtualClock;
+  readonly #weather: Weather;
+  readonly #trace: Trace | null;
+  readonly #options: simulate_options;
+  readonly #maps = new Set<channel_map>([socket_map]);
+  /** Maps that are being served: by a loop of the network's own, or, not to be asked again, by another. */
+  readonly #served = new Map<channel_map, 'own' | number>();
+  readonly #ends: { break_off(): void }[] = [];
+  readonly #blackHoles = new Set<string>();
+  readonly #refused = new Set<string>();
+  readonly #restores: (() => void)[] = [];
+  readonly #realTimers = real_timers();
+
+  /** @internal */
+  constructor(options: simulate_options) {
+    if (current !== null) {
+      throw new Error(
+        'simulate: a network is being simulated already, and a thread has room for one',
+      );
+    }
+    if (socket_map.size > 0) {
+      throw new Error('simulate: socket_map is not empty: close what is open before');
+    }
+    this.#options = options;
+    const time = { now: 0 };
+    const plain = options.seed === undefined || options.loopback ? [] : null;
+    this.decisions = new Decisions(options.seed ?? 0, options.decisions ?? plain);
+    this.#trace = options.trace
+      ? new Trace({
+          get now() {
+            return time.now;
+          },
+        })
+      : null;
+    const trace = this.#trace;
+    this.note = trace && ((who, what) => trace.add(`${this.#label(who)} ${what}`));
+    this.#weather = new Weather(
+      (n, label) => this.decisions.choose(n, label),
+      (what) => trace?.add(what, true),
+    );
+    this.kernel = new Kernel(this, options.descriptors);
+    // The kernel's time is the one that all look at.
+    Object.defineProperty(time, 'now', { get: () => this.kernel.now });
+    this.#clock = new VirtualClock(this.kernel);
+    if (!options.loopback) {
+      this.kernel.sendRoom = this.#weather.buffer('send buffer');
+      this.kernel.receiveRoom = this.#weather.buffer('receive buffer');
+    }
+    this.driver = new Driver(this.kernel, this.#clock, () => this.#serveAll());
+    current = this;
+    const { kernel } = this;
+    const before = use_binding(
+      options.loopback ? loopback(kernel.binding, kernel) : kernel.binding,
+    );
+    this.#restores.push(() => use_binding(before));
+    const clockBefore = use_clock(this.#clock);
+    this.#restores.push(() => use_clock(clockBefore));
+    if (options.globals) this.#restores.push(virtual_globals(this.#clock, options.seed ?? 1));
+  }
+
+  // ---- what the kernel asks ----
+
+  /** A decision: a number from 0 to below `n`, where 0 is the plain case. Explored as all others are. */
+  choose(n: number, label: string): number {
+    if (!Number.isInteger(n) || n < 1) throw new RangeError('choose: n must be an integer from 1');
+    if (this.#options.loopback) return 0;
+    const chosen = this.decisions.choose(n, label);
+    if (chosen !== 0) {
+      const what =
+        label === 'cut' ? `only ${chosen} of ${n} bytes arrive` : `${label}: ${chosen} of ${n}`;
+      this.#trace?.add(what, true);
+    }
+    return chosen;
+  }
+
+  /** @internal */
+  latency(kind: string): number {
+    return this.#options.loopback ? 0 : this.#weather.latency(kind);
+  }
+
+  /** @internal */
+  isBlackHole(host: string, port: number): boolean {
+    return isAmong(this.#blackHoles, host, port);
+  }
+
+  /** @internal */
+  isRefused(host: string, port: number): boolean {
+    return isAmong(this.#refused, host, port);
+  }
+
+  /** @internal */
+  lookup(host: string, family: number): { address: string; family: number }[] {
+    const known = this.#options.hosts?.[host] ?? (host === 'localhost' ? ['127.0.0.1', '::1'] : []);
+    return [known]
+      .flat()
+      .map((address: string) => ({ address, family: address.includes(':') ? 6 : 4 }))
+      .filter((found) => family === 0 || found.family === family);
+  }
+
+  // ---- time ----
+
+  /** Seconds since the network was made. */
+  get now(): number {
+    return this.kernel.now / 1000;
+  }
+
+  /**
+   * Goes on until `condition` holds. Rejects when nothing more can happen, at once, and when it does not
+   * hold within so many virtual seconds. `what` says in the message what was waited for.
+   */
+  until(condition: () => boolean, what = String(condition), within = PATIENCE): Promise<void> {
+    return this.driver.until(condition, within, () => `${this.nothing(within)}, and not: ${what}`);
+  }
+
+  /** Lets so many virtual seconds pass, and all happen that happens in them. */
+  advance(seconds: number): Promise<void> {
+    if (!(seconds >= 0)) throw new RangeError('advance: seconds must be a number from 0');
+    return this.driver.advance(seconds);
+  }
+
+  /** Goes on until nothing is left that happens within `quiet` seconds: timers further away stay. */
+  settle(quiet = 10): Promise<void> {
+    return this.driver.settle(quiet, PATIENCE);
+  }
+
+  /** @internal Why a wait has failed. */
+  nothing(within: number): string {
+    const isEnd = this.driver.next === Infinity;
+    const timers = real_timers() - this.#realTimers;
+    const hint =
+      timers > 0 && !this.#options.globals
+        ? ` (${timers} of Node's own timers are running: { globals: true } makes them virtual)`
+        : '';
+    return `${isEnd ? 'nothing more happens' : `nothing more happened for ${within} s`}${hint}`;
+  }
+
+  // ---- what the test plays ----
+
+  /** Connects to `address`, as a client does: a host and a port, or the path of a Unix socket. */
+  connect(address: Address): peer {
+    const name = this.#name(address);
+    return this.#added(new peer(this, `peer${this.#ends.length + 1}`, name));
+  }
+
+  /** Listens at `address`, as a server does that the program connects to. */
+  listen(address: Address): peer_listener {
+    const name = this.#name(address);
+    const label = `listener${this.#ends.length + 1}`;
+    return this.#added(new peer_listener(this, label, name, (one) => this.#added(one)));
+  }
+
+  /** Sends and receives datagrams at `address`; without one, at a free port of 127.0.0.1. */
+  datagrams(address: InetAddress = ['127.0.0.1', 0]): datagram_peer {
+    return this.#added(
+      new datagram_peer(this, `peer${this.#ends.length + 1}`, this.#name(address)),
+    );
+  }
+
+  #added<End extends { break_off(): void }>(end: End): End {
+    this.#ends.push(end);
+    return end;
+  }
+
+  /** @internal */
+  get endCount(): number {
+    return this.#ends.length;
+  }
+
+  #name(address: Address): Name {
+    if (typeof address === 'string') return { family: C.AF_UNIX, host: address, port: 0 };
+    const [host, port] = address;
+    const isNumeric = /^[\d.]+$|:/.test(host);
+    const numeric = isNumeric ? host : this.lookup(host, 0)[0]?.address;
+    if (numeric === undefined) throw new Error(`${host} is not among the network's hosts`);
+    return { family: numeric.includes(':') ? C.AF_INET6 : C.AF_INET, host: numeric, port };
+  }
+
+  // ---- the network's faults ----
+
+  /**
+   * Everything to and from a host, at a port (0 or left out: any), is lost from now on: attempts to
+   * connect time out after two minutes, connections after fifteen. Gives a function that ends it.
+   */
+  blackhole(address: readonly [host: string, port?: number]): () => void {
+    return added(this.#blackHoles, address);
+  }
+
+  /** Connections to a host at a port are refused from now on, whoever listens. Gives a function that ends it. */
+  refuse(address: readonly [host: string, port?: number]): () => void {
+    return added(this.#refused, address);
+  }
+
+  // ---- the program's side ----
+
+  /** Serves `map` whenever something is in it. `socket_map` is served by itself. */
+  serve(map: channel_map): void {
+    this.#maps.add(map);
+  }
+
+  #serveAll(): void {
+    if (this.#options.loop === null) return;
+    for (const map of this.#maps) this.#serve(map);
+  }
+
+  #serve(map: channel_map): void {
+    if (map.size === 0) return;
+    const { stopped } = this.kernel;
+    const served = this.#served.get(map);
+    if (served === 'own' || served === stopped) return;
+    this.#served.set(map, 'own');
+    loop({ timeout: null, ...this.#options.loop, map }).then(
+      () => this.#served.delete(map),
+      (error) => {
+        // A loop of the program's own: it is looked again when some loop has ended.
+        if (/already runs/.test(error?.message)) this.#served.set(map, stopped);
+        else this.driver.fail(error);
+      },
+    );
+  }
+
+  /** What the program has open: sockets, pipes and queues, as a trace calls them. */
+  open(): string[] {
+    return this.kernel.open().map(([, file]) => this.#label(file));
+  }
+
+  /** What has happened so far, line by line, if `trace` was asked for. */
+  trace(): string[] {
+    return [...(this.#trace?.lines ?? [])];
+  }
+
+  #label(file: OpenFile | null): string {
+    if (file === null) return '?';
+    if (file.label !== '') return file.label;
+    const fd = this.kernel.open().find(([, other]) => other === file)?.[0] ?? -1;
+    let channel = '';
+    for (const map of this.#maps) channel ||= map.get(fd)?.constructor.name ?? '';
+    const kind = file.constructor.name.toLowerCase();
+    if (!(file instanceof SocketFile) || file.local === null) return channel || kind;
+    const where = file.family === C.AF_UNIX ? shownName(file.local) : `:${file.local.port}`;
+    const to = file.remote && file.family !== C.AF_UNIX ? `→${file.remote.port}` : '';
+    return `${channel || kind} ${where}${to}`;
+  }
+
+  /** @internal Ends everything and puts the real system back. Throws what nobody was told of. */
+  async close(): Promise<void> {
+    if (current !== this) return;
+    try {
+      for (const end of this.#ends) end.break_off();
+      this.#clock.forgetPrograms();
+      await this.#endLoops();
+    } finally {
+      for (const restore of this.#restores.reverse()) restore();
+      current = null;
+    }
+    this.driver.throwIfFailed();
+  }
+
+  async #endLoops(): Promise<void> {
+    const { kernel } = this;
+    for (let i = 0; i < 50; i++) {
+      for (const map of this.#maps) close_all(map, true);
+      if (kernel.watchers.size === 0) return;
+      try {
+        await this.driver.turn();
+      } catch (error) {
+        this.driver.fail(error);
+      }
+      // Something that waits: let a minute pass.
+      if (i > 5) kernel.now = Math.max(kernel.now, Math.min(this.driver.next, kernel.now + 60_000));
+    }
+    throw new Error('simulate: a loop does not end, although its map was emptied');
+  }
+}
+
+function added(set: Set<string>, [host, port = 0]: readonly [string, number?]): () => void {
+  const key = `${host} ${port}`;
+  set.add(key);
+  return () => set.delete(key);
+}
+
+function isAmong(set: Set<string>, host: string, port: number): boolean {
+  return set.size > 0 && (set.has(`${host} ${port}`) || set.has(`${host} 0`));
+}

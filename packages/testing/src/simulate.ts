@@ -1,0 +1,34 @@
+import { checkedBody, checkedOptions } from './checked.js';
+import { network } from './network.js';
+import type { simulate_options } from './options.js';
+import { indented } from './trace.js';
+
+/**
+ * Runs `body` in a network in memory, under a virtual clock: whatever the program makes of the packages
+ * meanwhile, sockets, channels, loops, is there and not in the system. Gives what `body` gives. At the end
+ * everything is closed and the real system is back.
+ *
+ * Rejects with what `body` throws, or what leaves a loop; at once when a network is being simulated
+ * already, or channels are open.
+ */
+export async function simulate<T>(
+  options: simulate_options,
+  body: (net: network) => Promise<T> | T,
+): Promise<T> {
+  checkedOptions('simulate', options, ['seed', 'decisions', 'trace']);
+  checkedBody('simulate', body);
+  const net = new network(options);
+  try {
+    let result: T;
+    try {
+      result = await body(net);
+    } finally {
+      await net.close();
+    }
+    return result;
+  } catch (error) {
+    const lines = net.trace();
+    if (lines.length > 0 && error instanceof Error) error.message += indented(lines);
+    throw error;
+  }
+}
