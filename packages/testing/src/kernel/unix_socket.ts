@@ -162,12 +162,12 @@ export class UnixSocket extends SocketFile {
     if (to !== null) {
       other = this.kernel.paths.get(to.host);
       if (other === undefined) return to.host.startsWith('\0') ? -E.ECONNREFUSED : -E.ENOENT;
-    } else if (other === null) {
-      return this.state === 'established' ? -E.ECONNREFUSED : -E.ENOTCONN;
     }
+    if (other === null) return -E.ENOTCONN;
     if (other.type !== this.type) return -E.EPROTOTYPE;
     if (other.#isClosed) {
       this.peer = null;
+      this.state = 'closed';
       return -E.ECONNREFUSED;
     }
     if (other.peer !== null && other.peer !== this) return -E.EPERM;
