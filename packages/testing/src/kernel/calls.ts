@@ -438,7 +438,8 @@ function descriptorsIn(control: Uint8Array): number[] {
     if (level !== C.SOL_SOCKET || type !== C.SCM_RIGHTS) {
       throw notSimulated(`a control message of level ${level} and type ${type} is`);
     }
-    found.push(...new Int32Array(control.slice(start, start + length).buffer));
+    const data = Uint8Array.from(control.subarray(start, start + length)); // aligned
+    found.push(...new Int32Array(data.buffer));
     next = native.cmsg_unpack(control, control.length, next, about);
   }
   return found;
