@@ -32,7 +32,8 @@ export class Driver {
   #isRunning = false;
   #turns = 0;
   #failure: { error: unknown } | null = null;
-  readonly #requestsBefore = pending_requests();
+  /** Requests of Node's own that are none of the simulation's. */
+  #requestsBefore = pending_requests();
 
   /** `begin` is called at the beginning of each turn. */
   constructor(
@@ -136,11 +137,14 @@ export class Driver {
     if (this.clock.hasImmediates) return;
     const { next } = this;
     const over = this.#overAt(next);
+    // Files and the like are as fast as virtual time can tell.
+    if (next > this.kernel.now + 1 && (await this.#outside())) return;
     if (over === undefined) {
       this.#moveTo(next);
       return;
     }
-    if (await this.#outside()) return;
+    await turned();
+    if (this.#hasChanged(next) || (await this.turn())) return;
     this.#waiters = this.#waiters.filter((waiter) => waiter !== over);
     const error = over.giveUp();
     if (error === null) over.resolve();
@@ -163,16 +167,22 @@ export class Driver {
     this.#turns = 0;
   }
 
-  /** Real turns of Node's loop, for what is outside of the simulation. Whether that has changed anything. */
+  /** Lets requests that Node is busy with come to their end. Whether that has changed anything. */
   async #outside(): Promise<boolean> {
+    if (pending_requests() <= this.#requestsBefore) return false;
     const end = real_now() + OUTSIDE;
     const { next } = this;
-    do {
+    while (pending_requests() > this.#requestsBefore) {
       await turned();
-      if (this.#tell() || this.clock.hasImmediates || this.next !== next) return true;
-      if (await this.turn()) return true;
-    } while (pending_requests() > this.#requestsBefore && real_now() < end);
+      if (this.#hasChanged(next) || (await this.turn())) return true;
+      if (real_now() > end) this.#requestsBefore = pending_requests(); // it is not waited for again
+    }
     return false;
+  }
+
+  /** Something has come from outside of the simulation. */
+  #hasChanged(next: number): boolean {
+    return this.#tell() || this.clock.hasImmediates || this.next !== next;
   }
 
   /**
