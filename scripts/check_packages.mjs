@@ -22,7 +22,7 @@ import { promisify } from 'node:util';
 const root = dirname(import.meta.dirname);
 const consumers = join(root, 'scripts/consumer');
 const temp = mkdtempSync(join(tmpdir(), 'asyncore-packages-'));
-const names = ['socket', 'core', 'chat', 'file', 'examples'];
+const names = ['socket', 'core', 'chat', 'file', 'testing', 'examples'];
 let passed = 0;
 const failed = [];
 

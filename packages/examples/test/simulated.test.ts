@@ -22,6 +22,7 @@ import {
   SMTPServer,
   StoreServer,
   UDPEcho,
+  UnixEchoServer,
 } from '@asyncore/examples';
 import { explore, explore_all, type network, simulate } from '@asyncore/testing';
 import { afterAll, describe, expect, it, vi } from 'vitest';
@@ -264,6 +265,14 @@ const scenarios: Record<string, (net: network) => Promise<void>> = {
     await net.advance(of(net, 'when', [0, 0.001, 0.1, 1]));
     server.finish();
     for (const peer of peers) await peer.end();
+  },
+
+  async unix_echo(net) {
+    new UnixEchoServer('@echo');
+    const text = 'hello'.repeat(of(net, 'size', [1, 300]));
+    const peer = net.connect('\0echo').send(text).half_close();
+    assert.equal(await peer.end(), 'end');
+    assert.equal(peer.text, text);
   },
 };
 

@@ -5,12 +5,20 @@ import { C, E, errorName } from './kernel/numbers.js';
 import type { Received } from './kernel/socket_file.js';
 import type { network } from './network.js';
 
+/** A datagram that was received. */
+export interface datagram {
+  /** Its bytes. */
+  data: Buffer;
+  /** Who sent it. */
+  from: InetAddress;
+}
+
 /** A UDP socket that the test plays. */
 export class datagram_peer {
   readonly #net: network;
   readonly #socket: Datagram;
   /** What has come and nobody has received. */
-  readonly received: { data: Buffer; from: InetAddress }[] = [];
+  readonly received: datagram[] = [];
 
   /** @internal */
   constructor(net: network, label: string, where: Name) {
@@ -51,10 +59,10 @@ export class datagram_peer {
   }
 
   /** Waits for the next datagram. Rejects when none comes. */
-  async receive(within?: number): Promise<{ data: Buffer; from: InetAddress }> {
+  async receive(within?: number): Promise<datagram> {
     const { label } = this.#socket;
     await this.#net.until(() => this.received.length > 0, `a datagram comes to ${label}`, within);
-    return this.received.shift() as { data: Buffer; from: InetAddress }; // it was waited for
+    return this.received.shift() as datagram; // it was waited for
   }
 
   /** @internal */

@@ -2,6 +2,7 @@ import { indented } from './trace.js';
 
 /** What `explore` and `explore_all` throw: the failure itself is the `cause`. */
 export class explore_failure extends Error {
+  /** 'explore_failure'. */
   override name = 'explore_failure';
   /** Of the run that failed: `explore({ seed, runs: 1 })` does it again. */
   readonly seed: number | undefined;

@@ -1,4 +1,4 @@
-export type { datagram_peer } from './datagram_peer.js';
+export type { datagram, datagram_peer } from './datagram_peer.js';
 export { explore } from './explore.js';
 export { explore_all } from './explore_all.js';
 export { explore_failure } from './explore_failure.js';

@@ -33,6 +33,7 @@ export class network implements World {
   readonly kernel: Kernel;
   /** @internal */
   readonly driver: Driver;
+  /** @internal */
   readonly note: World['note'];
   readonly #clock: VirtualClock;
   readonly #weather: Weather;
