@@ -1,4 +1,5 @@
-import type { Kernel, Watcher } from './kernel/kernel.js';
+import { BEFORE_WAITING, NOTHING } from '@asyncore/socket';
+import type { Kernel } from './kernel/kernel.js';
 import { drained, pending_requests, real_now, turned } from './outside.js';
 import type { VirtualClock } from './virtual_clock.js';
 
@@ -214,15 +215,15 @@ export class Driver {
   }
 
   async #prepare(): Promise<boolean> {
-    const { watchers } = this.kernel;
+    const { wakeups } = this.kernel;
     let didSomething = false;
-    for (const { word, prepare } of [...watchers.values()]) {
-      if (word[0] === 0) continue;
-      if (word[0] === 2) didSomething = true;
-      await this.#call(prepare);
+    for (const wakeup of [...wakeups]) {
+      if (!wakeup.isOpen || wakeup.pending === NOTHING) continue;
+      if (wakeup.pending === BEFORE_WAITING) didSomething = true;
+      await this.#call(wakeup.prepare);
     }
     for (let i = 0; i < MOST_PREPARED; i++) {
-      const late = [...watchers.values()].find(({ word }) => word[0] === 2);
+      const late = [...wakeups].find(({ pending }) => pending === BEFORE_WAITING);
       if (late === undefined) break;
       await this.#call(late.prepare);
       didSomething = true;
@@ -231,21 +232,22 @@ export class Driver {
   }
 
   async #ready(): Promise<boolean> {
-    const { watchers } = this.kernel;
     let didSomething = false;
-    for (const watcher of [...watchers.values()]) {
-      const isThere = () => watchers.get(watcher.id) === watcher;
-      if (!isThere() || watcher.queue.mask() === 0) continue;
+    for (const wakeup of [...this.kernel.wakeups]) {
+      if (!wakeup.isOpen || wakeup.queue.mask() === 0) continue;
       didSomething = true;
+      let isLook = false;
       for (let i = 0; i < MOST_LOOKS; i++) {
-        const again = await this.#call(watcher.ready);
-        if (again !== true || !isThere() || watcher.word[0] !== 0) break;
+        const look = isLook;
+        const found = (await this.#call(() => wakeup.ready(look))) === true;
+        isLook = wakeup.looks.isWorthIt(look, found);
+        if (!isLook || !wakeup.isOpen || wakeup.pending !== NOTHING) break;
       }
     }
     return didSomething;
   }
 
-  async #call(callback: Watcher['ready']): Promise<unknown> {
+  async #call(callback: () => unknown): Promise<unknown> {
     let result: unknown;
     try {
       result = callback();

@@ -1,5 +1,5 @@
 import { type channel_map, close_all, loop, socket_map } from '@asyncore/core';
-import type { Address, InetAddress } from '@asyncore/socket';
+import { type Address, type InetAddress, use_wakeup } from '@asyncore/socket';
 import { use_binding, use_clock } from '@asyncore/socket/kernel';
 import { datagram_peer } from './datagram_peer.js';
 import { Decisions } from './decisions.js';
@@ -7,7 +7,7 @@ import { Driver } from './driver.js';
 import { virtual_globals } from './globals.js';
 import { Kernel } from './kernel/kernel.js';
 import { loopback } from './kernel/loopback.js';
-import { type Name, shownName } from './kernel/names.js';
+import { type Name, shownName, unixName } from './kernel/names.js';
 import { C } from './kernel/numbers.js';
 import type { OpenFile } from './kernel/open_file.js';
 import { SocketFile } from './kernel/socket_file.js';
@@ -90,6 +90,8 @@ export class network implements World {
       options.loopback ? loopback(kernel.binding, kernel) : kernel.binding,
     );
     this.#restores.push(() => use_binding(before));
+    use_wakeup((queue, ready, prepare) => kernel.wakeup(queue, ready, prepare));
+    this.#restores.push(() => use_wakeup(null));
     const clockBefore = use_clock(this.#clock);
     this.#restores.push(() => use_clock(clockBefore));
     if (options.globals) this.#restores.push(virtual_globals(this.#clock, options.seed ?? 1));
@@ -204,7 +206,7 @@ export class network implements World {
   }
 
   #name(address: Address): Name {
-    if (typeof address === 'string') return { family: C.AF_UNIX, host: address, port: 0 };
+    if (typeof address === 'string' || address instanceof Uint8Array) return unixName(address);
     const [host, port] = address;
     const isNumeric = /^[\d.]+$|:/.test(host);
     const numeric = isNumeric ? host : this.lookup(host, 0)[0]?.address;
@@ -241,7 +243,7 @@ export class network implements World {
 
   #serve(map: channel_map): void {
     if (map.size === 0) return;
-    const { stopped } = this.kernel;
+    const { closedWakeups: stopped } = this.kernel;
     const served = this.#served.get(map);
     if (served === 'own' || served === stopped) return;
     this.#served.set(map, 'own');
@@ -296,7 +298,7 @@ export class network implements World {
     const { kernel } = this;
     for (let i = 0; i < 50; i++) {
       for (const map of this.#maps) close_all(map, true);
-      if (kernel.watchers.size === 0) return;
+      if (kernel.wakeups.size === 0) return;
       try {
         await this.driver.turn();
       } catch (error) {

@@ -1,5 +1,5 @@
 import type { Address } from '@asyncore/socket';
-import type { Name } from './kernel/names.js';
+import { type Name, pathOf } from './kernel/names.js';
 import { C, errorName } from './kernel/numbers.js';
 import type { SocketFile } from './kernel/socket_file.js';
 import { Tcp } from './kernel/tcp.js';
@@ -41,8 +41,9 @@ export class peer_listener {
 
   /** Where it listens: the port too if that was 0. */
   get address(): Address {
-    const { host = '', port = 0 } = this.#socket.local ?? {};
-    return this.#socket.family === C.AF_UNIX ? host : [host, port];
+    const { local } = this.#socket;
+    if (local === null) return '';
+    return local.family === C.AF_UNIX ? pathOf(local) : [local.host, local.port];
   }
 
   /** Waits for the next one who connects. Rejects when nobody comes. */

@@ -332,18 +332,6 @@ export function calls(kernel: Kernel): Binding {
       return file === undefined ? -E.EBADF : queue.set(other, file, events);
     },
     kqueue_wait: wait,
-
-    // ---- the event loop ----
-
-    watcher_start(fd, word, ready, prepare) {
-      const queue = queueOf(fd);
-      if (typeof queue === 'number') return queue;
-      return kernel.watch(queue, word, ready, prepare);
-    },
-    watcher_stop(id) {
-      kernel.unwatch(id);
-      return 0;
-    },
   };
   return kernel.world.note === null ? binding : traced(binding, kernel);
 }

@@ -5,19 +5,11 @@ import { type Event, EventQueue } from './event_queue.js';
 import { E, FIRST_DESCRIPTOR } from './numbers.js';
 import type { OpenFile } from './open_file.js';
 import { Ports } from './ports.js';
-import type { Queue } from './queue.js';
+import { Queue } from './queue.js';
 import type { Tcp } from './tcp.js';
 import type { UnixSocket } from './unix_socket.js';
+import { SimulatedWakeup } from './wakeup.js';
 import type { World } from './world.js';
-
-/** How an event loop waits for a queue: `watcher_start`'s arguments. */
-export interface Watcher {
-  readonly id: number;
-  readonly queue: Queue;
-  readonly word: Int32Array;
-  readonly ready: () => unknown;
-  readonly prepare: () => void;
-}
 
 /** A kernel in memory: open files, what is on its way, and a time that somebody else moves. */
 export class Kernel {
@@ -30,14 +22,13 @@ export class Kernel {
   readonly udp = new Ports<Datagram>();
   /** Bound Unix sockets by path. */
   readonly paths = new Map<string, UnixSocket>();
-  readonly watchers = new Map<number, Watcher>();
+  /** Who waits for queues, and how many have stopped. */
+  readonly wakeups = new Set<SimulatedWakeup>();
+  closedWakeups = 0;
   readonly binding: Binding;
   readonly #events = new EventQueue();
   readonly #files: (OpenFile | undefined)[] = [];
   #lowest = 0;
-  #lastWatcher = 0;
-  /** How many watchers were stopped. */
-  stopped = 0;
 
   /** `descriptors` is how many may be open (EMFILE). */
   constructor(
@@ -89,17 +80,11 @@ export class Kernel {
     file.released();
   }
 
-  /** `watcher_start`. */
-  watch(queue: Queue, word: Int32Array, ready: () => unknown, prepare: () => void): number {
-    this.#lastWatcher += 1;
-    const id = this.#lastWatcher;
-    this.watchers.set(id, { id, queue, word, ready, prepare });
-    return id;
-  }
-
-  /** `watcher_stop`. */
-  unwatch(id: number): void {
-    if (this.watchers.delete(id)) this.stopped += 1;
+  /** A wakeup for a queue, by its descriptor. Throws for what is none. */
+  wakeup(fd: number, ready: (again: boolean) => unknown, prepare: () => void): SimulatedWakeup {
+    const queue = this.file(fd);
+    if (!(queue instanceof Queue)) throw new Error(`simulated network: ${fd} is no queue`);
+    return new SimulatedWakeup(this, queue, ready, prepare);
   }
 
   // ---- time ----

@@ -2,7 +2,10 @@
 import { native, type PackedAddress } from '@asyncore/socket/kernel';
 import { C } from './numbers.js';
 
-/** Where a socket is: a numeric host and a port, or for AF_UNIX a path as `host`. */
+/**
+ * Where a socket is: a numeric host and a port, or for AF_UNIX a path as `host`, in which each
+ * character is a byte.
+ */
 export interface Name {
   readonly family: number;
   readonly host: string;
@@ -14,19 +17,31 @@ const numbers = new Int32Array(4);
 export function unpack(address: PackedAddress): Name {
   numbers.fill(0);
   const host = native.address_unpack(address, numbers) ?? '';
-  return { family: numbers[0], host, port: numbers[1] };
+  if (numbers[0] === C.AF_UNIX) return unixName(host);
+  return { family: numbers[0], host: String(host), port: numbers[1] };
+}
+
+/** A Unix socket's name, by its path. */
+export function unixName(path: string | Uint8Array): Name {
+  return { family: C.AF_UNIX, host: Buffer.from(path).toString('latin1'), port: 0 };
+}
+
+/** The path of a Unix socket's name. */
+export function pathOf({ host }: Name): string {
+  return Buffer.from(host, 'latin1').toString();
 }
 
 /** Writes `name` into `address`; null leaves no address there. */
 export function pack(address: PackedAddress, name: Name | null): void {
   if (name === null) address.fill(0);
-  else if (name.family === C.AF_UNIX) native.address_pack_unix(address, Buffer.from(name.host));
+  else if (name.family === C.AF_UNIX)
+    native.address_pack_unix(address, Buffer.from(name.host, 'latin1'));
   else native.address_pack(address, name.family, name.host, name.port, 0, 0);
 }
 
 /** '127.0.0.1:80', a path, or what there is to say of a name that is none. */
 export function shownName(name: Name): string {
-  if (name.family === C.AF_UNIX) return name.host === '' ? 'a socket without a name' : name.host;
+  if (name.family === C.AF_UNIX) return name.host === '' ? 'a socket without a name' : pathOf(name);
   return name.host.includes(':') ? `[${name.host}]:${name.port}` : `${name.host}:${name.port}`;
 }
 

@@ -1,0 +1,27 @@
+import { LookAgain, NOTHING, type Pending, type Wakeup } from '@asyncore/socket';
+import type { Kernel } from './kernel.js';
+import type { Queue } from './queue.js';
+
+/** Waits for a queue as the driver goes round. */
+export class SimulatedWakeup implements Wakeup {
+  /** What there is to prepare. */
+  pending: Pending = NOTHING;
+  readonly looks = new LookAgain();
+
+  constructor(
+    readonly kernel: Kernel,
+    readonly queue: Queue,
+    readonly ready: (again: boolean) => unknown,
+    readonly prepare: () => void,
+  ) {
+    kernel.wakeups.add(this);
+  }
+
+  get isOpen(): boolean {
+    return this.kernel.wakeups.has(this);
+  }
+
+  close(): void {
+    if (this.kernel.wakeups.delete(this)) this.kernel.closedWakeups += 1;
+  }
+}
