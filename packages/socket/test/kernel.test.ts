@@ -88,6 +88,7 @@ it('a descriptor is closed by the binding that made it, and its releases are kep
   const closed: number[] = [];
   const other = (): Binding => ({
     ...native,
+    own: () => 0,
     socket: () => 1 << 21,
     close: (fd) => closed.push(fd) - 1,
   });
@@ -112,7 +113,7 @@ it('what is collected is closed where it was made', () => {
     import { native, use_binding } from '@asyncore/socket/kernel';
     const closed = [];
     const warned = new Promise((resolve) => process.on('warning', resolve));
-    const other = { ...native, socket: () => 1 << 21, close: (fd) => closed.push(fd) };
+    const other = { ...native, own: () => 0, socket: () => 1 << 21, close: (fd) => closed.push(fd) };
     use_binding(other);
     (() => { new Socket(); })();
     use_binding(native);
