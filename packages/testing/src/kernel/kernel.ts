@@ -33,7 +33,7 @@ export class Kernel {
   /** `descriptors` is how many may be open (EMFILE). */
   constructor(
     readonly world: World,
-    readonly descriptors = 1024,
+    public descriptors = 1024,
   ) {
     this.binding = calls(this);
   }

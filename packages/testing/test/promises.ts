@@ -1,0 +1,688 @@
+/** What core and chat promise, one scenario each, to be tried in whatever network. */
+import assert from 'node:assert/strict';
+import { async_chat } from '@asyncore/chat';
+import { type channel_map, dispatcher, dispatcher_with_send, socket_map } from '@asyncore/core';
+import type { Address, InetAddress, Socket } from '@asyncore/socket';
+import type { network } from '@asyncore/testing';
+import { inside, later, sleep, tcpOf } from './inside.js';
+
+const HERE: InetAddress = ['127.0.0.1', 7000];
+
+let current: network;
+
+/** What no handler of these scenarios may do is thrown. */
+function fails(error: unknown): void {
+  inside(current).driver.fail(error);
+}
+
+const of = <T>(label: string, list: readonly T[]): T => list[current.choose(list.length, label)];
+
+class Plain extends dispatcher {
+  override log_info() {}
+  override handle_error(error: unknown) {
+    fails(error);
+  }
+}
+
+class WithSend extends dispatcher_with_send {
+  override log_info() {}
+  override handle_error(error: unknown) {
+    fails(error);
+  }
+}
+
+class Chat extends async_chat {
+  override log_info() {}
+  override handle_error(error: unknown) {
+    fails(error);
+  }
+  override collect_incoming_data(data: Buffer) {
+    this._collect_incoming_data(data);
+  }
+}
+
+class Listener extends Plain {
+  constructor(readonly make: (sock: Socket) => void) {
+    super();
+    this.create_socket();
+    this.bind(HERE);
+    this.listen();
+  }
+  override handle_accepted(sock: Socket) {
+    this.make(sock);
+  }
+}
+
+/** push says no at the high water; handle_drain follows, once; nothing is lost. */
+async function drain(net: network) {
+  const most = 6000;
+  let total = 0;
+  let noes = 0;
+  let drains = 0;
+  let isOwed = false;
+  class Source extends Chat {
+    constructor(sock: Socket) {
+      super(sock);
+      this.set_terminator('\n');
+      this.ac_out_high_water = of('high water', [1, 100, 5000]);
+      this.ac_out_buffer_size = of('out size', [65536, 10, 100]);
+      this.fill();
+    }
+    fill() {
+      for (let i = 0; total < most && i < 1000; i++) {
+        const size = Math.min(most - total, of('push', [100, 1, 3000]));
+        total += size;
+        if (this.push(Buffer.alloc(size, 'x'))) continue;
+        noes += 1;
+        isOwed = true;
+        return;
+      }
+      if (total >= most) this.close_when_done();
+      else later(5, () => this.connected && this.fill());
+    }
+    override found_terminator() {
+      assert.ok(!isOwed, 'parses while it is full');
+    }
+    override handle_drain() {
+      drains += 1;
+      assert.ok(isOwed, 'handle_drain without a no');
+      isOwed = false;
+      if (total < most) this.fill();
+      else this.close_when_done();
+    }
+  }
+  new Listener((sock) => new Source(sock));
+  const peer = net.connect(HERE);
+  for (let i = net.choose(4, 'stalls'); i > 0; i--) {
+    peer.stall();
+    await net.advance(0.01);
+    peer.resume();
+    await net.advance(0.01);
+  }
+  await peer.end();
+  assert.equal(peer.received.length, most);
+  assert.equal(noes, drains);
+}
+
+/** What is too long is told once and discarded, and the next line is understood. */
+async function overflow(net: network) {
+  const lines = ['a', 'b'.repeat(20), 'c'.repeat(21), '', 'd'.repeat(100), 'e'.repeat(19), 'f'];
+  const said: string[] = [];
+  class Lines extends Chat {
+    constructor(sock: Socket) {
+      super(sock);
+      this.set_terminator(of('terminators', [['\r\n'], ['\n', '\r\n'], ['\r\n', '\r', '\n']]));
+      this.max_incoming = 20;
+      this.ac_in_buffer_size = of('in size', [65536, 1, 7]);
+    }
+    override found_terminator() {
+      said.push(this._get_data().toString());
+    }
+    override handle_overflow() {
+      said.push('too long');
+    }
+  }
+  new Listener((sock) => new Lines(sock));
+  const text = lines.map((line) => `${line}\r\n`).join('');
+  await net.connect(HERE).send(text).half_close().end();
+  assert.deepEqual(
+    said,
+    lines.map((line) => (line.length > 20 ? 'too long' : line)),
+  );
+}
+
+/** Lines are the same however they are cut. */
+async function lines(net: network) {
+  const terminator = of('terminator', ['\r\n', '\r\n.\r\n', '\n', 'aab']);
+  const parts = ['one', '', '\r', '\n', '\r\n.', 'a', 'aa', '.\r', 'x'.repeat(300), '\r\r'];
+  const text = parts.join(terminator) + terminator;
+  const said: string[] = [];
+  class Lines extends Chat {
+    constructor(sock: Socket) {
+      super(sock);
+      this.set_terminator(terminator);
+      this.ac_in_buffer_size = of('in size', [65536, 1, 3]);
+    }
+    override collect_incoming_data(data: Buffer) {
+      assert.notEqual(data.length, 0);
+      super.collect_incoming_data(data);
+    }
+    override found_terminator() {
+      said.push(this._get_data().toString());
+    }
+  }
+  new Listener((sock) => new Lines(sock));
+  await net.connect(HERE).send(text).half_close().end();
+  assert.deepEqual(said, text.split(terminator).slice(0, -1));
+}
+
+/** One who does not read is told of the end when it does. */
+async function paused(net: network) {
+  const seen: string[] = [];
+  let got = 0;
+  class Paused extends WithSend {
+    isOpen = false;
+    override readable() {
+      return this.isOpen;
+    }
+    override handle_read() {
+      got += this.recv(4).length;
+    }
+    override handle_close() {
+      seen.push(`close ${got}`);
+      this.close();
+    }
+  }
+  const channels: Paused[] = [];
+  new Listener((sock) => {
+    const channel = new Paused(sock);
+    channels.push(channel);
+    if (net.choose(2, 'writes') === 1) channel.send(Buffer.alloc(3000));
+  });
+  const peer = net.connect(HERE).send('0123456789');
+  await net.advance(0.5);
+  const how = net.choose(3, 'how it ends');
+  [() => peer.half_close(), () => peer.close(), () => peer.reset()][how]();
+  await net.advance(5);
+  const [channel] = channels;
+  if (channel === undefined) return;
+  if (how === 0) assert.deepEqual(seen, []);
+  channel.isOpen = true;
+  await net.until(() => seen.length > 0, 'handle_close');
+  await net.settle(100);
+  assert.equal(seen.length, 1);
+  if (how === 0) assert.deepEqual(seen, ['close 10']);
+}
+
+/** Over its high water a channel parses no further, and goes on when it has drained. */
+async function commands(net: network) {
+  const names = Array.from({ length: 40 }, (_, i) => `c${i}`);
+  class Answers extends Chat {
+    constructor(sock: Socket) {
+      super(sock);
+      this.set_terminator('\n');
+      this.ac_out_high_water = of('high water', [1, 500, 4000]);
+      this.ac_in_buffer_size = of('in size', [65536, 10]);
+    }
+    override found_terminator() {
+      const line = this._get_data().toString();
+      this.push(Buffer.from(`${line}${'.'.repeat(100)}\n`));
+      if (line === names.at(-1)) this.close_when_done();
+    }
+  }
+  new Listener((sock) => new Answers(sock));
+  const peer = net.connect(HERE);
+  if (net.choose(2, 'stalls') === 1) peer.stall();
+  peer.send(names.map((name) => `${name}\n`).join(''));
+  await net.advance(0.5);
+  peer.resume();
+  assert.equal(await peer.end(), 'end');
+  const answers = peer.text.split('\n').slice(0, -1);
+  assert.deepEqual(
+    answers.map((line) => line.replace(/\.+/, '')),
+    names,
+  );
+}
+
+/** An event of a descriptor that was closed and is another's by now reaches nobody. */
+async function reuse(net: network) {
+  const all: Served[] = [];
+  const newcomers: Newcomer[] = [];
+  class Newcomer extends Plain {
+    isTold = false;
+    override writable() {
+      return !this.connected;
+    }
+    override handle_connect() {
+      const { state } = tcpOf(net, this);
+      if (state === 'connecting') fails(new Error('handle_connect before there is a connection'));
+      this.isTold = true;
+      this.close();
+    }
+  }
+  class Served extends Plain {
+    override writable() {
+      return false;
+    }
+    override handle_read() {
+      this.recv(100);
+      const other = all.find((one) => one !== this && one.fileno() >= 0);
+      if (other === undefined || newcomers.length > 0) return;
+      const fd = other.fileno();
+      other.close();
+      const newcomer = new Newcomer();
+      newcomers.push(newcomer);
+      newcomer.create_socket();
+      assert.equal(newcomer.fileno(), fd);
+      newcomer.connect(HERE);
+    }
+    override handle_close() {
+      this.close();
+    }
+  }
+  new Listener((sock) => all.push(new Served(sock)));
+  const peers = [net.connect(HERE), net.connect(HERE)];
+  await net.until(() => all.length === 2, 'both are accepted');
+  for (const peer of peers) peer.send('x');
+  await net.until(() => newcomers[0]?.isTold, 'the newcomer is connected');
+}
+
+/** What came before a reset is read. */
+async function reset_after_data(net: network) {
+  const { kernel } = inside(net);
+  kernel.receiveRoom = Math.max(7, kernel.receiveRoom);
+  let got = 0;
+  let closes = 0;
+  class Reader extends Plain {
+    isOpen = false;
+    override readable() {
+      return this.isOpen;
+    }
+    override writable() {
+      return false;
+    }
+    override handle_read() {
+      got += this.recv(of('size', [3, 1, 100])).length;
+    }
+    override handle_close() {
+      closes += 1;
+      this.close();
+    }
+  }
+  const channels: Reader[] = [];
+  new Listener((sock) => channels.push(new Reader(sock)));
+  const peer = net.connect(HERE).send('0123456');
+  const hasCome = () => channels.length > 0 && tcpOf(net, channels[0]).input.length === 7;
+  await net.until(hasCome, 'it has come', 60);
+  channels[0].isOpen = net.choose(2, 'reads') === 1;
+  peer.reset();
+  await net.advance(10);
+  channels[0].isOpen = true;
+  await net.until(() => closes > 0, 'handle_close');
+  assert.deepEqual([got, closes], [7, 1]);
+}
+
+/** An attempt to connect ends once, whatever happens to it. */
+async function connecting(net: network) {
+  net.blackhole(['127.0.0.1', 7001]);
+  class Served extends Plain {
+    override writable() {
+      return false;
+    }
+    override handle_read() {
+      this.recv(100);
+    }
+    override handle_close() {
+      this.close();
+    }
+  }
+  new Listener((sock) => new Served(sock));
+  const places: Address[] = [
+    HERE,
+    ['127.0.0.1', 7002],
+    ['127.0.0.1', 7001],
+    ['there.example', 7000],
+    ['nowhere.example', 7000],
+    ['unknown.example', 7000],
+  ];
+  class Client extends Plain {
+    attempts = 0;
+    isOver = true;
+    readonly events: string[] = [];
+    dial() {
+      assert.ok(this.isOver, 'a new attempt before the end of the one before');
+      this.attempts += 1;
+      this.isOver = false;
+      if (this.fileno() < 0) this.create_socket();
+      this.timeout = of('timeout', [0, 0.5, 5]);
+      const place = of('place', places);
+      this.events.push(`connect ${place}`);
+      try {
+        this.connect(place);
+      } catch (error) {
+        this.end(`thrown ${(error as NodeJS.ErrnoException).code}`);
+      }
+    }
+    end(how: string) {
+      this.events.push(how);
+      assert.ok(!this.isOver, `ends twice: ${this.events.join(', ')}`);
+      this.isOver = true;
+      if (this.attempts >= 5) {
+        this.close();
+        return;
+      }
+      const then = net.choose(4, 'then');
+      if (then === 2) {
+        this.timeout = 0;
+        if (this.connected) this.close();
+        later(300, () => this.isOver && this.dial());
+        return;
+      }
+      this.close();
+      if (then === 1) this.dial();
+      if (then === 3) later(10, () => this.dial());
+    }
+    override writable() {
+      return !this.connected;
+    }
+    override handle_connect() {
+      this.end('handle_connect');
+    }
+    override handle_connect_error(error: unknown) {
+      const { code } = error as NodeJS.ErrnoException;
+      assert.ok(code, String(error));
+      this.end(`handle_connect_error ${code}`);
+    }
+    override handle_close() {
+      assert.ok(this.isOver, `handle_close of an attempt: ${this.events.join(', ')}`);
+      this.close();
+    }
+    override handle_read() {
+      this.recv(100);
+    }
+  }
+  const all = Array.from({ length: 1 + net.choose(3, 'clients') }, () => new Client());
+  for (const client of all) client.dial();
+  if (net.choose(3, 'gives up') === 1) {
+    await net.advance(of('when', [0.0001, 0.1, 1]));
+    const [client] = all;
+    if (!client.isOver) {
+      client.close();
+      client.isOver = true;
+      client.attempts = 9;
+    }
+  }
+  await net.settle(300);
+  for (const { isOver, events } of all) assert.ok(isOver, `no end: ${events.join(', ')}`);
+}
+
+/** The listener survives running out of descriptors, and takes everybody in the end. */
+async function exhausted(net: network) {
+  inside(net).kernel.descriptors = 4 + net.choose(3, 'descriptors');
+  class Served extends WithSend {
+    #got = 0;
+    override handle_read() {
+      const data = this.recv(100);
+      this.#got += data.length;
+      if (data.length > 0) this.send(data);
+      if (this.#got === 2) this.close_when_done();
+    }
+    override handle_close() {
+      this.close();
+    }
+  }
+  new Listener((sock) => new Served(sock));
+  const peers = Array.from({ length: 8 }, () => net.connect(HERE).send('hi').half_close());
+  for (const peer of peers) {
+    assert.equal(await peer.end(), 'end');
+    assert.equal(peer.text, 'hi');
+  }
+}
+
+/** No more connections at once than may be, and everybody gets a turn. */
+async function most_connections(net: network) {
+  const most = 1 + net.choose(3, 'most');
+  let open = 0;
+  let peak = 0;
+  class Served extends Chat {
+    constructor(sock: Socket) {
+      super(sock);
+      this.set_terminator('\n');
+      open += 1;
+      peak = Math.max(peak, open);
+      sock.on_release(() => {
+        open -= 1;
+      });
+    }
+    override found_terminator() {
+      this.push(Buffer.from(`${this._get_data()}!\n`));
+      if (net.choose(3, 'ends at once') === 1) this.close_when_done();
+      else later(20, () => this.close_when_done());
+    }
+  }
+  new Listener((sock) => new Served(sock)).max_connections = most;
+  const peers = Array.from({ length: 6 }, (_, i) => {
+    const peer = net.connect(HERE);
+    const vanishes = i % 3 === 2 && net.choose(2, 'vanishes') === 1;
+    if (vanishes) peer.reset();
+    else peer.send(`n${i}\n`).half_close();
+    return { peer, vanishes };
+  });
+  for (const [i, { peer, vanishes }] of peers.entries()) {
+    if (vanishes) continue;
+    await peer.end();
+    assert.equal(peer.text, `n${i}!\n`);
+  }
+  assert.ok(peak <= most, `${peak} at once, ${most} allowed`);
+}
+
+/** What the peer sent before it went is read, and the hang-up is told once. */
+async function hang_up(net: network) {
+  const size = of('bytes', [1, 1000, 6000]);
+  let closes = 0;
+  let got = 0;
+  class Reader extends Plain {
+    isOpen = false;
+    constructor(sock: Socket) {
+      super(sock);
+      later(of('reads late', [0, 5, 3000]), () => {
+        this.isOpen = true;
+        this._changed();
+      });
+    }
+    override readable() {
+      return this.isOpen;
+    }
+    override writable() {
+      return false;
+    }
+    override handle_read() {
+      got += this.recv(of('size', [65536, 1000, 7])).length;
+    }
+    override handle_close() {
+      closes += 1;
+      this.close();
+    }
+  }
+  new Listener((sock) => new Reader(sock));
+  const peer = net.connect(HERE).send(Buffer.alloc(size));
+  if (net.choose(2, 'how') === 1) peer.close();
+  else peer.half_close();
+  await net.until(() => closes > 0, 'handle_close', 3000);
+  await net.settle(100);
+  assert.deepEqual([closes, got], [1, size]);
+}
+
+/** Answers of async work come in the order of the questions. */
+async function async_answers(net: network) {
+  class Answers extends Chat {
+    constructor(sock: Socket) {
+      super(sock);
+      this.set_terminator('\n');
+      this.ac_out_high_water = of('high water', [1, 50, 5000]);
+    }
+    override found_terminator() {
+      const line = this._get_data().toString();
+      if (line === 'quit') this.close_when_done();
+      else this.push_with_producer(this.answer(line));
+    }
+    async *answer(line: string) {
+      await sleep(of('work', [0.01, 0, 1]));
+      yield Buffer.from(`<${line}`);
+      if (net.choose(2, 'in two') === 1) await sleep(0.001);
+      yield Buffer.from('>\n');
+    }
+  }
+  new Listener((sock) => new Answers(sock));
+  const peer = net.connect(HERE).send('a\nb\nc\nd\ne\n');
+  if (net.choose(2, 'half-close') === 1) peer.half_close();
+  else peer.send('quit\n').half_close();
+  await peer.end();
+  assert.equal(peer.text, '<a>\n<b>\n<c>\n<d>\n<e>\n');
+}
+
+/** A channel that moves to another map, which another loop serves, loses nothing. */
+async function moves(net: network) {
+  const other: channel_map = new Map();
+  net.serve(other);
+  const text = 'abcdefghijklmnopqrstuvwxyz';
+  let got = '';
+  class Mover extends Plain {
+    override writable() {
+      return false;
+    }
+    override handle_read() {
+      const data = this.recv(3).toString(); // which may call handle_close
+      got += data;
+      if (net.choose(3, 'moves') !== 1) return;
+      this.del_channel();
+      this._map = this._map === other ? socket_map : other;
+      this.add_channel();
+    }
+    override handle_close() {
+      got += '.';
+      this.close();
+    }
+  }
+  new Listener((sock) => new Mover(sock));
+  net.connect(HERE).send(text).half_close();
+  await net.until(() => got.endsWith('.'), 'the end');
+  assert.equal(got, `${text}.`);
+}
+
+/** The peer has ended its half: the rest is sent, and then the channel closes. */
+async function rest_after_eof(net: network) {
+  const size = 3000;
+  class Sender extends WithSend {
+    override handle_read() {
+      if (this.recv(100).length > 0) this.send(Buffer.alloc(size, 'a'));
+    }
+    override handle_close() {
+      this.close();
+    }
+  }
+  class Chatter extends Chat {
+    #isAsked = false;
+    override collect_incoming_data() {
+      if (this.#isAsked) return;
+      this.#isAsked = true;
+      this.push(Buffer.alloc(size / 2, 'a'));
+      this.push_with_producer([Buffer.alloc(size / 2, 'a')]);
+    }
+    override found_terminator() {}
+  }
+  const isChat = net.choose(2, 'kind') === 1;
+  new Listener((sock) => {
+    if (!isChat) new Sender(sock);
+    else new Chatter(sock).set_terminator(null);
+  });
+  const peer = net.connect(HERE).send('x').half_close();
+  if (net.choose(2, 'stalls') === 1) {
+    peer.stall();
+    await net.advance(1);
+    peer.resume();
+  }
+  assert.equal(await peer.end(), 'end');
+  assert.equal(peer.received.length, size);
+}
+
+/** A handle_close that reconnects: nothing of the former connection goes to the next. */
+async function reconnects(net: network) {
+  const listener = net.listen(HERE);
+  class Again extends WithSend {
+    lives = 0;
+    dial() {
+      this.lives += 1;
+      this.create_socket();
+      this.connect(HERE);
+    }
+    override handle_connect() {
+      this.send(Buffer.from(`life ${this.lives}\n`));
+    }
+    override handle_read() {
+      this.recv(100);
+    }
+    override handle_close() {
+      this.close();
+      if (this.lives < 3) this.dial();
+    }
+    override handle_connect_error() {
+      this.handle_close();
+    }
+  }
+  const client = new Again();
+  client.dial();
+  for (let life = 1; life <= 3; life++) {
+    const server = await listener.accept();
+    if (net.choose(2, 'hears it') === 1) {
+      const line = await server.expect('\n');
+      assert.equal(line, `life ${life}\n`);
+    } else {
+      server.stall();
+    }
+    client.send(Buffer.alloc(500, 'q'));
+    if (net.choose(2, 'how it ends') === 1) server.reset();
+    else server.close();
+    await net.until(() => client.lives > life || client.fileno() < 0, 'the next life');
+  }
+}
+
+/** A timeout is told in its time, and not to who moves. */
+async function timeouts(net: network) {
+  let moved = 0;
+  let told = -1;
+  class Served extends Chat {
+    override timeout = 30;
+    constructor(sock: Socket) {
+      super(sock);
+      this.set_terminator('\n');
+      moved = net.now;
+    }
+    override found_terminator() {
+      moved = net.now;
+    }
+    override handle_timeout() {
+      told = net.now - moved;
+      this.close();
+    }
+  }
+  new Listener((sock) => new Served(sock));
+  const peer = net.connect(HERE);
+  for (let i = net.choose(4, 'lines'); i > 0; i--) {
+    await net.advance(of('pause', [1, 8, 15, 22]));
+    assert.equal(told, -1);
+    peer.send('x\n');
+  }
+  await net.until(() => told >= 0, 'handle_timeout');
+  assert.ok(told >= 29.999, `told after ${told} s of 30`);
+}
+
+const scenarios = {
+  drain,
+  overflow,
+  lines,
+  paused,
+  commands,
+  reuse,
+  reset_after_data,
+  connecting,
+  exhausted,
+  most_connections,
+  hang_up,
+  async_answers,
+  moves,
+  rest_after_eof,
+  reconnects,
+  timeouts,
+};
+
+/** By name: each is run in a network of its own. */
+export const promises = Object.fromEntries(
+  Object.entries(scenarios).map(([name, scenario]) => [
+    name,
+    (net: network) => {
+      current = net;
+      return scenario(net);
+    },
+  ]),
+);
