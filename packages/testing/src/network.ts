@@ -26,15 +26,13 @@ const PATIENCE = 600;
 let current: network | null = null;
 
 /** A network in memory, in which the test plays the other ends. `simulate` and `explore` make them. */
-export class network implements World {
+export class network {
   /** @internal */
   readonly decisions: Decisions;
   /** @internal */
   readonly kernel: Kernel;
   /** @internal */
   readonly driver: Driver;
-  /** @internal */
-  readonly note: World['note'];
   readonly #clock: VirtualClock;
   readonly #weather: Weather;
   readonly #trace: Trace | null;
@@ -70,12 +68,11 @@ export class network implements World {
         })
       : null;
     const trace = this.#trace;
-    this.note = trace && ((who, what) => trace.add(`${this.#label(who)} ${what}`));
     this.#weather = new Weather(
       (n, label) => this.decisions.choose(n, label),
       (what) => trace?.add(what, true),
     );
-    this.kernel = new Kernel(this, options.descriptors);
+    this.kernel = new Kernel(this.#world(trace), options.descriptors);
     // The kernel's time is the one that all look at.
     Object.defineProperty(time, 'now', { get: () => this.kernel.now });
     this.#clock = new VirtualClock(this.kernel);
@@ -99,6 +96,17 @@ export class network implements World {
 
   // ---- what the kernel asks ----
 
+  #world(trace: Trace | null): World {
+    return {
+      choose: (n, label) => this.choose(n, label),
+      latency: (kind) => (this.#options.loopback ? 0 : this.#weather.latency(kind)),
+      isBlackHole: (host, port) => isAmong(this.#blackHoles, host, port),
+      isRefused: (host, port) => isAmong(this.#refused, host, port),
+      lookup: (host, family) => this.#lookup(host, family),
+      note: trace && ((who, what) => trace.add(`${this.#label(who)} ${what}`)),
+    };
+  }
+
   /** A decision: a number from 0 to below `n`, where 0 is the plain case. Explored as all others are. */
   choose(n: number, label: string): number {
     if (!Number.isInteger(n) || n < 1) throw new RangeError('choose: n must be an integer from 1');
@@ -112,23 +120,7 @@ export class network implements World {
     return chosen;
   }
 
-  /** @internal */
-  latency(kind: string): number {
-    return this.#options.loopback ? 0 : this.#weather.latency(kind);
-  }
-
-  /** @internal */
-  isBlackHole(host: string, port: number): boolean {
-    return isAmong(this.#blackHoles, host, port);
-  }
-
-  /** @internal */
-  isRefused(host: string, port: number): boolean {
-    return isAmong(this.#refused, host, port);
-  }
-
-  /** @internal */
-  lookup(host: string, family: number): { address: string; family: number }[] {
+  #lookup(host: string, family: number): { address: string; family: number }[] {
     const known = this.#options.hosts?.[host] ?? (host === 'localhost' ? ['127.0.0.1', '::1'] : []);
     return [known]
       .flat()
@@ -200,16 +192,11 @@ export class network implements World {
     return end;
   }
 
-  /** @internal */
-  get endCount(): number {
-    return this.#ends.length;
-  }
-
   #name(address: Address): Name {
     if (typeof address === 'string' || address instanceof Uint8Array) return unixName(address);
     const [host, port] = address;
     const isNumeric = /^[\d.]+$|:/.test(host);
-    const numeric = isNumeric ? host : this.lookup(host, 0)[0]?.address;
+    const numeric = isNumeric ? host : this.#lookup(host, 0)[0]?.address;
     if (numeric === undefined) throw new Error(`${host} is not among the network's hosts`);
     return { family: numeric.includes(':') ? C.AF_INET6 : C.AF_INET, host: numeric, port };
   }
