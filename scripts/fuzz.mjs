@@ -1,5 +1,5 @@
 /**
- * Runs the fuzz tests of socket, chat and the examples one after another, and the random runs of the sweep:
+ * Runs the fuzz tests of socket, chat, testing and the examples one after another, and the random runs of the sweep:
  * `npm run fuzz -- --seconds 600 --seed 1`. A failure prints how to play it again.
  */
 import { spawnSync } from 'node:child_process';
@@ -11,7 +11,7 @@ const { values } = parseArgs({
 });
 const seconds = Number(values.seconds);
 if (!(seconds > 0)) throw new Error('--seconds must be a number of seconds');
-const packages = ['socket', 'chat', 'examples'];
+const packages = ['socket', 'chat', 'testing', 'examples'];
 const share = String(seconds / (packages.length + 1));
 const env = { ...process.env, ASYNCORE_FUZZ_SECONDS: share };
 if (values.seed !== undefined) env.ASYNCORE_FUZZ_SEED = values.seed;

@@ -151,7 +151,7 @@ export class network {
 
   /** Goes on until nothing is left that happens within `quiet` seconds: timers further away stay. */
   settle(quiet = 10): Promise<void> {
-    return this.driver.settle(quiet, PATIENCE);
+    return this.driver.settle(quiet, PATIENCE + quiet);
   }
 
   /** @internal Why a wait has failed. */

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import type { Name } from './kernel/names.js';
+import type { Address } from '@asyncore/socket';
+import { type Name, pathOf } from './kernel/names.js';
 import { C, E, errorName } from './kernel/numbers.js';
 import { shownBytes } from './kernel/shown_bytes.js';
 import type { SocketFile } from './kernel/socket_file.js';
@@ -97,6 +98,13 @@ export class peer {
     this.#todo.push(action);
     if (this.connected) this.#look();
     return this;
+  }
+
+  /** Where it is: [host, port], a Unix socket's path, or null if it has none. */
+  get address(): Address | null {
+    const { local } = this.#socket;
+    if (local === null) return null;
+    return local.family === C.AF_UNIX ? pathOf(local) : [local.host, local.port];
   }
 
   /** Sends text (as UTF-8) or bytes, as fast as the program takes them. */

@@ -1,0 +1,26 @@
+/**
+ * Runs the simulated tests of packages/testing and the examples in many networks: 20,000 times chaos over
+ * core and chat, or as many as `npm run chaos -- --schedules N` says, and a hundredth of it each promise and example.
+ */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+
+const { values } = parseArgs({ options: { schedules: { type: 'string', default: '20000' } } });
+const schedules = Number(values.schedules);
+if (!(schedules >= 1)) throw new Error('--schedules must be a number from 1');
+const tests = [
+  ['testing', 'test/chaos.test.ts', schedules],
+  ['testing', 'test/promises.test.ts', Math.ceil(schedules / 100)],
+  ['examples', 'test/simulated.test.ts', Math.ceil(schedules / 100)],
+];
+for (const [name, file, count] of tests) {
+  const cwd = join(import.meta.dirname, '../packages', name);
+  const env = { ...process.env, ASYNCORE_SCHEDULES: String(count) };
+  const { status } = spawnSync('pnpm', ['exec', 'vitest', 'run', file], {
+    cwd,
+    env,
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exitCode = 1;
+}
