@@ -30,7 +30,7 @@ async function main(): Promise<void> {
   await explore({ runs: 20 }, echoes);
   await simulate({}, async (net) => {
     await echoes(net);
-    await net.advance(331);
+    await net.advance(700);
     assert.deepEqual(net.open(), ['Server :7', 'queue']);
   });
 }
