@@ -278,7 +278,7 @@ const scenarios: Record<string, (net: network) => Promise<void>> = {
 
 describe('in whatever network, the promises hold of', () => {
   it.each(Object.entries(scenarios))('%s', async (_, body) => {
-    const runs = Number(process.env.ASYNCORE_SCHEDULES ?? 100);
+    const runs = Math.ceil(Number(process.env.ASYNCORE_SCHEDULES ?? 10_000) / 100);
     expect(await explore({ runs, globals: true }, body)).toBe(runs);
   });
 });

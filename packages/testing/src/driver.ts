@@ -32,6 +32,8 @@ export class Driver {
   #waiters: Waiter[] = [];
   #isRunning = false;
   #turns = 0;
+  /** When something last arrived, or somebody was ready. */
+  #lastArrival = 0;
   #failure: { error: unknown } | null = null;
   /** Requests of Node's own that are none of the simulation's. */
   #requestsBefore = pending_requests();
@@ -78,17 +80,18 @@ export class Driver {
     });
   }
 
-  /** Goes on until nothing happens in the `quiet` seconds that follow. */
+  /** Goes on until nothing has arrived, and nobody was ready, for `quiet` seconds. */
   settle(quiet: number, within: number): Promise<void> {
     const { kernel } = this;
-    const end = kernel.now + within * 1000;
+    const start = kernel.now;
+    const end = start + within * 1000;
+    const quietAt = () => Math.max(start, this.#lastArrival) + quiet * 1000;
     return this.#wait({
       isFulfilled: () => false,
-      isOver: (next) => next > kernel.now + quiet * 1000 || next > end,
+      isOver: (next) => next > quietAt() || next > end,
       end,
       giveUp: () => {
-        const { next } = this;
-        if (next > kernel.now + quiet * 1000) return null;
+        if (this.next > quietAt()) return null;
         return new Error(`settle: something has happened all the time, for ${within} s`);
       },
     });
@@ -193,7 +196,10 @@ export class Driver {
   async turn(): Promise<boolean> {
     const { kernel, clock } = this;
     let didSomething = kernel.land() > 0;
-    if (didSomething) this.#turns = 0;
+    if (didSomething) {
+      this.#turns = 0;
+      this.#lastArrival = kernel.now;
+    }
     this.#turns += 1;
     if (this.#turns > MOST_TURNS) {
       throw new Error(`something spins: in ${MOST_TURNS} turns nothing arrived and no time passed`);
@@ -205,7 +211,10 @@ export class Driver {
       didSomething = true;
     }
     if (await this.#prepare()) didSomething = true;
-    if (await this.#ready()) didSomething = true;
+    if (await this.#ready()) {
+      didSomething = true;
+      this.#lastArrival = kernel.now;
+    }
     for (const immediate of clock.takeImmediates()) {
       if (immediate.callback === null) continue;
       await this.#call(immediate.callback);

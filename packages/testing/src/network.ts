@@ -149,8 +149,8 @@ export class network {
     return this.driver.advance(seconds);
   }
 
-  /** Goes on until nothing is left that happens within `quiet` seconds: timers further away stay. */
-  settle(quiet = 10): Promise<void> {
+  /** Goes on until nothing has been on its way for `quiet` seconds: timers further away stay. */
+  settle(quiet = 2): Promise<void> {
     return this.driver.settle(quiet, PATIENCE + quiet);
   }
 

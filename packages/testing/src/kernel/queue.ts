@@ -2,6 +2,8 @@ import { C, E } from './numbers.js';
 import { OpenFile } from './open_file.js';
 
 const ALWAYS = C.POLLERR | C.POLLHUP;
+/** Of new events only: EPOLLET. */
+const EDGE = 1 << 31;
 
 /** One descriptor in a queue. */
 export interface Watch {
@@ -14,7 +16,7 @@ export interface Watch {
 /** What decides who is told first, and how many. */
 export type Choose = (n: number, label: string) => number;
 
-/** epoll(7), level-triggered, and kqueue as the addon speaks to it. */
+/** epoll(7), and kqueue as the addon speaks to it. */
 export class Queue extends OpenFile {
   /** By descriptor; several where one was closed that a duplicate keeps, and its number given again. */
   #watches = new Map<number, Watch[]>();
@@ -86,6 +88,7 @@ export class Queue extends OpenFile {
       const j = others > 1 ? i + choose(others, 'who is told first') : i;
       const { watch, mask } = ready[j];
       ready[j] = ready[i];
+      if (watch.events & EDGE) this.candidates.delete(watch); // until something happens to it
       pairs[2 * i] = watch.fd;
       pairs[2 * i + 1] = mask;
     }
