@@ -25,7 +25,15 @@ function run(command, ...args) {
 function wanted() {
   const folders = readdirSync(at('packages')).map((name) => join('packages', name));
   const hash = createHash('sha256');
-  for (const folder of ['.', 'bench', 'endurance', 'docs/reference', 'test-support', ...folders]) {
+  for (const folder of [
+    '.',
+    'bench',
+    'endurance',
+    'docs/reference',
+    'scripts',
+    'test-support',
+    ...folders,
+  ]) {
     for (const name of ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml']) {
       const file = at(folder, name);
       if (existsSync(file)) hash.update(`${join(folder, name)}\0`).update(readFileSync(file));
