@@ -1,0 +1,16 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+
+it.each(['ARCHITECTURE.md', 'CONTRIBUTING.md'])('%s names only files that are there', (name) => {
+  const text = readFileSync(join(root, name), 'utf8');
+  // Paths in backquotes; one with capitals, such as packages/NAME, stands for many.
+  const named = text.matchAll(
+    /`((?:packages|scripts|test-support|docs|\.changeset|\.github)\/[^`\s]*)`/g,
+  );
+  const paths = [...named].map(([, path]) => path).filter((path) => !/[A-Z]{2}|\*/.test(path));
+  expect(paths.length).toBeGreaterThan(4);
+  expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+});
