@@ -5,6 +5,7 @@ export { close_all } from './close_all.js';
 export { compact_traceback, type frame } from './compact_traceback.js';
 export { dispatcher } from './dispatcher/dispatcher.js';
 export { dispatcher_with_send } from './dispatcher/dispatcher_with_send.js';
+export type { timer } from './dispatcher/timers.js';
 export { type Endpoint, endpoint, NOTICE, type Watcher } from './endpoint.js';
 export { ExitNow } from './exit_now.js';
 // For classes with handlers and output of their own, as @asyncore/chat has one.

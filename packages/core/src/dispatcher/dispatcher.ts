@@ -33,6 +33,7 @@ import {
   unhandled,
   WRITING,
 } from './socket_endpoint.js';
+import { Timers, type timer } from './timers.js';
 
 /**
  * A thin wrapper around a socket: the loop asks it what to wait for and calls its `handle_`
@@ -374,6 +375,37 @@ export class dispatcher<S extends Transport = Socket> implements channel {
       throw new OSError(call, errno.EBADF, null, 'create_socket comes first');
     // Methods that a transport lacks fail as any missing method does.
     return this.socket as Transport as Socket;
+  }
+
+  // ---- timers ----
+
+  /**
+   * Calls `f` once, `seconds` from now, as a handler is called: what it throws goes to `handle_error`,
+   * what it sends goes out when it returns, and it may be async. `close` cancels it. It keeps no loop
+   * and no process alive, and works without a socket and without a loop; the blocking `poll` and `poll2`
+   * wait no longer than until it is due. Throws a TypeError or RangeError for wrong arguments.
+   */
+  call_later(seconds: number, f: () => unknown): timer {
+    return this.#timers().later('call_later', seconds, f);
+  }
+
+  /**
+   * The same every `seconds`, until it is cancelled or the channel closes; also after `f` has thrown, if
+   * the channel is open still. After a pause of the thread it comes once. It waits for a promise of `f`.
+   */
+  call_every(seconds: number, f: () => unknown): timer {
+    return this.#timers().every(seconds, f);
+  }
+
+  /** As `call_later`, at a time of the monotonic clock, in seconds: `performance.now() / 1000`. */
+  call_at(when: number, f: () => unknown): timer {
+    return this.#timers().at(when, f);
+  }
+
+  #timers(): Timers {
+    const known = this[endpoint];
+    known.timers ??= new Timers(this as dispatcher<Transport>);
+    return known.timers;
   }
 
   // ---- for sister packages ----

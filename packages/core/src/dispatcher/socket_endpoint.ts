@@ -37,6 +37,7 @@ import { Output } from '../output/output.js';
 import type { Connecting } from './connecting.js';
 import type { dispatcher } from './dispatcher.js';
 import { isLackOfRoom, type Listening } from './listening.js';
+import type { Timers } from './timers.js';
 
 const HANG_UP = POLLHUP | (POLLRDHUP ?? 0);
 
@@ -115,6 +116,8 @@ export class SocketEndpoint implements Endpoint {
   attempt: Connecting | null = null;
   /** What only a listener needs. */
   listening: Listening | null = null;
+  /** Null until one is set. */
+  timers: Timers | null = null;
   #flags = MOVED;
   /** When something last moved, by the clock that Timeouts reads. */
   #since = 0;
@@ -190,6 +193,7 @@ export class SocketEndpoint implements Endpoint {
   ended(): void {
     this.#forgetOutput();
     this.attempt = null;
+    this.timers?.cancelAll();
     this.listening?.restNoMore();
     this.set(CONNECTED | ACCEPTING | CONNECTING | LINGERING, false);
     this.set(OVER | CLOSED, true);

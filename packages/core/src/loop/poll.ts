@@ -1,6 +1,7 @@
 import { POLLNVAL, type Poller, poll as poll_poller, select } from '@asyncore/socket';
 import { type channel_map, socket_map } from '../channel.js';
 import { checkMap, checkTimeout } from '../checked.js';
+import { TimerQueue } from '../dispatcher/timer_queue.js';
 import { NOTICE } from '../endpoint.js';
 import { handling } from '../handlers/handling.js';
 import { Channels } from './channels.js';
@@ -30,7 +31,10 @@ export function poll2(timeout: number | null = 0, map: channel_map | null = sock
 export const poll3 = poll2;
 
 function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: number[]): void {
-  if (map.size === 0) return;
+  if (map.size === 0) {
+    TimerQueue.known(map)?.run(true); // those of channels without a socket
+    return;
+  }
   const channels = Channels.of(map);
   channels.watch();
   try {
@@ -47,6 +51,7 @@ function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: n
       }
     }
     channels.timeouts.check();
+    TimerQueue.known(map)?.run(true);
   } finally {
     channels.unwatch();
   }
@@ -64,7 +69,8 @@ function waited(poller: Poller, timeout: number, channels: Channels): Waited {
   const asked = all.filter((registration) => ask(registration, poller));
   for (const one of all) if (!one.removed) channels.timeouts.watch(one);
   const isDue = asked.some(({ closed, wanted }) => closed || wanted & NOTICE);
-  const left = isDue ? 0 : Math.min(timeout, channels.timeouts.untilNext());
+  const untilTimer = TimerQueue.known(channels.map)?.untilNext() ?? Infinity;
+  const left = isDue ? 0 : Math.min(timeout, channels.timeouts.untilNext(), untilTimer);
   return [asked, new Map(poller.poll(left / 1000))];
 }
 
