@@ -5,6 +5,8 @@ export { close_all } from './close_all.js';
 export { compact_traceback, type frame } from './compact_traceback.js';
 export { dispatcher } from './dispatcher/dispatcher.js';
 export { dispatcher_with_send } from './dispatcher/dispatcher_with_send.js';
+export type { connection_options, socket_option } from './dispatcher/racing.js';
+export type { server_options } from './dispatcher/serving.js';
 export type { timer } from './dispatcher/timers.js';
 export { type Endpoint, endpoint, NOTICE, type Watcher } from './endpoint.js';
 export { ExitNow } from './exit_now.js';

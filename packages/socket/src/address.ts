@@ -165,3 +165,54 @@ export async function resolve(family: number, address: Address): Promise<Address
     throw new gaierror('connect', errno, [host, port]);
   }
 }
+
+/**
+ * The addresses of a host, in the order in which they are to be tried: that of getaddrinfo(3), which the
+ * system's administrator decides. `family` is AF_INET or AF_INET6; 0, the default, is both. The host '' is
+ * every interface. Numeric hosts are not looked up, names in the background.
+ *
+ * Rejects with a gaierror: `code` is 'ENOTFOUND' or as `dns.lookup` has it. Throws a TypeError or
+ * RangeError for wrong arguments.
+ */
+export function getaddrinfo(
+  host: string,
+  port: number,
+  { family = 0 }: { family?: number } = {},
+): Promise<[family: number, address: InetAddress][]> {
+  const address = hostAndPort('getaddrinfo', [host, port]);
+  if (family !== 0 && family !== AF_INET && family !== AF_INET6) {
+    throw wrong.range('getaddrinfo: family must be AF_INET, AF_INET6, or 0 for both');
+  }
+  return lookedUp(family, address);
+}
+
+async function lookedUp(family: number, [host, port]: InetAddress) {
+  const versions = { [AF_INET]: 4, [AF_INET6]: 6 };
+  if (host === '') {
+    const every: [number, InetAddress][] = [
+      [AF_INET6, ['::', port]],
+      [AF_INET, ['0.0.0.0', port]],
+    ];
+    return every.filter(([each]) => family === 0 || each === family);
+  }
+  try {
+    const found = await lookup(host, {
+      all: true,
+      family: versions[family] ?? 0,
+      order: 'verbatim',
+    });
+    return found.map(({ address, family }): [number, InetAddress] => {
+      return [family === 6 ? AF_INET6 : AF_INET, [address, port]];
+    });
+  } catch (error) {
+    const { errno } = error as NodeJS.ErrnoException; // dns.lookup rejects with nothing else
+    throw new gaierror('getaddrinfo', errno, [host, port]);
+  }
+}
+
+/** The family of a numeric host, AF_INET or AF_INET6; null for a name. */
+export function family_of(host: string): number | null {
+  const version = isIP(host);
+  if (version === 0) return null;
+  return version === 6 ? AF_INET6 : AF_INET;
+}

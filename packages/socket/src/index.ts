@@ -1,4 +1,11 @@
-export { type Address, type InetAddress, is_resolved, resolve } from './address.js';
+export {
+  type Address,
+  family_of,
+  getaddrinfo,
+  type InetAddress,
+  is_resolved,
+  resolve,
+} from './address.js';
 export * from './constants.js';
 export {
   before_release,

@@ -11,11 +11,27 @@ import { settle } from '../handlers/handling.js';
 import { CONNECTED, CONNECTING, type SocketEndpoint } from './socket_endpoint.js';
 
 /** connect(2): the attempt goes on by itself. EAGAIN is none: a queue is full, or no port is free. */
-const IN_PROGRESS = new Set([errno.EINPROGRESS, errno.EALREADY, errno.EINTR]);
+export const IN_PROGRESS = new Set([errno.EINPROGRESS, errno.EALREADY, errno.EINTR]);
+
+/** An attempt to connect, as its channel's endpoint sees it. */
+export interface Attempt {
+  /** The host as it was given; null for a path. */
+  readonly host: string | null;
+  /** The channel's own socket is not connecting yet: it is not to be waited for. */
+  readonly isLookingUp: boolean;
+  /** Something came of that, and `lookedUp` is to be called. */
+  readonly isLookedUp: boolean;
+  lookedUp(): void;
+  /** The attempt has failed. */
+  fail(error: unknown): void;
+  /** Nobody wants it any more: nothing is told. */
+  stop(): void;
+}
 
 /** One attempt to connect. A host name is looked up first, beside the loop. */
-export class Connecting {
+export class Connecting implements Attempt {
   readonly #endpoint: SocketEndpoint;
+  host: string | null = null;
   /** What came of the look-up; null when there is none, or no more. */
   #lookup: { address?: Address; error?: unknown; isDone: boolean } | null = null;
 
@@ -32,6 +48,7 @@ export class Connecting {
     endpoint.set(CONNECTED, false);
     endpoint.begin();
     endpoint.attempt = this;
+    this.host = Array.isArray(address) ? address[0] : null;
     endpoint.addr = address;
     endpoint.put(CONNECTING, true);
     if (isResolved) {
@@ -97,6 +114,10 @@ export class Connecting {
     this.#endpoint.addr = lookup.address;
     const failure = this.#connect(lookup.address);
     if (failure !== null) this.fail(failure);
+  }
+
+  stop(): void {
+    this.#lookup = null;
   }
 
   /** SO_ERROR, or the look-up, or the time says that it failed. */

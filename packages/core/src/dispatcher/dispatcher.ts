@@ -23,6 +23,8 @@ import { Channels } from '../loop/channels.js';
 import type { Output } from '../output/output.js';
 import { Connecting } from './connecting.js';
 import { claim, Listening } from './listening.js';
+import { type connection_options, Racing } from './racing.js';
+import { serve, type server_options } from './serving.js';
 import {
   ACCEPTING,
   CONNECTED,
@@ -295,6 +297,29 @@ export class dispatcher<S extends Transport = Socket> implements channel {
   connect(address: Address): void {
     const socket = this.#having('connect');
     new Connecting(this[endpoint]).start(address, socket);
+  }
+
+  /**
+   * In the place of `create_socket` and `connect`, where the family is not known: looks the host up, and
+   * tries its addresses one after the other without giving any up, until the first answers (RFC 8305).
+   * `handle_connect` or `handle_connect_error` tells how it went: with the error if there was but one, else
+   * with an AggregateError. A path stands for AF_UNIX. `close` ends it without a word.
+   *
+   * @throws TypeError or RangeError for wrong arguments; no failed attempt is thrown
+   */
+  create_connection(address: Address, options: connection_options = {}): void {
+    new Racing(this[endpoint], address, options).start();
+  }
+
+  /**
+   * In the place of `create_socket`, `set_reuse_addr`, `bind` and `listen`, after `socket.create_server`
+   * of Python: the family is that of the address. A path stands for AF_UNIX. Throws an OSError when one
+   * of the calls fails, and no socket is left then; a TypeError or RangeError for wrong arguments.
+   *
+   * https://docs.python.org/3.11/library/socket.html#socket.create_server
+   */
+  create_server(address: Address, options: server_options = {}): void {
+    serve(this as dispatcher<Transport>, address, options);
   }
 
   /**

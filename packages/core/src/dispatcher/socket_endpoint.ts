@@ -34,7 +34,7 @@ import { failed, isNothingToRead, isOfReceive, settle } from '../handlers/handli
 import { isPending } from '../handlers/promises.js';
 import { Channels } from '../loop/channels.js';
 import { Output } from '../output/output.js';
-import type { Connecting } from './connecting.js';
+import type { Attempt } from './connecting.js';
 import type { dispatcher } from './dispatcher.js';
 import { isLackOfRoom, type Listening } from './listening.js';
 import type { Timers } from './timers.js';
@@ -113,7 +113,7 @@ export class SocketEndpoint implements Endpoint {
   /** The error that ended the connection; null for an ordinary end. */
   reason: unknown = null;
   /** The last attempt to connect. */
-  attempt: Connecting | null = null;
+  attempt: Attempt | null = null;
   /** What only a listener needs. */
   listening: Listening | null = null;
   /** Null until one is set. */
@@ -155,7 +155,7 @@ export class SocketEndpoint implements Endpoint {
     this.#flags = (this.#flags & (KEPT | CONNECTED | ACCEPTING | CONNECTING)) | MOVED;
     if (this.is(CONNECTED)) this.set(MET, true);
     this.reason = null;
-    this.attempt = null;
+    this.#endAttempt();
     this.#drained = 0;
     this.output?.useBorders(this.#keepsBorders);
     this.life += 1;
@@ -165,6 +165,24 @@ export class SocketEndpoint implements Endpoint {
   #forgetOutput(): void {
     this.output?.discard();
     this.output = null;
+  }
+
+  #endAttempt(): void {
+    const { attempt } = this;
+    this.attempt = null;
+    attempt?.stop();
+  }
+
+  /** Another socket for the one that was never connected: the same life, with the output given so far. */
+  exchange(socket: Transport): void {
+    const { channel, transport } = this;
+    channel.del_channel();
+    this.transport = socket;
+    channel._fileno = socket.fileno();
+    this.set(TUNED, false);
+    this.output?.useBorders(this.#keepsBorders);
+    channel.add_channel();
+    transport?.close();
   }
 
   /** Another socket is being made: the former connection is over in any case. */
@@ -192,7 +210,7 @@ export class SocketEndpoint implements Endpoint {
   /** It has been closed. */
   ended(): void {
     this.#forgetOutput();
-    this.attempt = null;
+    this.#endAttempt();
     this.timers?.cancelAll();
     this.listening?.restNoMore();
     this.set(CONNECTED | ACCEPTING | CONNECTING | LINGERING, false);
