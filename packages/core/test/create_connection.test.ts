@@ -33,6 +33,8 @@ import {
 
 const HOST = 'somewhere.example';
 
+// Addresses on which no other program of the machine is likely to have the port that a test takes.
+
 // A resolver of our own, with the names that a test says.
 const { lookup } = dns;
 const names = new Map<string, string[]>();
@@ -122,58 +124,58 @@ onEveryPoller((use_poll) => {
 
   it('the next address is tried at once when one refuses', async () => {
     const stage = new Stage(use_poll);
-    const door = on('127.0.0.3');
-    names.set(HOST, ['127.0.0.1', '127.0.0.2', '127.0.0.3']);
+    const door = on('127.63.7.3');
+    names.set(HOST, ['127.63.7.1', '127.63.7.2', '127.63.7.3']);
     const client = new Client(stage);
     client.create_connection([HOST, portOf(door)], { attempt_delay: Infinity });
-    await stage.until(`connect 127.0.0.3,${portOf(door)}`);
-    expect(client.addr).toEqual(['127.0.0.3', portOf(door)]);
+    await stage.until(`connect 127.63.7.3,${portOf(door)}`);
+    expect(client.addr).toEqual(['127.63.7.3', portOf(door)]);
     expect(client.family_and_type?.[0]).toBe(AF_INET);
     expect(stage.map.size).toBe(1);
   });
 
   it('the next address is tried beside one that does not answer', async () => {
     const stage = new Stage(use_poll);
-    const door = on('127.0.0.2');
+    const door = on('127.63.7.2');
     const port = portOf(door);
-    busy('127.0.0.1', port);
-    names.set(HOST, ['127.0.0.1', '127.0.0.2']);
+    busy('127.63.7.1', port);
+    names.set(HOST, ['127.63.7.1', '127.63.7.2']);
     const before = open();
     const client = new Client(stage);
     client.create_connection([HOST, port], { attempt_delay: 0.02 });
-    await stage.until(`connect 127.0.0.2,${port}`);
+    await stage.until(`connect 127.63.7.2,${port}`);
     expect([...stage.map.values()]).toEqual([client]);
     expect(open() - before).toBe(process.platform === 'linux' ? 1 : 0);
   });
 
   it('a first address that answers late still wins, and the others are closed', async () => {
     const stage = new Stage(use_poll);
-    const door = on('127.0.0.1', 0, 0);
+    const door = on('127.63.7.1', 0, 0);
     const port = portOf(door);
     const fillers = [0, 1].map(() => own(new Socket()));
-    for (const filler of fillers) filler.connect_ex(['127.0.0.1', port]);
-    busy('127.0.0.2', port);
-    names.set(HOST, ['127.0.0.1', '127.0.0.2']);
+    for (const filler of fillers) filler.connect_ex(['127.63.7.1', port]);
+    busy('127.63.7.2', port);
+    names.set(HOST, ['127.63.7.1', '127.63.7.2']);
     const client = new Client(stage);
     client.create_connection([HOST, port], { attempt_delay: 0.02 });
-    client.call_later(0.05, () => {
+    client.call_every(0.05, () => {
       while (typeof door.accept_ex() !== 'number'); // there is room: the next SYN comes in a second
     });
-    await stage.until(`connect 127.0.0.1,${port}`);
+    await stage.until(`connect 127.63.7.1,${port}`);
     expect([...stage.map.values()]).toEqual([client]);
   });
 
   it('what was sent before goes to the winner only', async () => {
     const stage = new Stage(use_poll);
-    const door = on('127.0.0.2');
+    const door = on('127.63.7.2');
     const port = portOf(door);
-    busy('127.0.0.1', port);
-    names.set(HOST, ['127.0.0.1', '127.0.0.2']);
+    busy('127.63.7.1', port);
+    names.set(HOST, ['127.63.7.1', '127.63.7.2']);
     const client = new Client(stage);
     client.send(Buffer.from('before '));
     client.create_connection([HOST, port], { attempt_delay: 0.02 });
     client.send(Buffer.from('after'));
-    await stage.until(`connect 127.0.0.2,${port}`);
+    await stage.until(`connect 127.63.7.2,${port}`);
     const theirs = patient(accepted(door));
     client.close();
     expect(readAll(theirs).toString()).toBe('before after');
@@ -181,28 +183,28 @@ onEveryPoller((use_poll) => {
 
   it('one failure is its own error', async () => {
     const stage = new Stage(use_poll);
-    const port = portOf(on('127.0.0.2'));
+    const port = portOf(on('127.63.7.2'));
     const client = new Client(stage);
-    client.create_connection(['127.0.0.1', port]);
+    client.create_connection(['127.63.7.1', port]);
     await stage.loop();
-    expect(stage.trace).toEqual([`failed: connect ECONNREFUSED 127.0.0.1:${port}`]);
-    expect(client.error).toMatchObject({ code: 'ECONNREFUSED', address: '127.0.0.1', port });
+    expect(stage.trace).toEqual([`failed: connect ECONNREFUSED 127.63.7.1:${port}`]);
+    expect(client.error).toMatchObject({ code: 'ECONNREFUSED', address: '127.63.7.1', port });
   });
 
   it('several failures are one AggregateError', async () => {
     const stage = new Stage(use_poll);
-    const port = portOf(on('127.0.0.9'));
-    names.set(HOST, ['127.0.0.1', '127.0.0.2']);
+    const port = portOf(on('127.63.7.9'));
+    names.set(HOST, ['127.63.7.1', '127.63.7.2']);
     const client = new Client(stage);
     client.create_connection([HOST, port]);
     await stage.loop();
     expect(client.error).toBeInstanceOf(AggregateError);
     expect(client.error).toMatchObject({
       code: 'ECONNREFUSED',
-      message: `connect ${HOST}:${port} failed: connect ECONNREFUSED 127.0.0.1:${port}; connect ECONNREFUSED 127.0.0.2:${port}`,
+      message: `connect ${HOST}:${port} failed: connect ECONNREFUSED 127.63.7.1:${port}; connect ECONNREFUSED 127.63.7.2:${port}`,
       errors: [
-        { code: 'ECONNREFUSED', address: '127.0.0.1', port },
-        { code: 'ECONNREFUSED', address: '127.0.0.2', port },
+        { code: 'ECONNREFUSED', address: '127.63.7.1', port },
+        { code: 'ECONNREFUSED', address: '127.63.7.2', port },
       ],
     });
     expect(stage.trace.length).toBe(1);
@@ -218,9 +220,9 @@ onEveryPoller((use_poll) => {
 
   it.each([0, 1, 5])('close ends it without a word, %i passes later', async (passes) => {
     const stage = new Stage(use_poll);
-    const port = portOf(on('127.0.0.9'));
-    busy('127.0.0.1', port);
-    names.set(HOST, ['127.0.0.1', '127.0.0.2']);
+    const port = portOf(on('127.63.7.9'));
+    busy('127.63.7.1', port);
+    names.set(HOST, ['127.63.7.1', '127.63.7.2']);
     const before = open();
     const client = new Client(stage);
     client.create_connection([HOST, port], { attempt_delay: 0.01 });
@@ -236,10 +238,10 @@ onEveryPoller((use_poll) => {
 
   it('timeout ends all of it with ETIMEDOUT', async () => {
     const stage = new Stage(use_poll);
-    const port = portOf(on('127.0.0.9'));
-    busy('127.0.0.1', port);
-    busy('127.0.0.2', port);
-    names.set(HOST, ['127.0.0.1', '127.0.0.2']);
+    const port = portOf(on('127.63.7.9'));
+    busy('127.63.7.1', port);
+    busy('127.63.7.2', port);
+    names.set(HOST, ['127.63.7.1', '127.63.7.2']);
     const client = new Client(stage);
     client.timeout = 0.1;
     client.create_connection([HOST, port], { attempt_delay: 0.01 });
@@ -250,47 +252,47 @@ onEveryPoller((use_poll) => {
 
   it('source_address chooses the family, and is where it comes from', async () => {
     const stage = new Stage(use_poll);
-    const door = on('127.0.0.1');
-    names.set(HOST, ['::1', '127.0.0.1']);
+    const door = on('127.63.7.1');
+    names.set(HOST, ['::1', '127.63.7.1']);
     const client = new Client(stage);
-    client.create_connection([HOST, portOf(door)], { source_address: ['127.0.0.7', 0] });
-    await stage.until(`connect 127.0.0.1,${portOf(door)}`);
-    expect((client.getsockname() as InetAddress)[0]).toBe('127.0.0.7');
+    client.create_connection([HOST, portOf(door)], { source_address: ['127.63.7.7', 0] });
+    await stage.until(`connect 127.63.7.1,${portOf(door)}`);
+    expect((client.getsockname() as InetAddress)[0]).toBe('127.63.7.7');
   });
 
   it('socket_options are set before it connects', async () => {
     const stage = new Stage(use_poll);
-    const door = on('127.0.0.1');
+    const door = on('127.63.7.1');
     const client = new Client(stage);
-    client.create_connection(['127.0.0.1', portOf(door)], {
+    client.create_connection(['127.63.7.1', portOf(door)], {
       socket_options: [[SOL_SOCKET, SO_KEEPALIVE, 1]],
     });
-    await stage.until(`connect 127.0.0.1,${portOf(door)}`);
+    await stage.until(`connect 127.63.7.1,${portOf(door)}`);
     expect(client.getsockopt(SOL_SOCKET, SO_KEEPALIVE)).not.toBe(0);
     expect(client.getsockopt(IPPROTO_TCP, TCP_NODELAY)).not.toBe(0);
   });
 
   it('may be tried again after it failed', async () => {
     const stage = new Stage(use_poll);
-    const door = on('127.0.0.1');
+    const door = on('127.63.7.1');
     const port = portOf(door);
-    names.set(HOST, ['127.0.0.2', '127.0.0.3']);
+    names.set(HOST, ['127.63.7.2', '127.63.7.3']);
     const client = new Client(stage);
-    client.handle_connect_error = () => client.create_connection(['127.0.0.1', port]);
+    client.handle_connect_error = () => client.create_connection(['127.63.7.1', port]);
     client.create_connection([HOST, port]);
-    await stage.until(`connect 127.0.0.1,${port}`);
+    await stage.until(`connect 127.63.7.1,${port}`);
   });
 
   it('ends when the channel connects elsewhere', async () => {
     const stage = new Stage(use_poll);
-    const door = on('127.0.0.2');
+    const door = on('127.63.7.2');
     const port = portOf(door);
-    busy('127.0.0.1', port);
+    busy('127.63.7.1', port);
     const client = new Client(stage);
-    client.create_connection(['127.0.0.1', port]);
+    client.create_connection(['127.63.7.1', port]);
     client.create_socket();
-    client.connect(['127.0.0.2', port]);
-    await stage.until(`connect 127.0.0.2,${port}`);
+    client.connect(['127.63.7.2', port]);
+    await stage.until(`connect 127.63.7.2,${port}`);
     expect(stage.map.size).toBe(1);
   });
 
@@ -320,30 +322,34 @@ describe.each([
 ])('%s, which blocks', (_, pass) => {
   it('tries the next address in time', async () => {
     const stage = new Stage();
-    const door = on('127.0.0.2');
+    const door = on('127.63.7.2');
     const port = portOf(door);
-    busy('127.0.0.1', port);
-    names.set(HOST, ['127.0.0.1', '127.0.0.2']);
+    busy('127.63.7.1', port);
+    names.set(HOST, ['127.63.7.1', '127.63.7.2']);
     const client = new Client(stage);
     client.create_connection([HOST, port], { attempt_delay: 0.02 });
     await new Promise(setImmediate); // the look-up
     for (let i = 0; i < 20 && stage.trace.length === 0; i++) pass(5, stage.map);
-    expect(stage.trace).toEqual([`connect 127.0.0.2,${port}`]);
+    expect(stage.trace).toEqual([`connect 127.63.7.2,${port}`]);
   });
 });
 
 describe('create_connection', () => {
   const client = () => new Client(new Stage());
   it.each<[string, unknown[], typeof TypeError | typeof RangeError]>([
-    ['a port that is a string', [['127.0.0.1', '80']], TypeError],
-    ['a port out of range', [['127.0.0.1', 65536]], RangeError],
+    ['a port that is a string', [['127.63.7.1', '80']], TypeError],
+    ['a port out of range', [['127.63.7.1', 65536]], RangeError],
     ['no address', [], TypeError],
     ['an object', [{ host: 'x' }], TypeError],
-    ['an unknown option', [['127.0.0.1', 80], { delay: 1 }], TypeError],
-    ['a delay below RFC 8305’s least', [['127.0.0.1', 80], { attempt_delay: 0.001 }], RangeError],
-    ['a family that is none', [['127.0.0.1', 80], { family: 99 }], RangeError],
+    ['an unknown option', [['127.63.7.1', 80], { delay: 1 }], TypeError],
+    ['a delay below RFC 8305’s least', [['127.63.7.1', 80], { attempt_delay: 0.001 }], RangeError],
+    ['a family that is none', [['127.63.7.1', 80], { family: 99 }], RangeError],
     ['a host of another family', [['::1', 80], { family: AF_INET }], RangeError],
-    ['a source of another family', [['::1', 80], { source_address: ['127.0.0.1', 0] }], RangeError],
+    [
+      'a source of another family',
+      [['::1', 80], { source_address: ['127.63.7.1', 0] }],
+      RangeError,
+    ],
     ['a source that is a name', [['::1', 80], { source_address: ['a.example', 0] }], TypeError],
     ['options that are no list', [['::1', 80], { socket_options: 1 }], TypeError],
     ['an option that is none', [['::1', 80], { socket_options: [[1, 2]] }], TypeError],
@@ -357,7 +363,7 @@ describe('create_connection', () => {
 describe('create_server', () => {
   it('listens on a host of each family without being told which', () => {
     const stage = new Stage();
-    const hosts: Address[] = [['127.0.0.1', 0], ['', 0], ['localhost', 0], free(AF_UNIX)];
+    const hosts: Address[] = [['127.63.7.1', 0], ['', 0], ['localhost', 0], free(AF_UNIX)];
     if (inet6) hosts.push(['::1', 0]);
     for (const host of hosts) {
       const server = new Recorder(stage);
@@ -377,27 +383,27 @@ describe('create_server', () => {
   it('reuse_port lets two listen on one port', () => {
     const stage = new Stage();
     const first = new Recorder(stage);
-    first.create_server(['127.0.0.1', 0], { reuse_port: true });
+    first.create_server(['127.63.7.1', 0], { reuse_port: true });
     const second = new Recorder(stage);
-    second.create_server(['127.0.0.1', portOf(first)], { reuse_port: true });
+    second.create_server(['127.63.7.1', portOf(first)], { reuse_port: true });
   });
 
   it('leaves no socket when it fails, and may be tried again', () => {
     const stage = new Stage();
     const server = new Recorder(stage);
-    expect(() => server.create_server(['127.0.0.1', portOf(on('127.0.0.1'))])).toThrow(
+    expect(() => server.create_server(['127.63.7.1', portOf(on('127.63.7.1'))])).toThrow(
       'bind EADDRINUSE',
     );
     expect(server.socket).toBe(null);
     expect(stage.map.size).toBe(0);
-    server.create_server(['127.0.0.1', 0]);
+    server.create_server(['127.63.7.1', 0]);
   });
 
   it.each<[string, unknown[]]>([
-    ['dualstack of IPv4', [['127.0.0.1', 0], { dualstack: true }]],
-    ['a negative backlog', [['127.0.0.1', 0], { backlog: -1 }]],
-    ['an unknown option', [['127.0.0.1', 0], { reusePort: true }]],
-    ['a family that is none', [['127.0.0.1', 0], { family: 99 }]],
+    ['dualstack of IPv4', [['127.63.7.1', 0], { dualstack: true }]],
+    ['a negative backlog', [['127.63.7.1', 0], { backlog: -1 }]],
+    ['an unknown option', [['127.63.7.1', 0], { reusePort: true }]],
+    ['a family that is none', [['127.63.7.1', 0], { family: 99 }]],
     ['no address', []],
   ])('throws at the call for %s', (_, args) => {
     const server = new Recorder(new Stage());
@@ -408,11 +414,11 @@ describe('create_server', () => {
 
 describe('getaddrinfo', () => {
   it('gives all addresses in the system’s order', async () => {
-    names.set(HOST, ['127.0.0.2', '::1', '127.0.0.1']);
+    names.set(HOST, ['127.63.7.2', '::1', '127.63.7.1']);
     expect(await getaddrinfo(HOST, 80)).toEqual([
-      [AF_INET, ['127.0.0.2', 80]],
+      [AF_INET, ['127.63.7.2', 80]],
       [AF_INET6, ['::1', 80]],
-      [AF_INET, ['127.0.0.1', 80]],
+      [AF_INET, ['127.63.7.1', 80]],
     ]);
     expect(await getaddrinfo(HOST, 80, { family: AF_INET6 })).toEqual([[AF_INET6, ['::1', 80]]]);
   });
