@@ -196,11 +196,7 @@ async function lookedUp(family: number, [host, port]: InetAddress) {
     return every.filter(([each]) => family === 0 || each === family);
   }
   try {
-    const found = await lookup(host, {
-      all: true,
-      family: versions[family] ?? 0,
-      order: 'verbatim',
-    });
+    const found = await binding.lookup(host, versions[family] ?? 0);
     return found.map(({ address, family }): [number, InetAddress] => {
       return [family === 6 ? AF_INET6 : AF_INET, [address, port]];
     });

@@ -180,7 +180,7 @@ function load(): Binding {
   return {
     ...addon,
     fd_setsize: addon.constants.FD_SETSIZE,
-    lookup: (host, family) => dns.lookup(host, { family, all: true }),
+    lookup: (host, family) => dns.lookup(host, { family, all: true, order: 'verbatim' }),
     fstat: (fd) => fstatSync(fd, { bigint: true }),
   };
 }

@@ -1,9 +1,9 @@
 import { type Transport, wrong } from '@asyncore/socket';
-import { clock } from '../clock.js';
+import { clock } from '@asyncore/socket/kernel';
 import { handling, settle } from '../handlers/handling.js';
 import { run_as_handler } from '../handlers/run_as_handler.js';
+import { type Due, TimerQueue } from '../timer_queue.js';
 import type { dispatcher } from './dispatcher.js';
-import { type Due, TimerQueue } from './timer_queue.js';
 
 /** What `call_later`, `call_every` and `call_at` give. */
 export interface timer {

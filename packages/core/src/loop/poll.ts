@@ -1,9 +1,9 @@
 import { POLLNVAL, type Poller, poll as poll_poller, select } from '@asyncore/socket';
 import { type channel_map, socket_map } from '../channel.js';
 import { checkMap, checkTimeout } from '../checked.js';
-import { TimerQueue } from '../dispatcher/timer_queue.js';
 import { NOTICE } from '../endpoint.js';
 import { handling } from '../handlers/handling.js';
+import { TimerQueue } from '../timer_queue.js';
 import { Channels } from './channels.js';
 import { ALL, BY_KIND, type Registration } from './registration.js';
 

@@ -3,7 +3,7 @@ import { ByteQueue } from './byte_queue.js';
 import { shownName } from './names.js';
 import { BOTH, E, RCV } from './numbers.js';
 import { shownBytes } from './shown_bytes.js';
-import { Tcp } from './tcp.js';
+import type { Tcp } from './tcp.js';
 
 /** What arrives at once at most: the loopback's segment. */
 const SEGMENT = 65483;
@@ -34,7 +34,7 @@ export function knock(client: Tcp, wait = 1000, since = client.kernel.now): void
 
 function answer(client: Tcp, listener: Tcp): void {
   const { kernel, attempts } = client;
-  const server = new Tcp(kernel, listener.family, listener.type, listener.protocol);
+  const server = listener.newEnd();
   server.local = client.remote;
   server.remote = client.local;
   server.state = 'established';

@@ -1,5 +1,5 @@
-import type { channel_map } from '../channel.js';
-import { clock } from '../clock.js';
+import { clock } from '@asyncore/socket/kernel';
+import type { channel_map } from './channel.js';
 
 /** The longest that a timer of Node's can wait, in milliseconds. */
 const LONGEST = 0x7fffffff;
