@@ -8,11 +8,6 @@ import { Urgent } from './urgent.js';
 
 const { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP } = C;
 
-  /** The end of a connection that this listener gets: a socket of the same kind. */
-  newEnd(): Tcp {
-    return new Tcp(this.kernel, this.family, this.type, this.protocol);
-  }
-
 /**
  * One end of a TCP connection, a listener, or neither yet. What system calls see is Linux's to the
  * letter, the odd cases too; between the ends there are no packets, only what tcp_wire.ts does.
@@ -63,6 +58,11 @@ export class Tcp extends SocketFile {
   /** The room in the send buffer. */
   get room(): number {
     return this.sendRoom - this.output.length;
+  }
+
+  /** The end of a connection that this listener gets: a socket of the same kind. */
+  newEnd(): Tcp {
+    return new Tcp(this.kernel, this.family, this.type, this.protocol);
   }
 
   note(what: string): void {
