@@ -18,6 +18,7 @@ import {
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { unfit } from '../packages/socket/scripts/binaries.mjs';
 
 const root = dirname(import.meta.dirname);
 const consumers = join(root, 'scripts/consumer');
@@ -79,6 +80,22 @@ async function pack(name) {
   const [file] = readdirSync(folder);
   tarballs[name] = join(folder, file);
   await run(folder, 'tar', 'xzf', file);
+}
+
+/** What is in the tarball loads on every system that its name promises. */
+function binaries() {
+  const folder = join(temp, 'packed/socket/package');
+  const files = readdirSync(join(folder, 'prebuilds'), { recursive: true })
+    .filter((file) => file.endsWith('.node'))
+    .map((file) => join('prebuilds', file));
+  for (const one of ['+socket', '+wakeup']) {
+    hold(
+      files.some((file) => file.includes(one)),
+      `no binary of ${one} is packed`,
+    );
+  }
+  const wrong = files.map((file) => [file, unfit(join(folder, file))]).filter(([, why]) => why);
+  hold(wrong.length === 0, wrong.map(([file, why]) => `${file}: ${why}`).join('\n'));
 }
 
 function contents(name) {
@@ -220,6 +237,7 @@ async function changesets() {
 /** The checks of one tarball, and of a project with it. */
 async function checkPackage(name) {
   await check(`${name}: what the tarball holds, package.json`, () => contents(name));
+  if (name === 'socket') await check('socket: the binaries in the tarball', binaries);
   await check(`${name}: publint`, () =>
     run(temp, bin('publint'), 'run', '--strict', tarballs[name]),
   );

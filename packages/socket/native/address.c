@@ -53,13 +53,13 @@ static int pack_inet(struct address* address, const char* host, int32_t port) {
 
 /* The number of an interface given by name or number, 0 for none. */
 static int32_t zone_index(const char* zone) {
-  unsigned long index = if_nametoindex(zone);
-  char* end;
-  if (index == 0) {
-    index = strtoul(zone, &end, 10);
-    if (*end != '\0') return 0;
+  uint64_t index = if_nametoindex(zone);
+  if (index != 0) return index > INT32_MAX ? 0 : (int32_t)index;
+  /* Not strtoul(3): compiled on glibc 2.38 or later, it needs that version to load. */
+  for (; *zone >= '0' && *zone <= '9' && index <= INT32_MAX; zone++) {
+    index = index * 10 + (uint64_t)(*zone - '0');
   }
-  return index > INT32_MAX ? 0 : (int32_t)index;
+  return *zone != '\0' || index > INT32_MAX ? 0 : (int32_t)index;
 }
 
 /* A zone after '%' (fe80::1%eth0, fe80::1%2) is the scope when none is given. */

@@ -91,6 +91,18 @@ describe('a copy of this package', () => {
     );
   });
 
+  it('packs the binaries that are there, not what was compiled since', () => {
+    const pack = (...args: string[]) =>
+      spawnSync(process.execPath, [at('scripts/prebuild.mjs'), ...args], { encoding: 'utf8' });
+    const packed = pack().stdout.trim().split('\n');
+    const checked = packed.map((path) => readFileSync(path));
+    for (const path of binaries) appendFileSync(at(path), 'compiled on another system');
+    expect(pack('--keep').stdout.trim().split('\n')).toEqual(packed);
+    expect(packed.map((path) => readFileSync(path))).toEqual(checked);
+    changeSource();
+    expect(pack('--keep').status).toBe(1);
+  });
+
   it('is packed while its binary is made of its C sources', () => {
     const pack = () => spawnSync(process.execPath, [at('scripts/prebuild.mjs')]).status;
     expect(pack()).toBe(0);

@@ -11,10 +11,10 @@ export class Program {
   readonly #child;
   readonly #lines: AsyncIterator<string>;
 
-  /** `source` is an ECMAScript module; `command` runs in bash and has node and its arguments in "$@". */
+  /** `source` is an ECMAScript module; `command` runs in sh and has node and its arguments in "$@". */
   constructor(source: string, command = 'exec "$@"', env: NodeJS.ProcessEnv = {}) {
     const node = [process.execPath, '--input-type=module', '--eval', source];
-    this.#child = spawn('bash', ['-c', command, 'bash', ...node], {
+    this.#child = spawn('sh', ['-c', command, 'sh', ...node], {
       cwd: folder,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -138,7 +138,7 @@ it('a loop that finds no descriptor for its watcher leaves none behind', () => {
     console.log(code, count() - before, peer.fileno() > 0);
     process.exit();`;
   const node = `ulimit -n 64; exec "$0" --input-type=module --eval "$1"`;
-  const output = execFileSync('bash', ['-c', node, process.execPath, program], {
+  const output = execFileSync('sh', ['-c', node, process.execPath, program], {
     encoding: 'utf8',
   });
   expect(output).toBe('EMFILE 0 true\n');
