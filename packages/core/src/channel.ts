@@ -1,3 +1,5 @@
+import { warnOfAnotherCopy } from './only_copy.js';
+
 /**
  * What the loop needs of an object in its map. A `dispatcher` is one; so is any object with these
  * methods. Handlers may be async: a rejection is treated as a thrown error is.
@@ -31,3 +33,5 @@ export type channel_map = Map<number, channel>;
  * of channels it may be changed at any time, also by a loop's handlers.
  */
 export const socket_map: channel_map = new Map();
+
+warnOfAnotherCopy();
