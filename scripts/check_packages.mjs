@@ -196,7 +196,7 @@ async function copied(name) {
   await run(folder, 'npm', 'test');
 }
 
-/** Versions are independent: a patch of one package changes that package alone. */
+/** A patch of one package changes that package alone; a minor raises those that depend on it too. */
 async function changesets() {
   const folder = join(temp, 'versions');
   await run(root, 'git', 'clone', '--quiet', '--no-hardlinks', root, folder);
@@ -232,6 +232,20 @@ async function changesets() {
   hold(JSON.stringify(versions()) === wanted, `${JSON.stringify(versions())} is not ${wanted}`);
   const changelog = readFileSync(join(folder, 'packages/chat/CHANGELOG.md'), 'utf8');
   hold(changelog.includes(note), 'the note is not in CHANGELOG.md');
+  await commit();
+  await minorOfCore(folder, versions);
+}
+
+/** Who updates to a minor of core is led to versions of its dependents that take this core. */
+async function minorOfCore(folder, versions) {
+  const note = join(folder, '.changeset/check.md');
+  writeFileSync(note, "---\n'@asyncore/core': minor\n---\n\nOnly a check.\n");
+  await run(folder, bin('changeset'), 'version');
+  const raised = versions();
+  for (const name of names.filter((other) => withDependencies(other).includes('core'))) {
+    // Else `npm update` takes the new patch of this one, which brings a second core.
+    hold(raised[name] === raised.core, `${name} is ${raised[name]} with core ${raised.core}`);
+  }
 }
 
 /** The checks of one tarball, and of a project with it. */
@@ -267,7 +281,9 @@ try {
   await Promise.all(names.map((name) => check(`${name}: pnpm pack`, () => pack(name))));
   // Two processes at a time or so: more make nothing faster.
   const work = [checkTogether, ...names.map((name) => () => checkPackage(name))];
-  work.push(() => check('changeset version, one package alone', changesets));
+  work.push(() =>
+    check('changeset version: a patch alone, a minor of core with its dependents', changesets),
+  );
   const workers = Array.from({ length: Math.max(2, availableParallelism()) }, async () => {
     for (let next = work.shift(); next; next = work.shift()) await next();
   });
