@@ -1,13 +1,18 @@
 import { dispatcher, dispatcher_with_send, ExitNow, loop, poll, socket_map } from '@asyncore/core';
+import { file_dispatcher } from '@asyncore/file';
 import {
   AF_INET6,
   AF_UNIX,
+  close,
+  get_blocking,
   type InetAddress,
+  pipe,
   SO_RCVBUF,
   SOCK_DGRAM,
   SOL_SOCKET,
   Socket,
   socketpair,
+  write,
 } from '@asyncore/socket';
 import { binding, clock, native } from '@asyncore/socket/kernel';
 import { type network, simulate } from '@asyncore/testing';
@@ -278,6 +283,37 @@ it('bare sockets, Unix sockets and datagrams are there too', () =>
     expect(data.toString()).toBe('take it');
     expect(Socket.from_fd(fd).getsockname()).toBe('/run/nowhere');
     for (const socket of [server, client, accepted]) socket.close();
+  }));
+
+it('a file_dispatcher reads a pipe to its end', () =>
+  simulate({}, async (net) => {
+    const [reading, writing] = pipe();
+    let got = '';
+    class Reader extends file_dispatcher {
+      override writable() {
+        return false;
+      }
+      override handle_read() {
+        const data = this.recv(100).toString();
+        got += data;
+      }
+      override handle_close() {
+        got += '.';
+        this.close();
+      }
+    }
+    const reader = new Reader(reading);
+    expect(get_blocking(reading)).toBe(false);
+    write(writing, Buffer.from('through the pipe'));
+    await net.until(() => got !== '', 'something comes');
+    close(writing);
+    await net.until(() => got.endsWith('.'), 'the end');
+    expect(got).toBe('through the pipe.');
+    expect(get_blocking(reading)).toBe(true); // as it was
+    expect(reader.fileno()).toBe(-1);
+    write(pipe()[1], Buffer.alloc(65536));
+    expect(() => write(pipe()[0], Buffer.from('x'))).toThrow('EBADF');
+    close(reading);
   }));
 
 it('datagrams go to and fro', () =>

@@ -101,7 +101,6 @@ export class Datagram extends SocketFile {
   }
 
   #take(message: Message): void {
-    if (this.shut & RCV) return;
     // Of what the system keeps beside a message, as much as Linux's smallest buffer shows.
     if (this.#messages.length > 0 && this.#size + message.data.length > this.receiveRoom) return;
     this.#messages.push(message);
@@ -117,7 +116,7 @@ export class Datagram extends SocketFile {
     if (flags & C.MSG_OOB) return -E.EOPNOTSUPP;
     if (this.error !== 0) return -this.takeError();
     const message = this.#messages[0];
-    if (message === undefined) return this.shut & RCV ? 0 : -E.EAGAIN;
+    if (message === undefined) return -E.EAGAIN; // also when it is shut, for who does not wait
     const count = Math.min(length, message.data.length);
     into.set(message.data.subarray(0, count));
     received.from = message.from;

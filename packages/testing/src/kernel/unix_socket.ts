@@ -39,7 +39,7 @@ export class UnixSocket extends SocketFile {
   }
 
   override get isConnected(): boolean {
-    return this.peer !== null;
+    return this.state === 'established';
   }
 
   /** Joins two, as socketpair(2) does. */
@@ -103,6 +103,7 @@ export class UnixSocket extends SocketFile {
   }
 
   override connect(name: Name): number {
+    if (name.host === '') return -E.EINVAL;
     const other = this.kernel.paths.get(name.host);
     if (other === undefined) return name.host.startsWith('\0') ? -E.ECONNREFUSED : -E.ENOENT;
     if (other.type !== this.type) return -E.EPROTOTYPE;
@@ -136,12 +137,13 @@ export class UnixSocket extends SocketFile {
   ): number {
     if (flags & C.MSG_OOB) return -E.EOPNOTSUPP;
     if (this.#isDatagram) return this.#sendMessage(views, length, to, files);
+    const isWhole = this.type === C.SOCK_SEQPACKET;
+    if (isWhole && this.error !== 0) return -this.takeError();
     if (to !== null) return this.state === 'established' ? -E.EISCONN : -E.EOPNOTSUPP;
     if (this.shut & SND) return -E.EPIPE;
     const { peer } = this;
     if (peer === null) return this.state === 'established' ? -E.EPIPE : -E.ENOTCONN;
     if (peer.shut & RCV) return -E.EPIPE;
-    const isWhole = this.type === C.SOCK_SEQPACKET;
     if (isWhole && length > this.sendRoom) return -E.EMSGSIZE;
     const room = this.sendRoom - this.#waiting;
     if (length > 0 && (room <= 0 || (isWhole && room < length))) return -E.EAGAIN;
@@ -168,6 +170,7 @@ export class UnixSocket extends SocketFile {
     if (other.#isClosed) {
       this.peer = null;
       this.state = 'closed';
+      this.#forgetMessages(); // of its former peer
       return -E.ECONNREFUSED;
     }
     if (other.peer !== null && other.peer !== this) return -E.EPERM;
@@ -193,6 +196,7 @@ export class UnixSocket extends SocketFile {
     if (!this.#isDatagram && this.state !== 'established') {
       return isStream ? -E.EINVAL : -E.ENOTCONN;
     }
+    if (!isStream && this.error !== 0) return -this.takeError();
     if (this.#messages.length > 0) {
       return isStream
         ? this.#read(into, length, flags, received)
@@ -252,7 +256,7 @@ export class UnixSocket extends SocketFile {
   override unread(): number {
     if (this.isListening) return -E.EINVAL;
     const [first] = this.#messages;
-    if (this.type !== C.SOCK_STREAM) return first?.data.length ?? 0;
+    if (this.#isDatagram) return first?.data.length ?? 0;
     return this.#messages.reduce((sum, { data }) => sum + data.length, 0);
   }
 
@@ -283,11 +287,7 @@ export class UnixSocket extends SocketFile {
       peer.changed();
     }
     this.state = 'closed';
-    for (const { sender, data, files } of this.#messages.splice(0)) {
-      sender.#waiting -= data.length;
-      for (const file of files) this.kernel.release(file);
-      sender.changed();
-    }
+    this.#forgetMessages();
     for (const newcomer of this.#newcomers.splice(0)) {
       const client = newcomer.peer;
       newcomer.released();
@@ -295,5 +295,14 @@ export class UnixSocket extends SocketFile {
       client.error = E.ECONNRESET;
       client.changed();
     }
+  }
+
+  #forgetMessages(): void {
+    for (const { sender, data, files } of this.#messages.splice(0)) {
+      sender.#waiting -= data.length;
+      for (const file of files) this.kernel.release(file);
+      sender.changed();
+    }
+    this.changed();
   }
 }

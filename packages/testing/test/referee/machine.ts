@@ -80,6 +80,34 @@ export class Machine {
       case 'socket':
         this.#new(who);
         return 'made';
+      case 'pair': {
+        const pair = new Int32Array(2);
+        const result = b.socketpair(C.AF_UNIX, number, 0, pair);
+        this.#sockets.set('a', pair[0]).set('A', pair[1]);
+        return shown(result);
+      }
+      case 'pipe': {
+        const pair = new Int32Array(2);
+        const result = b.pipe(pair);
+        for (const end of pair) b.set_blocking(end, 0);
+        this.#sockets.set('a', pair[0]).set('A', pair[1]);
+        return shown(result);
+      }
+      case 'udp':
+        for (const name of ['a', 'A']) {
+          const one = b.socket(C.AF_INET, C.SOCK_DGRAM, 0);
+          this.#sockets.set(name, one);
+          native.address_pack(this.#address, C.AF_INET, '127.0.0.1', 0, 0, 0);
+          b.bind(one, this.#address);
+        }
+        return 'made';
+      case 'meet': {
+        const other = this.#sockets.get(who === 'a' ? 'A' : 'a') ?? -1;
+        if (other < 0) return 'nobody is there';
+        const address = new Uint8Array(native.address_size);
+        b.getsockname(other, address);
+        return shown(b.connect(fd, address));
+      }
       case 'connect':
         return shown(b.connect(fd, this.#listening));
       case 'refused':
@@ -94,6 +122,15 @@ export class Machine {
       }
       case 'send':
         return shown(b.send(fd, Buffer.alloc(number, who), 0));
+      case 'write':
+        return shown(b.write(fd, Buffer.alloc(number, who)));
+      case 'read': {
+        const into = Buffer.alloc(number);
+        const count = b.read(fd, into, number);
+        return count < 0
+          ? shown(count)
+          : `${count} ${into.toString('latin1', 0, Math.min(count, 3))}`;
+      }
       case 'urgent':
         return shown(b.send(fd, Buffer.alloc(number, who), C.MSG_OOB));
       case 'recv':

@@ -1,4 +1,6 @@
 /** Random programs of system calls on up to four sockets. */
+
+import { C } from '../../dist/kernel/numbers.js';
 import { random_by } from '../../dist/random.js';
 import type { Step } from './machine.js';
 
@@ -27,6 +29,41 @@ export function program(seed: number): Step[] {
     else steps.push([call, who, call === 'shutdown' ? pick([0, 1, 1, 2]) : pick([1, 3, 10, 500])]);
   }
   return sensible(steps);
+}
+
+const IN_PAIRS = [
+  ...['send', 'send', 'recv', 'recv', 'recv', 'peek', 'shutdown', 'close', 'error', 'peername'],
+  ...['unread', 'meet', 'dup', 'read', 'write'],
+];
+
+/** One on the two ends of a socketpair of some type, of a pipe, or on two UDP sockets. */
+export function program_of_pairs(seed: number): Step[] {
+  const random = random_by(seed);
+  const pick = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)];
+  const beginning = pick<Step>([
+    ['pair', 'a', C.SOCK_STREAM],
+    ['pair', 'a', C.SOCK_DGRAM],
+    ['pair', 'a', C.SOCK_SEQPACKET],
+    ['pipe', 'a', 0],
+    ['udp', 'a', 0],
+  ]);
+  const steps = [beginning];
+  const calls =
+    beginning[0] === 'pipe'
+      ? ['read', 'read', 'write', 'write', 'close', 'unread', 'dup']
+      : IN_PAIRS;
+  const open = new Set(['a', 'A']);
+  for (let left = 3 + Math.floor(random() * 14); left > 0; left--) {
+    const call = pick(calls);
+    const who = pick(['a', 'A', "a'", "A'"]);
+    if (call === 'dup') {
+      if (who.length > 1 || open.has(`${who}'`) || !open.has(who)) continue;
+      open.add(`${who}'`);
+    }
+    if (call === 'close') open.delete(who);
+    steps.push([call, who, call === 'shutdown' ? pick([0, 1, 1, 2]) : pick([1, 3, 10, 500])]);
+  }
+  return steps;
 }
 
 /** Without those that would put a socket in the place of one that is open. */
