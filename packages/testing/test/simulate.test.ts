@@ -227,6 +227,37 @@ it('names are those of the network', () =>
     expect(() => net.connect(['other.example', 25])).toThrow("is not among the network's hosts");
   }));
 
+it('addresses of a name race each other, a quarter of a second apart', () =>
+  simulate({ hosts: { 'here.example': ['10.0.0.1', '10.0.0.2'] } }, async (net) => {
+    net.blackhole(['10.0.0.1']);
+    const listener = net.listen(['10.0.0.2', 80]);
+    class Racer extends dispatcher_with_send {
+      when = -1;
+      override handle_connect() {
+        this.when = net.now;
+      }
+    }
+    const racer = new Racer();
+    racer.create_connection(['here.example', 80]);
+    await listener.accept();
+    await net.until(() => racer.when >= 0, 'it is connected');
+    expect(racer.getpeername()).toEqual(['10.0.0.2', 80]);
+    expect(racer.when).toBeGreaterThan(0.25);
+    expect(racer.when).toBeLessThan(0.26);
+  }));
+
+it("a channel's own timers are virtual", () =>
+  simulate({}, async (net) => {
+    const server = new CalculatorServer();
+    const told: number[] = [];
+    server.call_later(3600, () => told.push(net.now));
+    const every = server.call_every(600, () => told.push(-net.now));
+    await net.advance(1500);
+    every.cancel();
+    await net.advance(3000);
+    expect(told.map(Math.round)).toEqual([-600, -1200, 3600]);
+  }));
+
 it('a listener on every interface takes IPv4 too, at its IPv6 form', () =>
   simulate({}, async (net) => {
     const addresses: unknown[] = [];
