@@ -156,7 +156,7 @@ function firstFailure() {
     ['run', '--bail', '1', '--no-color', ...TESTS],
     {
       cwd: join(copy, 'packages/testing'),
-      env: { ...process.env, ASYNCORE_SCHEDULES: '6000' },
+      env: { ...process.env, ASYNCORE_SCHEDULES: '6000', ASYNCORE_TEST_AS_IT_IS: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // its workers are to end with it
     },
@@ -193,6 +193,7 @@ try {
   }
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
   symlinkSync(join(root, 'test-support'), join(copy, 'test-support'));
+  symlinkSync(join(root, 'scripts'), join(copy, 'scripts'));
   for (const file of [
     'vitest.config.ts',
     'package.json',

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { requireTools } from '../packages/socket/scripts/compile.mjs';
 
 const root = dirname(import.meta.dirname);
 const stamp = join(root, 'node_modules/.asyncore-setup');
@@ -50,6 +51,8 @@ function installed() {
 }
 
 function install() {
+  // Said at once, not when everything is downloaded.
+  if (!existsSync(at('packages/socket/build/stamp'))) requireTools();
   const { packageManager } = JSON.parse(readFileSync(at('package.json'), 'utf8'));
   const npx = ['--yes', `--package=${packageManager}`, '-c'];
   // npm's node_modules and pnpm's do not mix.

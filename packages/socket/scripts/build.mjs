@@ -1,4 +1,7 @@
-/** Compiles the C sources, unless the binaries already are what they would become. */
+/**
+ * Compiles the C sources, unless the binaries already are what they would become. With --keep those of
+ * another Node are good enough: Node-API is the same there.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BINARIES, compile } from './compile.mjs';
@@ -14,7 +17,8 @@ const wanted = [platform, arch, version.split('.')[0], sources].join();
 const built = existsSync(stamp) && readFileSync(stamp, 'utf8');
 // By hand they may have been compiled since.
 const isCurrent = (path) => existsSync(path) && readFileSync(path).includes(sources);
-if (built !== wanted || !binaries.every(isCurrent)) {
+const isKept = process.argv.includes('--keep') || built === wanted;
+if (!isKept || !binaries.every(isCurrent)) {
   compile(folder);
   writeFileSync(stamp, wanted);
 }

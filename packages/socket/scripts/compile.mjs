@@ -38,8 +38,8 @@ function missing() {
   ].filter(Boolean);
 }
 
-/** Compiles binding.gyp of a folder into its build/Release; ends the process when that fails. */
-export function compile(folder, flags = {}) {
+/** Ends the process when what compiles is not there, and says how to get it. */
+export function requireTools() {
   const lacking = missing();
   if (lacking.length > 0) {
     console.error(
@@ -47,6 +47,11 @@ export function compile(folder, flags = {}) {
     );
     process.exit(1);
   }
+}
+
+/** Compiles binding.gyp of a folder into its build/Release; ends the process when that fails. */
+export function compile(folder, flags = {}) {
+  requireTools();
   const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
   const { status, stdout, stderr } = spawnSync(
     process.execPath,

@@ -1,0 +1,74 @@
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import compile from '../compile.mjs';
+import slow from '../slow_tests.json' with { type: 'json' };
+
+const root = join(import.meta.dirname, '../..');
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'asyncore-setup-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+it('setup names a compiler that is missing before it installs anything', () => {
+  for (const path of ['scripts/setup.mjs', 'packages/socket/scripts', 'packages/socket/native']) {
+    cpSync(join(root, path), join(folder, path), { recursive: true });
+  }
+  const { npm_config_user_agent, CC, MAKE, PYTHON, npm_config_python, ...env } = process.env;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/setup.mjs'], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...env, PATH: join(folder, 'empty') },
+  });
+  expect(stderr).toContain('without a C compiler, make, python3: apt install');
+  expect([status, stdout, existsSync(join(folder, 'node_modules'))]).toEqual([1, '', false]);
+});
+
+describe('what runs before the tests of a package', () => {
+  const project = () => ({ config: { root: folder }, onTestsRerun: () => {} });
+  beforeEach(() => {
+    const options = { outDir: 'dist', rootDir: 'src', types: [], target: 'ES2023' };
+    const config = { compilerOptions: options, include: ['src'] };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
+    mkdirSync(join(folder, 'src'));
+  });
+
+  it('compiles what has changed', () => {
+    for (const number of [1, 2]) {
+      writeFileSync(join(folder, 'src/a.ts'), `export const a = ${number};`);
+      compile(project());
+      expect(readFileSync(join(folder, 'dist/a.js'), 'utf8')).toContain(`a = ${number}`);
+    }
+  });
+
+  it('throws when something does not compile', () => {
+    writeFileSync(join(folder, 'src/a.ts'), 'export const a: string = 1;');
+    expect(() => compile(project())).toThrow('does not compile');
+  });
+});
+
+it('the slow tests that a quick run leaves out are there', () => {
+  for (const [name, tests] of Object.entries(slow)) {
+    const at = existsSync(join(root, name)) ? join(root, name) : join(root, 'packages', name);
+    const files = readdirSync(join(at, 'test'), { recursive: true }).map(String);
+    for (const test of tests) {
+      const prefix = test.replace('*', '');
+      const found = files.some((file) =>
+        test.endsWith('*') ? file.startsWith(prefix) : file === `${test}.test.ts`,
+      );
+      expect(found, `${name}: ${test}`).toBe(true);
+    }
+  }
+});
