@@ -285,9 +285,8 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
     this.#matcher.discard();
     this.incoming = [];
     this.closing = false;
-    const { output } = this[endpoint];
-    output?.discard();
-    output?.forgetEnd();
+    this[endpoint].output?.discard();
+    this[endpoint].forgetEnd();
   }
 
   // ---- the channel ----

@@ -4,6 +4,7 @@ import {
   AF_INET,
   errno,
   OSError,
+  SHUT_RD,
   SO_REUSEADDR,
   SOCK_STREAM,
   SOL_SOCKET,
@@ -209,6 +210,7 @@ export class dispatcher<S extends Transport = Socket> implements channel {
     // Whoever subclasses for another kind of socket does not call this.
     const made = new Socket(family, type) as Transport as S;
     const former = this._fileno !== null && this._map.get(this._fileno) === this && this.socket;
+    if (former) this[endpoint].sendLast();
     this[endpoint].forget();
     this.set_socket(made);
     if (former) former.close();
@@ -274,6 +276,7 @@ export class dispatcher<S extends Transport = Socket> implements channel {
 
   /** Waits for connections; `backlog` of them may queue up. Throws OSError: listen(2). */
   listen(backlog?: number): void {
+    this[endpoint].passOverFields();
     const before = this.accepting;
     this.accepting = true;
     try {
@@ -296,6 +299,7 @@ export class dispatcher<S extends Transport = Socket> implements channel {
    */
   connect(address: Address): void {
     const socket = this.#having('connect');
+    if (this.connected) this[endpoint].output?.before('connect');
     new Connecting(this[endpoint]).start(address, socket);
   }
 
@@ -374,9 +378,8 @@ export class dispatcher<S extends Transport = Socket> implements channel {
   close(): void {
     const known = this[endpoint];
     const { life } = known;
-    known.leave(); // first of all: what is sent last may meet a peer that is gone
     try {
-      known.output?.flushAll();
+      known.sendLast();
     } finally {
       if (known.life === life) this.#close(); // else a handler has begun another connection
     }
@@ -483,18 +486,29 @@ export class dispatcher<S extends Transport = Socket> implements channel {
 
   /**
    * Takes the channel out of its map and gives the open descriptor away. What was sent before goes
-   * out first; throws EAGAIN, and gives nothing away, if the kernel does not take all of it.
+   * out first; throws EAGAIN, and gives nothing away, if the kernel does not take all of it. The
+   * channel is as one that was closed, but calls no handler.
    */
   detach(): number {
     const socket = this.#having('detach');
-    this[endpoint].output?.before('detach');
+    const known = this[endpoint];
+    known.output?.before('detach');
     this.del_channel();
-    return socket.detach();
+    const fd = socket.detach();
+    known.ended(true);
+    return fd;
   }
 
   #progress<T>(result: T): T {
     this[endpoint].progress();
     return result;
+  }
+
+  /** Its socket, for a call that receives: it may wait for an answer. */
+  #source(call: string): Socket {
+    const socket = this.#having(call);
+    this[endpoint].flushForWait();
+    return socket;
   }
 
   /** Its socket, for a call that sends: after what is queued. */
@@ -506,22 +520,22 @@ export class dispatcher<S extends Transport = Socket> implements channel {
 
   /** Receives into memory of the caller's: {@link Socket.recv_into}. */
   recv_into(...args: Parameters<Socket['recv_into']>): number {
-    return this.#progress(this.#having('recv_into').recv_into(...args));
+    return this.#progress(this.#source('recv_into').recv_into(...args));
   }
 
   /** One datagram and its sender: {@link Socket.recvfrom}. Its end of stream calls no handler. */
   recvfrom(...args: Parameters<Socket['recvfrom']>): ReturnType<Socket['recvfrom']> {
-    return this.#progress(this.#having('recvfrom').recvfrom(...args));
+    return this.#progress(this.#source('recvfrom').recvfrom(...args));
   }
 
   /** Data with control messages: {@link Socket.recvmsg}. */
   recvmsg(...args: Parameters<Socket['recvmsg']>): ReturnType<Socket['recvmsg']> {
-    return this.#progress(this.#having('recvmsg').recvmsg(...args));
+    return this.#progress(this.#source('recvmsg').recvmsg(...args));
   }
 
   /** Data with descriptors, which are the caller's to close: {@link Socket.recv_fds}. */
   recv_fds(...args: Parameters<Socket['recv_fds']>): ReturnType<Socket['recv_fds']> {
-    return this.#progress(this.#having('recv_fds').recv_fds(...args));
+    return this.#progress(this.#source('recv_fds').recv_fds(...args));
   }
 
   /** One datagram to an address; gives the number of bytes. Throws when there is no room: {@link Socket.sendto}. */
@@ -551,7 +565,10 @@ export class dispatcher<S extends Transport = Socket> implements channel {
    */
   shutdown(how: number): void {
     const socket = this.#having('shutdown');
-    if (this._output()?.mayShutDown(how) ?? true) socket.shutdown(how);
+    const output = this._output();
+    if (output !== null && !output.mayShutDown(how)) return;
+    socket.shutdown(how);
+    if (how !== SHUT_RD) output?.refuseAfter('shutdown');
   }
 
   /** Its own address: {@link Socket.getsockname}. */

@@ -74,6 +74,8 @@ const EXPLAINED = 1 << 15;
 
 /** handle_close was called: the peer ended the connection, or an error did. */
 const TOLD = 1 << 19;
+/** Its descriptor was given away. */
+const DETACHED = 1 << 20;
 
 // The handlers of one kind run one at a time: these are waiting for a promise.
 export const READING = 1 << 16;
@@ -151,6 +153,7 @@ export class SocketEndpoint implements Endpoint {
 
   /** Another connection, or the first: nothing is left of the former one but output never due to it. */
   begin(): void {
+    this.passOverFields();
     if (this.is(MET | CLOSED)) this.#forgetOutput();
     this.#flags = (this.#flags & (KEPT | CONNECTED | ACCEPTING | CONNECTING)) | MOVED;
     if (this.is(CONNECTED)) this.set(MET, true);
@@ -207,14 +210,20 @@ export class SocketEndpoint implements Endpoint {
     this.set(OVER, true);
   }
 
-  /** It has been closed. */
-  ended(): void {
+  /** The socket is about to be closed: sends what waits. What meets a peer that is gone is told to nobody. */
+  sendLast(): void {
+    this.leave();
+    this.output?.flushAll();
+  }
+
+  /** It has been closed, or its descriptor given away. */
+  ended(isDetached = false): void {
     this.#forgetOutput();
     this.#endAttempt();
     this.timers?.cancelAll();
     this.listening?.restNoMore();
     this.set(CONNECTED | ACCEPTING | CONNECTING | LINGERING, false);
-    this.set(OVER | CLOSED, true);
+    this.set(OVER | CLOSED | (isDetached ? DETACHED : 0), true);
   }
 
   /** A channel whose own close may have failed: out of its map, and its socket closed. */
@@ -261,9 +270,12 @@ export class SocketEndpoint implements Endpoint {
 
   interest(): number {
     const { channel } = this;
-    if (!this.is(EXAMINED)) this.#examine();
+    if (!this.is(EXAMINED)) {
+      this.set(EXAMINED, true);
+      this.passOverFields();
+    }
     if (this.is(CONNECTED) && !this.is(TUNED)) this.tune();
-    if (this.is(LINGERING)) return POLLIN;
+    if (this.is(LINGERING)) return this.#holdsMore() ? POLLIN | NOTICE : POLLIN;
     const wantsToRead = this.#truth('readable', channel.readable());
     const wantsToWrite = this.#truth('writable', channel.writable());
     if (this.attempt?.isLookingUp) return this.attempt.isLookedUp ? NOTICE : 0;
@@ -339,8 +351,7 @@ export class SocketEndpoint implements Endpoint {
   }
 
   /** A field of a subclass hides what the constructor has set: say so, and go on with that. */
-  #examine(): void {
-    this.set(EXAMINED, true);
+  passOverFields(): void {
     const { channel } = this;
     for (const name of ATTRIBUTES) {
       if (!Object.hasOwn(channel, name)) continue;
@@ -472,7 +483,7 @@ export class SocketEndpoint implements Endpoint {
       this.output.lose();
       this.channel._output_lost();
     }
-    if (this.is(ENDED | BROKEN) || !this.#willRead()) {
+    if (this.is(ENDED) || !this.#willRead()) {
       this.channel.handle_close_event();
     } else {
       this.set(BROKEN, true);
@@ -521,7 +532,7 @@ export class SocketEndpoint implements Endpoint {
 
   recv(bufsize: number, flags: number): Buffer | null {
     const transport = this.transport as Transport; // the caller has looked
-    if (this.output?.isGathered) this.output.flushForWait(transport);
+    this.flushForWait();
     let data: Buffer;
     try {
       data = flags === 0 ? transport.recv(bufsize) : transport.recv(bufsize, flags);
@@ -539,6 +550,13 @@ export class SocketEndpoint implements Endpoint {
       this.endOfData();
     }
     return data;
+  }
+
+  /** A blocking receive may wait for an answer to what a handler has just sent. */
+  flushForWait(): void {
+    if (this.output?.isGathered !== true) return;
+    const transport = this.transport as (Transport & { getblocking?(): boolean }) | null;
+    if (transport?.getblocking?.() === true) this.output.flushAll();
   }
 
   /** Receiving has met the end: everything was read. */
@@ -580,13 +598,22 @@ export class SocketEndpoint implements Endpoint {
   makeOutput(): Output {
     if (this.output === null) {
       this.output = new Output(this.channel as Buffered, this, this.#keepsBorders);
-      if (this.is(CLOSED)) {
-        // Who closes knows; a handler that goes on after the peer's end need not.
-        if (this.is(TOLD)) this.output.lose();
-        else this.output.refuseAfter('close');
-      }
+      this.#refuseOutput();
     }
     return this.output;
+  }
+
+  /** What was asked of the end of the output no longer holds, unless the socket is gone. */
+  forgetEnd(): void {
+    this.output?.forgetEnd();
+    this.#refuseOutput();
+  }
+
+  #refuseOutput(): void {
+    if (!this.is(CLOSED)) return;
+    // Who closes knows; a handler that goes on after the peer's end need not.
+    if (this.is(TOLD)) this.output?.lose();
+    else this.output?.refuseAfter(this.is(DETACHED) ? 'detach' : 'close');
   }
 
   /** Whether each send is a message. What is given before there is a socket is kept in its pieces. */

@@ -1,4 +1,4 @@
-import { BlockingIOError, errno, SHUT_RD, type Transport } from '@asyncore/socket';
+import { BlockingIOError, errno, SHUT_RD } from '@asyncore/socket';
 import { type Erring, handling } from '../handlers/handling.js';
 import { gather } from './gathering.js';
 import { output_queue } from './output_queue.js';
@@ -10,6 +10,7 @@ const MOST_BYTES = 1 << 20;
 /** What the output of a channel asks of it. */
 export interface OutputChannel extends Erring {
   readonly connected: boolean;
+  readonly connecting: boolean;
   /** The most bytes that one call is to be given. */
   readonly _send_size: number;
   /** Hands chunks to the socket in one call, and gives the number of bytes taken. */
@@ -154,7 +155,9 @@ export class Output {
 
   /** It is time: by the channel's `initiate_send`, which a subclass may have of its own. */
   flush(): void {
+    this.#gathered = false; // that initiate_send may send nothing
     handling(this.#channel, Output.#initiate);
+    if (this.isWaiting) this.#channel._changed();
   }
 
   // A function of its own rather than a closure, which would be made for every flush.
@@ -193,11 +196,13 @@ export class Output {
 
   #sendQueued(): void {
     const size = this.#channel._send_size;
-    const most = Math.min(MOST_SENDS, Math.max(1, MOST_BYTES / size));
-    for (let sends = 0; sends < most && this.#channel.connected; sends++) {
+    let left = MOST_BYTES;
+    for (let sends = 0; sends < MOST_SENDS && left > 0 && this.#channel.connected; sends++) {
       this.#fill(size);
       if (!this.queue.isEmpty) {
-        if (!this.#sendOnce(size)) return;
+        const sent = this.#sendOnce(size);
+        if (sent < 0) return;
+        left -= sent;
       } else {
         if (!this.isWaiting) this.#allIsOut();
         return;
@@ -222,8 +227,8 @@ export class Output {
     }
   }
 
-  /** Whether the kernel has taken all it was given, and may take more. */
-  #sendOnce(size: number): boolean {
+  /** How many bytes the kernel has taken; -1 if that is not all that it was given. */
+  #sendOnce(size: number): number {
     const { queue } = this; // which a handler may discard meanwhile
     const chunks = queue.next(size);
     const given = chunks.reduce((sum, { length }) => sum + length, 0);
@@ -240,7 +245,7 @@ export class Output {
     } else {
       queue.consume(sent);
     }
-    return sent === given;
+    return sent === given ? sent : -1;
   }
 
   /** Forgets what waits. */
@@ -291,10 +296,12 @@ export class Output {
   /** Whether shutdown(2) may be called now. If not, it is when everything before it is out. */
   mayShutDown(how: number): boolean {
     if (how === SHUT_RD) return true;
+    if (this.#isLost) return false; // and it is over already
     if (this.isWaiting) this.flushAll();
+    if (!this.isWaiting && !this.#channel.connecting) return true;
     this.refuseAfter('shutdown');
-    if (!this.isWaiting) return true;
-    this.#shutdown = how;
+    this.#shutdown = Math.max(this.#shutdown, how); // SHUT_RDWR is the largest
+    this.#channel._changed();
     return false;
   }
 
@@ -308,11 +315,6 @@ export class Output {
     if (!this.isWaiting) return;
     const hint = `${this.unsent} bytes of output wait to be sent before it`;
     throw new BlockingIOError(call, errno.EAGAIN, null, hint);
-  }
-
-  /** A blocking receive may wait for an answer to what a handler has just sent. */
-  flushForWait(transport: Transport & { getblocking?(): boolean }): void {
-    if (transport.getblocking?.() === true) this.flushAll();
   }
 
   // ---- high water ----
