@@ -155,6 +155,7 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
    * and what comes is parsed afterwards, in order: a Python handler that blocks does just so.
    */
   _input_handled(result: unknown): void {
+    this.#takeAttribute(); // it holds for what has already been received
     const { life } = this[endpoint];
     const isPending = settle(this, result, undefined, () => {
       if (this[endpoint].life === life) handling(this, () => this.#goOn());
@@ -167,6 +168,7 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
 
   #goOn(): void {
     this.#pending -= 1;
+    this.#takeAttribute();
     this.#resume();
   }
 

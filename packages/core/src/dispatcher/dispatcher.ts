@@ -207,6 +207,7 @@ export class dispatcher<S extends Transport = Socket> implements channel {
    */
   create_socket(family: number = AF_INET, type: number = SOCK_STREAM): void {
     this.family_and_type = [family, type];
+    this[endpoint].passOverFields();
     // Whoever subclasses for another kind of socket does not call this.
     const made = new Socket(family, type) as Transport as S;
     const former = this._fileno !== null && this._map.get(this._fileno) === this && this.socket;
@@ -222,6 +223,7 @@ export class dispatcher<S extends Transport = Socket> implements channel {
    */
   set_socket(sock: S, map: channel_map | null = null): void {
     checkSocket('set_socket', sock);
+    this[endpoint].passOverFields();
     if (this.connected) this[endpoint].output?.before('set_socket');
     const former = this._fileno;
     if (former !== null && (map ?? this._map).get(former) === this) this.del_channel(map);
