@@ -311,6 +311,10 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
     handling(this, () => this.#resume());
   }
 
+  override _take_input(): Buffer {
+    return this.#matcher.take();
+  }
+
   override _begin(): void {
     this.#matcher.reset();
     this.#pending = 0;

@@ -138,6 +138,13 @@ export class terminator_matcher {
     this.drop();
   }
 
+  /** Takes out the bytes that are kept, as `discard` drops them. */
+  take(): Buffer {
+    const kept = Buffer.concat([this.buffer.subarray(this.start), ...this.waiting]);
+    this.discard();
+    return kept;
+  }
+
   /** Forgets everything but the terminator, since the stream is over and another may begin. */
   reset(): void {
     this.drop();

@@ -3,8 +3,8 @@ import type { channel } from './channel.js';
 /** `channel[endpoint]`: what the loop knows a channel by, beside asyncore's own methods. */
 export const endpoint = Symbol('asyncore.endpoint');
 
-/** Among the events of `interest`: call `notice` at once. No flag of poll(2) has this bit. */
-export const NOTICE = 1 << 30;
+/** Among the events of `interest`: serve it at once, and call `notice`. No flag of poll(2) has this bit. */
+export { NOTICE } from '@asyncore/socket';
 
 /** Is told when a channel may answer otherwise than before: its registration in a map. */
 export interface Watcher {
@@ -35,8 +35,10 @@ export interface Endpoint {
    * `writable()`, which may throw.
    */
   interest(): number;
-  /** What to wait for on the descriptor in place of `events` (POLLIN, POLLOUT): see Transport. */
+  /** What to wait for on the descriptor in place of `events`: see Transport. */
   wants(events: number): number;
+  /** What the channel can do when the poller says `events` of its descriptor: see Transport. */
+  ready(events: number): number;
   /**
    * Whether it deals with an error that a handler threw (`late`: that a promise was rejected with):
    * a receive that found nothing, the loss of its own connection. Anything else goes to handle_error.

@@ -47,6 +47,10 @@ export class PlainEndpoint implements Endpoint {
     return events;
   }
 
+  ready(events: number): number {
+    return events;
+  }
+
   descriptor(): number | undefined {
     return this.channel.socket?.fileno?.();
   }

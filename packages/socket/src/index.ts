@@ -34,7 +34,7 @@ export {
   Socket,
   socketpair,
 } from './socket.js';
-export { state_of, type Transport, unread_of } from './transport.js';
+export { NOTICE, state_of, type Transport, unread_of } from './transport.js';
 export { roomForBatch } from './waiting.js';
 export { LookAgain } from './wakeup/look_again.js';
 export { new_wakeup, use_wakeup } from './wakeup/use_wakeup.js';

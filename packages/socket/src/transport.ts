@@ -52,9 +52,22 @@ export interface Transport {
   state?(): number;
   /** How many bytes can be received at once, pending ones among them. */
   unread?(): number;
-  /** Takes a function to be called when `pending`, `wants` or `state` change of themselves. */
+  /**
+   * For one whose readiness is not that of its descriptor, such as a TLS connection: does what the
+   * poller's `events` of the descriptor call for (0: it has said nothing) and answers what the channel
+   * can do now. POLLIN: `recv` would give something, the end or an error; POLLOUT: `send` would take
+   * something or throw; POLLHUP, POLLERR: as `state` says; NOTICE: `notice` is to be called. It is
+   * asked before every wait too, and must neither throw nor call handlers of the channel.
+   */
+  ready?(events: number): number;
+  /** `ready` has asked for it: called in its turn as a handler of the channel, before any other. */
+  notice?(): void;
+  /** Takes a function to be called when what the others answer changes of itself. */
   watch?(changed: () => void): void;
 }
+
+/** In what `ready` answers, beside poll(2)'s flags, none of which has this bit. */
+export const NOTICE = 1 << 30;
 
 /** How a descriptor is now, as poll(2) says: the flags of `events`, and POLLERR, POLLHUP, POLLNVAL. */
 export function state_of(fd: number, events: number = POLLRDHUP ?? 0): number {

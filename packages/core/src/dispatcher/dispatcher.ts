@@ -461,6 +461,14 @@ export class dispatcher<S extends Transport = Socket> implements channel {
   /** The peer can get nothing more, and what waited for it is forgotten: reading goes on. */
   _output_lost(): void {}
 
+  /** Takes out what was received and has not been handed on. */
+  _take_input(): Buffer {
+    return Buffer.alloc(0);
+  }
+
+  /** A connection was made; called before `handle_connect`. */
+  _connected(): void {}
+
   /** It begins another connection: nothing of the former one may be left. Never called for the first. */
   _begin(): void {}
 
@@ -670,6 +678,7 @@ export class dispatcher<S extends Transport = Socket> implements channel {
     this.connecting = false;
     this.connected = true; // before the handler, so that what it pushes is sent
     known.tune();
+    this._connected();
     settle(this, this.handle_connect());
   }
 

@@ -269,6 +269,19 @@ export class SocketEndpoint implements Endpoint {
   }
 
   interest(): number {
+    const events = this.#interest();
+    return events | this.#atOnce(events);
+  }
+
+  /** NOTICE, if something of that can be done without waiting, or there is something to tell. */
+  #atOnce(events: number): number {
+    const { transport } = this;
+    if (transport?.ready === undefined) return events & POLLIN && this.#holdsMore() ? NOTICE : 0;
+    if (this.is(OVER) && !this.is(LINGERING)) return 0;
+    return transport.ready(0) & (events | POLLERR | POLLHUP | NOTICE) ? NOTICE : 0;
+  }
+
+  #interest(): number {
     const { channel } = this;
     if (!this.is(EXAMINED)) {
       this.set(EXAMINED, true);
@@ -287,12 +300,16 @@ export class SocketEndpoint implements Endpoint {
     if (writable && !this.is(WRITING) && (this.is(CONNECTING) || this.#writes())) events |= POLLOUT;
     if ((wantsToRead || writable) && !this.is(URGENT)) events |= POLLPRI;
     if (this.is(ENDED)) events |= POLLHUP;
-    if (events & POLLIN && this.#holdsMore()) events |= NOTICE;
     return events;
   }
 
   wants(events: number): number {
     return this.transport?.wants?.(events) ?? events;
+  }
+
+  ready(events: number): number {
+    const { transport } = this;
+    return transport?.ready === undefined ? events : transport.ready(events);
   }
 
   descriptor(): number | undefined {
@@ -420,7 +437,9 @@ export class SocketEndpoint implements Endpoint {
   }
 
   notice(): void {
+    const { transport } = this;
     if (this.attempt?.isLookingUp) this.attempt.lookedUp();
+    else if (transport?.ready !== undefined) transport.notice?.();
     else if (this.#holdsMore()) this.channel.handle_read_event();
   }
 

@@ -78,10 +78,10 @@ function waited(poller: Poller, timeout: number, channels: Channels): Waited {
 function ask(registration: Registration, poller: Poller): boolean {
   if (registration.closed) return registration.closedUntold;
   const wanted = registration.ask();
-  if (wanted === 0 || registration.removed) return false;
-  handling(registration.channel, () => {
-    const events = registration.waitsFor();
-    if (events !== 0) poller.register(registration.fd, events);
-  });
-  return true;
+  if (registration.removed) return false;
+  const events = registration.waitsFor();
+  if (events !== 0) {
+    handling(registration.channel, () => poller.register(registration.fd, events));
+  }
+  return (wanted | events) !== 0;
 }

@@ -31,7 +31,7 @@ const UNREAD = 32;
 const URGENT_FIRST = 64;
 export const ALL = READ | WRITE | URGENT | END | UNREAD | NOTICE | URGENT_FIRST;
 /** In asyncore's poll, with select(2), all reads come first, then all writes, and so on. */
-export const BY_KIND = [READ | URGENT_FIRST, WRITE, URGENT, END | UNREAD | NOTICE];
+export const BY_KIND = [READ | URGENT_FIRST | NOTICE, WRITE, URGENT, END | UNREAD];
 
 /** How it stands with an error that a socket keeps, in its queue of errors, while it goes on. */
 export const NO_ERROR = 0;
@@ -200,7 +200,6 @@ export class Registration {
   /** What to wait for on the descriptor: what the transport makes of what is wanted. */
   waitsFor(): number {
     const wanted = this.wanted & ~NOTICED;
-    if (!(wanted & (POLLIN | POLLOUT))) return wanted;
     const events = this.endpoint.wants(wanted);
     const isCrossed = events !== wanted;
     if (isCrossed !== this.#rare.isCrossed) this.#change({ isCrossed });
@@ -225,13 +224,14 @@ export class Registration {
   steps(events: number): number {
     if (events & POLLNVAL) return END;
     if (this.#rare.isCrossed && events & (POLLIN | POLLOUT)) events |= POLLIN | POLLOUT;
+    events = this.endpoint.ready(events);
     let steps = 0;
     if (this.wanted & POLLIN && events & (POLLIN | ENDED)) steps |= READ;
     if (this.wanted & POLLOUT && events & (POLLOUT | POLLERR)) steps |= WRITE;
     if (this.wanted & POLLPRI && events & POLLPRI) {
       steps |= steps & READ && this.endpoint.unread() === 0 ? URGENT_FIRST : URGENT;
     }
-    if (this.wanted & NOTICED) steps |= NOTICE;
+    if ((this.wanted | events) & NOTICED) steps |= NOTICE;
     if (events & ENDED) {
       steps |= END;
       if (this.endpoint.unread() > 0) steps |= UNREAD;

@@ -107,6 +107,11 @@ export class Output {
     return this.#closes;
   }
 
+  /** The method after which nothing more is taken; null while everything is. */
+  get closedBy(): string | null {
+    return this.#closedBy;
+  }
+
   /** The socket is there: whether each piece is a message. */
   useBorders(keepsBorders: boolean): void {
     if (this.queue.keepsBorders === keepsBorders) return;

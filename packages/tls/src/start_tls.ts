@@ -1,0 +1,97 @@
+import { type dispatcher, endpoint, settle } from '@asyncore/core';
+import {
+  BlockingIOError,
+  errno,
+  OSError,
+  SOCK_STREAM,
+  type Transport,
+  wrong,
+} from '@asyncore/socket';
+import type { tls_options } from './tls_options.js';
+import { tls_transport } from './tls_transport.js';
+
+/** A channel as far as TLS is concerned. */
+export interface secured {
+  /** The handshake is done: what came before it, and what is asked of the connection, is known. */
+  handle_secure?(): void;
+  /** There is no TLS, or no more. Default: `handle_error`. The channel is closed afterwards. */
+  handle_tls_error?(error: unknown): void;
+}
+
+/**
+ * From here on the channel speaks TLS. What was sent before goes out in the clear, first; what is sent
+ * from now on, after the handshake. What was received before and not yet handed on is dropped, since
+ * anybody may have put it there. `handle_secure` or `handle_tls_error` tells how it went.
+ *
+ * @throws what node:tls throws for wrong options, TypeError and Error for a channel that cannot; ENOTCONN
+ * without a connection, EAGAIN while a producer has something to send. The channel is as it was then.
+ */
+export function start_tls<S extends Transport>(
+  channel: dispatcher<S> & secured,
+  options: tls_options = {},
+): void {
+  const below = checkChannel(channel as dispatcher<Transport>);
+  checkOptions(options);
+  const known = channel[endpoint];
+  const isServer = options.isServer ?? known.attempt === null;
+  const host = known.attempt?.host ?? (Array.isArray(channel.addr) ? channel.addr[0] : null);
+  const transport = new tls_transport(below, options, isServer, host, {
+    secure: () => void settle(channel, channel.handle_secure?.()),
+    failed: (error) => failed(channel, error),
+  });
+  const clear = takeOutput(channel as dispatcher<Transport>);
+  const received = options.keep_input ? channel._take_input() : Buffer.alloc(0);
+  (channel as dispatcher<Transport>).set_socket(transport);
+  transport.start(clear, received);
+}
+
+function checkChannel(channel: dispatcher<Transport>): Transport {
+  const { socket } = channel;
+  const { output, isLingering } = channel[endpoint];
+  if (socket === null || !channel.connected) throw new OSError('start_tls', errno.ENOTCONN);
+  if (socket instanceof tls_transport) throw new Error('start_tls: the channel speaks TLS already');
+  if ((socket.type ?? SOCK_STREAM) !== SOCK_STREAM) {
+    throw wrong.type('start_tls: the channel must be a stream (SOCK_STREAM)');
+  }
+  if (isLingering || (output?.closedBy ?? null) !== null) {
+    throw new Error(`start_tls: it comes after ${output?.closedBy ?? 'close_when_done'}`);
+  }
+  return socket;
+}
+
+function checkOptions(options: tls_options): void {
+  if (typeof options !== 'object' || options === null) {
+    throw wrong.type('start_tls: options must be an object');
+  }
+  const { handshakeTimeout = 1 } = options;
+  if (
+    !(typeof handshakeTimeout === 'number' && handshakeTimeout > 0 && handshakeTimeout < 2 ** 31)
+  ) {
+    throw wrong.range('start_tls: handshakeTimeout must be a number of milliseconds, over 0');
+  }
+}
+
+/** What was sent and is not out. A producer may take any time, and its piece may be any number of bytes. */
+function takeOutput(channel: dispatcher<Transport>): Uint8Array[] {
+  const { output } = channel[endpoint];
+  if (output === null || !output.isWaiting) return [];
+  output.flushAll();
+  if ((output.source?.length ?? 0) > 0) {
+    throw new BlockingIOError('start_tls', errno.EAGAIN, null, 'a producer has something to send');
+  }
+  const rest = [...output.queue.all()];
+  output.discard();
+  return rest;
+}
+
+function failed<S extends Transport>(channel: dispatcher<S> & secured, error: unknown): void {
+  const known = channel[endpoint];
+  const { life } = known;
+  known.reason ??= error;
+  try {
+    if (channel.handle_tls_error) settle(channel, channel.handle_tls_error(error));
+    else settle(channel, channel.handle_error(error));
+  } finally {
+    if (known.life === life && !known.closed) channel.handle_close_event();
+  }
+}
