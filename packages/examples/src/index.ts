@@ -14,7 +14,8 @@ export {
   mbox,
   SMTPHandler,
   SMTPServer,
-} from './smtp_sink.js';
+  sink,
+} from './smtp_server.js';
 export { StoreHandler, StoreServer } from './store_server.js';
 export { UDPEcho } from './udp_echo.js';
 export { UnixEchoHandler, UnixEchoServer } from './unix_echo.js';

@@ -153,7 +153,7 @@ export const SERVERS: Record<string, Server> = {
     ],
     start: onPort('SET proper yes\r\nGET proper\r\n', /^\+OK\r\n\$3\r\nyes\r\n/),
   },
-  smtp_sink: {
+  smtp_server: {
     start: onPort(
       'HELO me\r\nMAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\ntext\r\n.\r\n',
       /250 kept\r\n/,

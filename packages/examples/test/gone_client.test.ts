@@ -56,7 +56,7 @@ const servers: [string, () => dispatcher, request: string, answer: RegExp][] = [
   ['graceful_shutdown', () => new JobServer(here, 0), '0\n', /done in 0 s/],
   ['public_server', () => new PublicServer(here, 0), 'spam\n', /^spam\n$/],
   ['redis_server', () => new RedisServer(here, 0), 'PING\r\n', /^\+PONG/],
-  ['smtp_sink', () => new SMTPServer(here, 0, maildir(folder)), mail, /^221/m],
+  ['smtp_server', () => new SMTPServer(here, 0, maildir(folder)), mail, /^221/m],
   ['store_server', () => new StoreServer(here, 0), 'get a\n', /^none/],
   ['unix_echo', () => new UnixEchoServer(`${folder}/socket`), 'spam', /^spam$/],
   [
@@ -113,7 +113,7 @@ it('http_server logs the request of a client without an address', () => {
   expect(lines.at(-1)).toMatch(/ - "GET \/ HTTP\/1.1" 200 0$/);
 });
 
-it('smtp_sink keeps the mail of a client without an address', async () => {
+it('smtp_server keeps the mail of a client without an address', async () => {
   const server = new SMTPServer(here, 0, maildir(folder));
   const [ours, theirs] = socketpair(AF_UNIX);
   new SMTPHandler(ours, server).addr = null;

@@ -56,7 +56,7 @@ const servers: [
     '\r\n\r\n',
   ],
   [
-    'smtp_sink',
+    'smtp_server',
     (sock) => new SMTPHandler(sock, smtp),
     2000,
     ['', 'HELO ', 'HELO a\r\nMAIL FROM:', 'HELO a\r\nMAIL FROM:<', 'HELO a\r\nMAIL FROM:<a> '],

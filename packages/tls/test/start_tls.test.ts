@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { dispatcher, endpoint } from '@asyncore/core';
 import { SHUT_WR, type Socket, socketpair } from '@asyncore/socket';
+import { describeTls, identity, LOCAL } from '@asyncore/test-support/certificates';
 import { start_tls, tls_dispatcher, type tls_options } from '@asyncore/tls';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { describeTls, identity, LOCAL } from './certificates.js';
 import {
   Channel,
   CLIENT,
@@ -438,7 +438,7 @@ describeTls('TLS', () => {
     const on = new Stage();
     const [far, near] = await pair(on);
     const server = new Channel(on, 'server', far);
-    const client = new Channel(on, 'client', near);
+    new Channel(on, 'client', near);
     expect(() => server.start_tls(options as tls_options)).toThrow();
     server.send(Buffer.from('clear'));
     await on.until('client read clear');

@@ -9,10 +9,10 @@ import {
 import { async_chat } from '@asyncore/chat';
 import { dispatcher, dispatcher_with_send } from '@asyncore/core';
 import type { Address, Socket } from '@asyncore/socket';
+import { LOCAL } from '@asyncore/test-support/certificates';
 import { Stage } from '@asyncore/test-support/stage';
 import { type tls_options, with_tls } from '@asyncore/tls';
 import { onTestFinished } from 'vitest';
-import { LOCAL } from './certificates.js';
 
 export { onEveryPoller, type UsePoll } from '@asyncore/test-support/stage';
 export { Stage };
