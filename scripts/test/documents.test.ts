@@ -10,7 +10,9 @@ it.each(['ARCHITECTURE.md', 'CONTRIBUTING.md'])('%s names only files that are th
   const named = text.matchAll(
     /`((?:packages|scripts|test-support|docs|\.changeset|\.github)\/[^`\s]*)`/g,
   );
-  const paths = [...named].map(([, path]) => path).filter((path) => !/[A-Z]{2}|\*|reference\/html/.test(path));
+  const paths = [...named]
+    .map(([, path]) => path)
+    .filter((path) => !/[A-Z]{2}|\*|reference\/html/.test(path));
   expect(paths.length).toBeGreaterThan(4);
   expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
