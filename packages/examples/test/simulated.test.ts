@@ -55,9 +55,9 @@ const scenarios: Record<string, (net: network) => Promise<void>> = {
     await peer.end();
   },
 
-  async smtp_sink(net) {
+  async smtp_server(net) {
     const mails: Mail[] = [];
-    new SMTPServer(HOST, 25, (mail) => mails.push(mail), 100_000, 300);
+    new SMTPServer(HOST, 25, (mail) => mails.push(mail), { size: 100_000 });
     const lines = Array.from({ length: 20 }, (_, i) => `line ${i}${i % 7 === 3 ? '' : ' text'}`);
     const envelope = 'EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n';
     const peer = net
@@ -283,7 +283,7 @@ describe('in whatever network, the promises hold of', () => {
   });
 });
 
-it.each(['echo_server', 'store_server', 'smtp_sink'])(
+it.each(['echo_server', 'store_server', 'smtp_server'])(
   '%s keeps them with every single cut, delay and order',
   async (name) => {
     expect(await explore_all({ globals: true }, scenarios[name])).toBeGreaterThan(50);
@@ -299,9 +299,9 @@ it('udp_echo answers what arrives, and that only', () =>
     for (const { data } of peer.received) expect(['one', 'two', 'three']).toContain(`${data}`);
   }));
 
-it('smtp_sink lets a silent client go after five minutes', () =>
+it('smtp_server lets a silent client go after five minutes', () =>
   simulate({}, async (net) => {
-    new SMTPServer(HOST, 25, () => {}, 1e6, 300);
+    new SMTPServer(HOST, 25, () => {});
     const peer = net.connect([HOST, 25]);
     await peer.expect('220');
     await net.advance(299);

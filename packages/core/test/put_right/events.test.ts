@@ -245,7 +245,7 @@ onEveryPoller((use_poll) => {
       channel.handle_expt = async () => {
         await new Promise(setImmediate);
         stage.say(`urgent ${ours.recv(1, MSG_OOB)}`);
-        if (stage.trace.length === 1) setTimeout(() => theirs.send(Buffer.from('?'), MSG_OOB), 5);
+        if (stage.trace.length === 1) setTimeout(() => theirs.send(Buffer.from('?'), MSG_OOB), 50);
       };
       theirs.send(Buffer.from('!'), MSG_OOB);
       await stage.until('urgent ?');
