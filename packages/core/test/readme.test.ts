@@ -1,0 +1,76 @@
+/** What the README shows. */
+import { dispatcher, dispatcher_with_send, loop, type timer } from '@asyncore/core';
+import type { InetAddress, Socket } from '@asyncore/socket';
+import { Stage } from '@asyncore/test-support/stage';
+import { expect, it } from 'vitest';
+import { connection, readAll } from './support.js';
+
+class Client extends dispatcher_with_send {
+  silence: timer | null = null;
+
+  handle_connect() {
+    this.call_every(30, () => this.send(Buffer.from('PING\r\n')));
+    this.silence = this.call_later(90, () => this.close());
+  }
+
+  handle_read() {
+    const data = this.recv(8192);
+    if (data.length > 0) this.silence?.reset();
+  }
+}
+
+class Server extends dispatcher {
+  constructor(port: number) {
+    super();
+    this.create_server(['', port], { dualstack: true });
+  }
+
+  handle_accepted(sock: Socket) {
+    new Greeter(sock).close_when_done();
+    this.close();
+  }
+}
+
+class Greeter extends dispatcher_with_send {
+  constructor(sock: Socket) {
+    super(sock);
+    this.send(Buffer.from('hello'));
+  }
+}
+
+class Visitor extends dispatcher_with_send {
+  got = '';
+
+  constructor(port: number) {
+    super();
+    this.create_connection(['localhost', port]);
+  }
+
+  handle_connect() {
+    this.send(Buffer.from('a visitor\n'));
+  }
+
+  handle_read() {
+    this.got += this.recv(100);
+  }
+}
+
+it('connects by name to a server of both families', async () => {
+  const server = new Server(0);
+  const [, port] = server.getsockname() as InetAddress;
+  const visitor = new Visitor(port);
+  visitor.log_info = () => {}; // of handle_close
+  await loop();
+  expect(visitor.got).toBe('hello');
+});
+
+it('has timers that end with their channel', async () => {
+  const stage = new Stage();
+  const [ours, theirs] = connection();
+  const client = new Client(ours, stage.map);
+  client.handle_connect();
+  client.silence?.cancel();
+  client.silence = client.call_later(0.01, () => client.close());
+  await stage.loop();
+  expect(readAll(theirs).length).toBe(0);
+});
