@@ -1,4 +1,7 @@
-/** On a predicate, itself: whoever changes its answer says so by `_changed()`. */
+/**
+ * The mark of a predicate, whose value is the predicate itself: its answer changes only with
+ * `_changed()`.
+ */
 const announced = Symbol('asyncore.announced');
 
 type Predicate = ((...args: never[]) => unknown) & { [announced]?: unknown };
@@ -15,9 +18,9 @@ export interface Changing {
 }
 
 /**
- * Says of predicates of a class that what they answer changes only when the channel calls
- * `_changed()`: the loop then asks a quiet channel nothing. A subclass that overrides them is
- * asked on every pass.
+ * Marks predicates of a class: their answer changes only when the channel calls `_changed()`, so
+ * the loop need not ask a quiet channel. A subclass that overrides one of them is asked on every
+ * pass.
  */
 export function announce_changes<T extends Changing, K extends keyof T & string>(
   prototype: T,

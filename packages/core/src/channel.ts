@@ -5,9 +5,12 @@ import { warnOfAnotherCopy } from './only_copy.js';
  * methods. Handlers may be async: a rejection is treated as a thrown error is.
  */
 export interface channel {
-  /** Whether the loop should wait for something to read. Asked on every pass, unless settled. */
+  /**
+   * Whether the loop should wait for something to read. Asked on every pass, unless its changes are
+   * announced (`announce_changes`).
+   */
   readable(): unknown;
-  /** Whether the loop should wait for room to write. Asked on every pass, unless settled. */
+  /** Whether the loop should wait for room to write. Asked as `readable` is. */
   writable(): unknown;
   /** Something can be read, or a connection accepted. */
   handle_read_event(): void;
@@ -17,7 +20,7 @@ export interface channel {
   handle_expt_event(): void;
   /** The connection is over. */
   handle_close(): void;
-  /** One of the other methods threw `error`. What this one throws leaves the loop. */
+  /** One of the other methods threw `error`. What this method throws ends the loop. */
   handle_error(error: unknown): void;
   /** For close_all. */
   close?(): void;
@@ -29,8 +32,8 @@ export interface channel {
 export type channel_map = Map<number, channel>;
 
 /**
- * Where channels go that are not given another map. Each worker thread has its own. Like all maps
- * of channels it may be changed at any time, also by a loop's handlers.
+ * The map of the channels that are given no other. Each worker thread has its own. Like all maps of
+ * channels it may be changed at any time, also by handlers.
  */
 export const socket_map: channel_map = new Map();
 

@@ -3,8 +3,9 @@ import { checkMap } from './checked.js';
 import { ExitNow } from './exit_now.js';
 
 /**
- * Closes every channel of `map` and empties it. An EBADF is passed over; any other error is thrown
- * at once and leaves the rest open, unless `ignore_all`. ExitNow is always thrown.
+ * Closes every channel of `map` and empties it. An EBADF is ignored. Any other error is thrown at
+ * once, and the remaining channels stay open, unless `ignore_all` is true. ExitNow is always
+ * thrown.
  */
 export function close_all(map: channel_map | null = socket_map, ignore_all = false): void {
   checkMap('close_all', map);

@@ -16,9 +16,10 @@ function isOwn([file]: frame): boolean {
 }
 
 /**
- * Where an error comes from, in one line: its innermost frame, its class, itself, and the frames
- * from the outermost in as `[file|function|line] …`. Node's own are left out, and those by which the
- * loop came to call a handler. It never throws: what an error does not tell is left out.
+ * Where an error comes from: its innermost frame, its class, the error itself, and one line with
+ * all frames from the outermost to the innermost, `[file|function|line] …`. Node's own frames are
+ * left out, and those by which the loop came to call a handler. It never throws: what cannot be
+ * read of an error is left out.
  */
 export function compact_traceback(
   error: unknown,
@@ -64,7 +65,10 @@ function framesOf(error: unknown): frame[] {
   return frames.reverse();
 }
 
-/** The lines of an error's `stack` behind its message, which may have lines that look like frames. */
+/**
+ * The lines of an error's `stack` after its message. The message may have lines that look like
+ * frames.
+ */
 function traceOf(error: unknown): string {
   try {
     if (!(error instanceof Error)) return '';

@@ -1,34 +1,41 @@
 import type { channel } from './channel.js';
 
-/** `channel[endpoint]`: what the loop knows a channel by, beside asyncore's own methods. */
+/** The key of a channel's {@link Endpoint}: `channel[endpoint]`. */
 export const endpoint = Symbol('asyncore.endpoint');
 
-/** Among the events of `interest`: serve it at once, and call `notice`. No flag of poll(2) has this bit. */
+/**
+ * An event of `interest` that makes the loop serve the channel at once, and call `notice`. No flag of
+ * poll(2) has this bit.
+ */
 export { NOTICE } from '@asyncore/socket';
 
-/** Is told when a channel may answer otherwise than before: its registration in a map. */
+/** A channel's registration in a map, which the channel tells of its changes. */
 export interface Watcher {
   changed(): void;
-  /** The channel is in the map no more, though another one may be under its descriptor. */
+  /** The channel is no longer in the map. Another channel may have its descriptor by now. */
   forget(): void;
 }
 
 /**
- * A channel as the loop sees it. The handlers that it calls for events (`handle_read_event` and its
- * kin) are the channel's own; what else it asks and tells stands here. A symbol leads to it, so that
- * no name of a user's class can get in the way. An object without one is served by its methods alone.
+ * A channel as the loop sees it. For events the loop calls the channel's own handlers,
+ * `handle_read_event` and its kin; everything else that it asks or tells a channel is here. A
+ * symbol leads to the endpoint, so that no name in a user's class can collide with it. An object
+ * without an endpoint is served by its methods alone.
  */
 export interface Endpoint {
   /** Its registration in its own map; kept here to be found at once. */
   watcher: Watcher | null;
-  /** Whether the handle_close of this connection was called: it gets nothing more. */
+  /** Whether handle_close was called for this connection. Then the channel gets nothing more. */
   readonly over: boolean;
   /**
-   * Counts the connections: another number, and what is left of a batch of events is of the former
-   * connection's.
+   * The number of the connection. When it changes, what is left of a batch of events belongs to the
+   * former connection.
    */
   readonly life: number;
-  /** Whether it calls `watcher.changed` whenever its interest may change, so need not be asked. */
+  /**
+   * Whether it calls `watcher.changed` whenever its interest may change, so that the loop need not
+   * ask on every pass.
+   */
   readonly announces: boolean;
   /**
    * The events to wait for: flags of poll(2), and NOTICE. Asks `readable()` and
@@ -40,28 +47,33 @@ export interface Endpoint {
   /** What the channel can do when the poller says `events` of its descriptor: see Transport. */
   ready(events: number): number;
   /**
-   * Whether it deals with an error that a handler threw (`late`: that a promise was rejected with):
-   * a receive that found nothing, the loss of its own connection. Anything else goes to handle_error.
+   * Deals with what a handler threw, or its promise was rejected with (`late`), if it is a receive
+   * that found nothing or the loss of the channel's own connection. False for any other error,
+   * which then goes to handle_error.
    */
   takes(error: unknown, late: boolean): boolean;
-  /** Something happened that no descriptor tells: NOTICE was among its interest. */
+  /**
+   * Something happened that no descriptor shows. Called because NOTICE was among the events of
+   * `interest`.
+   */
   notice(): void;
-  /** The descriptor that it has now, -1 when that is closed; undefined when it does not say. */
+  /** Its descriptor now, -1 when that is closed; undefined when the channel cannot say. */
   descriptor(): number | undefined;
   /** How the connection is: poll(2)'s flags (see Transport). */
   state(): number;
   /** How many bytes may still be received. */
   unread(): number;
   /**
-   * The connection is over, as `state` says, and nothing is unread. False if it has none that could
-   * be over, or cannot be told just now. `wasTold`: its handlers for reading or writing were called.
+   * Tells the channel that the connection is over, as `state` says; nothing is unread. False if
+   * there is no connection that could be over, or if the channel cannot be told just now.
+   * `wasTold`: its handlers for reading or writing were called first.
    */
   end(state: number, wasTold: boolean): boolean;
-  /** After so many seconds without progress `impatient` is to be called; 0 for never. */
+  /** The seconds without progress after which `impatient` is called; 0 for never. */
   readonly limit: number;
-  /** The milliseconds that are left of them at `now`, in milliseconds. */
+  /** How many milliseconds of `limit` are left at the time `now`, which is in milliseconds too. */
   patience(now: number): number;
-  /** They are over. */
+  /** There was no progress for `limit` seconds. */
   impatient(): void;
 }
 

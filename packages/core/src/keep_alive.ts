@@ -13,20 +13,20 @@ import {
 
 /** `set_keep_alive`'s arguments; what is left out stays as the system has it. */
 export interface keep_alive_options {
-  /** Seconds without a word from the peer until it is probed. */
+  /** After so many seconds of silence the peer is probed. */
   idle?: number;
   /** Seconds between probes. */
   interval?: number;
-  /** How many probes stay unanswered until the connection is given up. */
+  /** After so many unanswered probes the connection is given up. */
   count?: number;
-  /** Seconds that what was sent may stay unacknowledged (Linux; passed over elsewhere). */
+  /** For so many seconds sent data may stay unacknowledged (Linux; ignored elsewhere). */
   user_timeout?: number;
 }
 
 /** The most that Linux takes. */
 const MOST = { idle: 32767, interval: 32767, count: 127, user_timeout: 2147483 };
 
-/** Each option as a socket option of IPPROTO_TCP, and how many of its units are one of ours. */
+/** Each option, its socket option of IPPROTO_TCP, and the factor from our unit to the system's. */
 const OPTIONS = [
   ['idle', TCP_KEEPIDLE ?? TCP_KEEPALIVE, 1],
   ['interval', TCP_KEEPINTVL, 1],
@@ -36,7 +36,10 @@ const OPTIONS = [
 
 const NAMES = OPTIONS.map(([name]) => name);
 
-/** @throws TypeError for what is no such option or no number, RangeError for a number that is not taken */
+/**
+ * @throws TypeError for an unknown option or what is no number, RangeError for a number out of
+ * range
+ */
 export function keep_alive(socket: Pick<Socket, 'setsockopt'>, options: keep_alive_options): void {
   check(options);
   socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1);

@@ -12,7 +12,7 @@ export class PlainEndpoint implements Endpoint {
   readonly limit = 0;
   /** The events whose handlers gave promises that are pending. */
   #busy = 0;
-  /** The end came meanwhile. */
+  /** The connection ended while a promise was pending: handle_close is called afterwards. */
   #isEndPutOff = false;
 
   constructor(
@@ -28,7 +28,10 @@ export class PlainEndpoint implements Endpoint {
     return events & ~this.#busy;
   }
 
-  /** It is not told again of `events` before the promise that its handler for them gave is settled. */
+  /**
+   * The handler for `events` gave a promise. Until that is settled, these events are not waited
+   * for.
+   */
   run(promise: PromiseLike<unknown>, events: number, watcher: Watcher): void {
     this.#busy |= events;
     settle(this.channel, promise, undefined, () => {

@@ -32,7 +32,7 @@ export interface Attempt {
 export class Connecting implements Attempt {
   readonly #endpoint: SocketEndpoint;
   host: string | null = null;
-  /** What came of the look-up; null when there is none, or no more. */
+  /** The look-up and its result; null when there is none, or when it was used. */
   #lookup: { address?: Address; error?: unknown; isDone: boolean } | null = null;
 
   constructor(endpoint: SocketEndpoint) {
@@ -72,7 +72,7 @@ export class Connecting implements Attempt {
     const endpoint = this.#endpoint;
     const { channel } = endpoint;
     let error = channel.connect_ex(address);
-    // Linux tells once more of the attempt before this one, if that failed.
+    // Linux reports here that the attempt before this one failed.
     if (error === errno.ECONNABORTED) error = channel.connect_ex(address);
     if (IN_PROGRESS.has(error)) return null;
     if (error !== 0 && error !== errno.EISCONN) {
@@ -120,7 +120,7 @@ export class Connecting implements Attempt {
     this.#lookup = null;
   }
 
-  /** SO_ERROR, or the look-up, or the time says that it failed. */
+  /** Ends the attempt: SO_ERROR, the look-up or the timeout says that it failed. */
   fail(error: unknown): void {
     const { channel } = this.#endpoint;
     this.#lookup = null;

@@ -52,7 +52,7 @@ export class Listening {
   #sparing = false;
   /** How many it has accepted. */
   #taken = 0;
-  /** Being out of descriptors was logged, and nothing accepted since. */
+  /** That the system is out of descriptors was logged, and nothing was accepted since. */
   #exhausted = false;
   /** No accepting before this time, in milliseconds; 0 when it does not rest. */
   #restsUntil = 0;
@@ -61,7 +61,9 @@ export class Listening {
     this.#channel = channel;
   }
 
-  /** The next connection, or null: to throw that none waits would cost more than to accept one. */
+  /**
+   * The next connection, or null if none waits: an error for that would cost more than an accept.
+   */
   accept(socket: Socket): [sock: Socket, address: Address] | null {
     const channel = this.#channel;
     if (this.isFull(channel)) return null;
@@ -126,7 +128,10 @@ export class Listening {
     }
   }
 
-  /** The new connection, and the channel that may have been made for it, pay for the error. */
+  /**
+   * Closes the new connection, and the channel that may have been made for it, and reports the
+   * error.
+   */
   #refuse({ sock, owner }: Newcomer, error: unknown): void {
     if (error instanceof ExitNow) throw error;
     if (owner?.socket === sock) {
@@ -134,7 +139,7 @@ export class Listening {
       if (isNothingToRead(error) && owner[endpoint].takes(error, false)) return;
       closeHalfMade(owner);
     }
-    sock.close(); // whatever a close of the program's own has done
+    sock.close(); // the channel's own close may not have done it
     this.#sparing = true;
     if (error instanceof Object) ofNewcomers.set(error, this.#channel);
     try {

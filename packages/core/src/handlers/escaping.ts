@@ -1,16 +1,19 @@
-/** Takes what an async handler lets escape: the loop that called it. False when it cannot. */
+/**
+ * The loop that called a handler: it takes what later escapes from an async one. `fail` gives false
+ * if it cannot.
+ */
 export interface Escape {
   fail(error: unknown): boolean;
 }
 
 let taker: Escape | null = null;
 
-/** Who takes what escapes from a handler that is called now. */
+/** The loop that will take what escapes from a handler called now. */
 export function escapeOf(): Escape | null {
   return taker;
 }
 
-/** Runs `body` with `to` as the one that later escapes go to. */
+/** Runs `body`. What later escapes from the async handlers that it calls goes to `to`. */
 export function escapingTo<T>(to: Escape | null, body: () => T): T {
   const before = taker;
   taker = to;

@@ -10,8 +10,8 @@ import { follow, isPending } from './promises.js';
 export type Erring = Pick<channel, 'handle_error'> & Partial<Served> & Partial<Changing>;
 
 /**
- * Runs one event's handlers: sends what they throw where it belongs, and then what they sent, to
- * whichever channels, in as few system calls as possible.
+ * Runs the handlers of one event. What they throw goes where it belongs: see `failed`. Then
+ * everything that they sent, on whichever channels, goes out in as few system calls as possible.
  */
 export function handling<C extends Erring, A = undefined>(
   channel: C,
@@ -33,8 +33,9 @@ export function handling<C extends Erring, A = undefined>(
 }
 
 /**
- * What a handler threw, or its promise was rejected with (`late`): ExitNow goes on, a lost peer
- * closes, a receive that found nothing is no error, and anything else goes to handle_error.
+ * Deals with what a handler threw, or its promise was rejected with (`late`). ExitNow is thrown
+ * again, a lost peer closes the channel, a receive that found nothing is ignored, and anything else
+ * goes to handle_error.
  */
 export function failed(channel: Erring, error: unknown, late = false): void {
   if (error instanceof ExitNow) throw error;
@@ -57,13 +58,16 @@ export function isOfReceive(error: unknown): boolean {
   return error instanceof Error && RECEIVES.has((error as NodeJS.ErrnoException).syscall ?? '');
 }
 
-/** Whether `error` says that there was nothing to receive. That of a send is an error: data were not sent. */
+/**
+ * Whether `error` says that there was nothing to receive. The same code of a send counts as an
+ * error, since data were not sent.
+ */
 export function isNothingToRead(error: unknown): boolean {
   const { code } = Object(error) as NodeJS.ErrnoException;
   return (code === 'EAGAIN' || code === 'EWOULDBLOCK') && isOfReceive(error);
 }
 
-/** Calls handle_error. What that lets escape goes on, as ExitNow does. */
+/** Calls handle_error. What that throws ends the loop, as ExitNow does. */
 export function report(channel: Erring, error: unknown): void {
   settle(channel, channel.handle_error(error), (_, escaped) => {
     throw escaped;
@@ -89,9 +93,9 @@ function failedLate(channel: Erring, error: unknown): void {
 }
 
 /**
- * A handler's result. If it is a promise, `onError` gets what it is rejected with, and when it is
- * settled the loop asks the channel again, as after a handler that returns; `done` is called before
- * both. Gives whether it is one.
+ * Deals with a handler's result, and gives whether it is a promise. If it is, `onError` gets what
+ * it is rejected with, and once it is settled the loop asks the channel again, as after a handler
+ * that returns. `done` is called before either.
  */
 export function settle<C extends Erring>(
   channel: C,

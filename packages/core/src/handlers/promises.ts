@@ -7,8 +7,8 @@ export function isPending(result: unknown): result is PromiseLike<unknown> {
 }
 
 /**
- * Calls `done` when a handler's promise is settled, and then, if it was rejected, `failed`, whose
- * own output goes out when it returns. What escapes from it ends the loop that called the handler.
+ * Calls `done` when a handler's promise is settled and then, if it was rejected, `failed`. What
+ * they send goes out when they return; what they throw ends the loop that called the handler.
  */
 export function follow(
   promise: PromiseLike<unknown>,

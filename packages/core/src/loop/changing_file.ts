@@ -4,9 +4,10 @@ import { epoll, new_wakeup, POLLPRI, state_of, type Wakeup } from '@asyncore/soc
 export const EDGE = process.platform === 'linux' ? 1 << 31 : 0;
 
 /**
- * A file that tells of a change with POLLPRI, as /proc/self/mounts and /proc/pressure do: to the first who
- * asks, and only once. When Node asks whether the loop's queue is ready, the queue asks all that is in it,
- * and the answer is lost. So such a file gets a queue of its own: that this one wakes us is the answer.
+ * A file that reports a change with POLLPRI, as /proc/self/mounts and /proc/pressure do. It reports
+ * each change once, to whoever asks first. When Node asks whether the loop's queue is ready, the
+ * kernel asks every file in the queue, and the report is lost. So such a file has a queue of its
+ * own: when that queue wakes us, the file has changed.
  */
 export class ChangingFile {
   /** POLLPRI when it has changed and nobody was told. */
@@ -16,7 +17,10 @@ export class ChangingFile {
   readonly #wakeup: Wakeup;
   #isWatched = false;
 
-  /** Calls `changed` when the file has. Throws what epoll_ctl(2) answers: EPERM for a file on a disk. */
+  /**
+   * Calls `changed` when the file has changed. Throws the error of epoll_ctl(2): EPERM for a file
+   * on a disk.
+   */
   constructor(fd: number, changed: () => void) {
     this.#fd = fd;
     this.#queue = new epoll();
@@ -39,7 +43,10 @@ export class ChangingFile {
     }
   }
 
-  /** To be called before Node waits: its beginning to watch asks the file as well. */
+  /**
+   * To be called before Node waits. Node asks the file when it begins to watch the queue, so it is
+   * asked here first.
+   */
   beforeWaiting(): void {
     if (!this.#isWatched) this.#look();
     this.#isWatched = true;

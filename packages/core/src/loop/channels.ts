@@ -53,15 +53,18 @@ export class Channels {
     return this.#registrations[fd];
   }
 
-  /** Only if it was there before wait `wait`: else an event of that is of its descriptor's past. */
+  /**
+   * The registration of `fd`, if it was made before wait `wait`. If not, an event of that wait
+   * belongs to the channel that had the descriptor before.
+   */
   since(fd: number, wait: number): Registration | undefined {
     const registration = this.#registrations[fd];
     return registration && registration.since < wait ? registration : undefined;
   }
 
   /**
-   * The map's own time: a number larger than all before. It tells which registration is older, and events of
-   * a registration from those of its descriptor's past.
+   * The map's own time: a number larger than all before it. It says which registration is older,
+   * and which events came before a registration was made.
    */
   tick(): number {
     this.#time += 1;
@@ -95,7 +98,7 @@ export class Channels {
     this.forget(known);
   }
 
-  /** For one that is not under its descriptor any more. */
+  /** Drops a registration that may no longer be the one of its descriptor. */
   forget(known: Registration): void {
     known.removed = true;
     if (known.endpoint.watcher === known) known.endpoint.watcher = null;
@@ -112,7 +115,7 @@ export class Channels {
   }
 
   #known(): Registration[] {
-    // Not the array's own filter, which would count up to the highest number, whatever that is.
+    // The array's own filter would visit every number up to the highest descriptor.
     return Object.values(this.#registrations).filter((one) => one !== undefined);
   }
 

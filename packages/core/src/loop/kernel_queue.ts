@@ -53,7 +53,7 @@ export class KernelQueue {
   #wakeup: Wakeup;
   /** A descriptor was closed before it was taken out: a duplicate of it may still be in the queue. */
   #mayHoldClosed = false;
-  /** Those that are ready by other ways than `wait`: see `toldBeside`. */
+  /** Those that are ready although `wait` does not say so: see `toldBeside`. */
   readonly #beside = new Set<Registration>();
   /** Files that tell of a change only once, each with a queue of its own. */
   readonly #files = new Map<Registration, ChangingFile>();
@@ -61,7 +61,10 @@ export class KernelQueue {
   #edges = 0;
   /** Those of them that have new events. */
   readonly #edgeTold = new Set<Registration>();
-  /** Those of them of which the queue is going to tell what is, not what is new. */
+  /**
+   * Those of them whose watch has just begun: the queue first reports what already is, which is not
+   * new.
+   */
   readonly #edgeBegun = new Set<Registration>();
 
   /** Throws what the system answers, having left nothing open. */
@@ -96,17 +99,17 @@ export class KernelQueue {
     return this.#beside;
   }
 
-  /** Lets `prepare` be called before Node waits, also where its turn to prepare is over. */
+  /** Has `prepare` called before Node waits, also if it was called in this turn already. */
   prepareSoon(): void {
     this.#wakeup.pending = BEFORE_WAITING;
   }
 
-  /** Lets `prepare` be called on the next turn of Node's loop, or not at all. */
+  /** Has `prepare` called on the next turn of Node's loop, or not at all. */
   prepareNextTurn(isNeeded: boolean): void {
     this.#wakeup.pending = isNeeded ? NEXT_TURN : NOTHING;
   }
 
-  /** How many are ready, which are then in `pairs`. Does not wait. */
+  /** Writes those that are ready into `pairs`, and gives their number. Does not block. */
   wait(): number {
     let count = this.#poller.wait(this.pairs, 0);
     if (this.#mayHoldClosed && this.#wokeForClosed(count)) {
@@ -147,7 +150,10 @@ export class KernelQueue {
 
   // ---- what to watch ----
 
-  /** Watches for what the channel waits for, `events`. Throws what the system answers if it cannot. */
+  /**
+   * Has the kernel watch for `events`, which the channel waits for. Throws the system's error if it
+   * cannot.
+   */
   watch(registration: Registration, events: number): void {
     const now =
       registration.error && events !== 0 ? this.#withoutError(registration, events) : events;
@@ -156,7 +162,7 @@ export class KernelQueue {
     else if (this.#beside.size > 0) this.#beside.delete(registration);
   }
 
-  /** Mostly answered without asking. */
+  /** Whether it is ready although `wait` does not say so. Mostly answered without a system call. */
   #isTold(registration: Registration): boolean {
     const isOrdinary = !registration.alwaysReady && !(registration.watched & EDGE);
     if (isOrdinary && this.#files.size === 0) return false;
@@ -226,8 +232,8 @@ export class KernelQueue {
   // ---- those that are ready without `wait` saying so ----
 
   /**
-   * The events of one that neither the queue nor the poller tells: its socket is closed, it is always
-   * ready, it has an error that stays, or it is a file that has changed.
+   * The events that neither the queue nor the poller reports. They are of a channel whose socket is
+   * closed, that is always ready, whose socket keeps an error, or whose file has changed.
    */
   toldBeside(registration: Registration): number {
     if (registration.closed) return registration.closedUntold ? POLLNVAL : 0;
@@ -240,7 +246,7 @@ export class KernelQueue {
     return this.#files.size > 0 ? (this.#files.get(registration)?.events ?? 0) : 0;
   }
 
-  /** The same, which count as told from now on. */
+  /** The same events. From now on they count as told. */
   takeBeside(registration: Registration): number {
     const events = this.toldBeside(registration);
     this.#edgeTold.delete(registration);
@@ -248,7 +254,10 @@ export class KernelQueue {
     return events;
   }
 
-  /** To be called before Node waits: what begins to be watched now says once what is. */
+  /**
+   * To be called before Node waits. A watch that has just begun reports once what already is, and
+   * that is taken out here.
+   */
   beforeWaiting(): void {
     for (const [registration, file] of this.#files) {
       file.beforeWaiting();
@@ -257,21 +266,27 @@ export class KernelQueue {
     if (this.#edgeBegun.size > 0) this.#takeEdges();
   }
 
-  /** The events to watch for of one whose error was told, and stays: new ones only, as long as it stays. */
+  /**
+   * What to watch for when the socket keeps an error that was told: new events only, as long as the
+   * error stays.
+   */
   #withoutError(registration: Registration, events: number): number {
     if ((state_of(registration.fd, 0) & POLLERR) === 0) {
       registration.error = NO_ERROR;
       return events;
     }
     if (!(registration.watched & EDGE)) {
-      // The queue begins with what is. That is said to one who has not heard of it for long.
+      // The queue first reports what already is, which a channel that knows the error need not hear.
       if (registration.error === KNOWN_ERROR) this.#edgeBegun.add(registration);
       registration.error = KNOWN_ERROR;
     }
     return events | EDGE;
   }
 
-  /** Takes from the queue those watched for new events only. It tells again of the others. */
+  /**
+   * Takes the reports of those that are watched for new events only. The queue reports the others
+   * again.
+   */
   #takeEdges(): void {
     const pairs = roomForBatch();
     const count = this.#queue.wait(pairs, 0);
@@ -303,7 +318,9 @@ export class KernelQueue {
     file.close();
   }
 
-  /** Nobody is watched any more. Throws what close(2) answers; all is closed then all the same. */
+  /**
+   * Stops watching and closes everything. Throws the error of close(2), after everything is closed.
+   */
   close(): void {
     for (const registration of this.#channels.all()) {
       registration.watched = 0;
@@ -319,7 +336,7 @@ export class KernelQueue {
   }
 }
 
-/** What is watched for new events only is for the queue alone. */
+/** The events for the poller. Only the queue watches for new events alone. */
 function levels(events: number): number {
   return events & EDGE ? 0 : events;
 }
@@ -334,8 +351,8 @@ function newQueue(): Queue {
 }
 
 /**
- * Registers, changes or takes out, whichever the difference is. True when it was to be taken out and
- * was closed already.
+ * Registers, modifies or unregisters, as the difference requires. True if it should be unregistered
+ * and was closed already.
  */
 function change(poller: Poller, fd: number, before: number, now: number): boolean {
   try {

@@ -40,7 +40,7 @@ export function loop(
   map?: channel_map | null,
   count?: number | null,
 ): Promise<void>;
-// The last one, since tsc's message is about that: a wrong name is the likeliest mistake.
+// Last: tsc's message is about the last overload, and a wrong name is the likeliest mistake.
 export function loop(options: loop_options): Promise<void>;
 export async function loop(
   first: loop_options | number | null = 30,
@@ -92,7 +92,7 @@ function checkedOptions(options: loop_options): Settings {
   return { timeout, use_poll, map: map ?? socket_map, count, signal };
 }
 
-/** In a pass that was due by the clock, so many descriptors are asked whether they are open. */
+/** A pass that was due by the clock looks whether so many descriptors are still open. */
 const MOST_CHECKED = 256;
 const debug = debuglog('asyncore');
 
@@ -152,7 +152,7 @@ class Loop {
     this.#askedAt = this.#channels.passes;
   }
 
-  /** A pass in the same turn as the one before. Finding nothing, it is none. */
+  /** A pass in the same turn as the one before. If it finds nothing, it does not count as one. */
   #look(): void {
     this.#pass(true);
   }
@@ -186,7 +186,9 @@ class Loop {
 
   // ---- asking the channels ----
 
-  /** Asks those that did something, except those asked always: prepare asks these in any case. */
+  /**
+   * Asks the channels that did something, except those that are always asked: prepare does that.
+   */
   #askChanged(): void {
     const { always } = this.#asking;
     for (let asked = this.#asking.take(); asked !== null; asked = this.#asking.take()) {
@@ -308,7 +310,10 @@ class Loop {
     this.#wholePass();
   }
 
-  /** Finds what others than this library have closed, some in each pass: an epoll queue tells nobody. */
+  /**
+   * Finds descriptors that other code than this library has closed, some in each pass: an epoll
+   * queue does not report them.
+   */
   #findClosed(): void {
     if (!this.#kernel.decides) return; // poll(2) tells it
     for (const registration of this.#channels.some(MOST_CHECKED)) {
@@ -332,7 +337,7 @@ class Loop {
 
   // ---- the end ----
 
-  /** Runs a part of a pass; what comes out of it ends the loop. */
+  /** Runs a part of a pass. What it throws ends the loop. */
   #guarded(part: () => void): void {
     if (this.#ended) return;
     try {
@@ -349,13 +354,13 @@ class Loop {
     try {
       this.#end();
     } catch {
-      // What ended the loop says more than what the system answers afterwards.
+      // The error that ended the loop says more than one of closing the queue.
     }
     this.#reject(error);
     return true;
   }
 
-  /** Throws what the system answers when the queue is closed; the loop is at its end all the same. */
+  /** Throws the system's error if closing the queue fails; the loop has ended all the same. */
   #end(): void {
     debug('loop ends: %d channels', this.#settings.map.size);
     this.#ended = true;

@@ -61,8 +61,8 @@ function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: n
 type Waited = [asked: Registration[], events: Map<number, number>];
 
 /**
- * Asks the channels what to wait for, and waits at most `timeout` milliseconds, or until the clock is what
- * one of them waits for.
+ * Asks the channels what to wait for, and waits: at most `timeout` milliseconds, and no longer than
+ * until the first channel's own timeout.
  */
 function waited(poller: Poller, timeout: number, channels: Channels): Waited {
   const all = channels.all();

@@ -25,19 +25,21 @@ const WRITE = 2;
 const URGENT = 4;
 const END = 8;
 const NOTICE = 16;
-/** With END: there is something to read all the same. */
+/** Together with END: there is still something to read. */
 const UNREAD = 32;
-/** URGENT, before READ: a read would skip the urgent byte, which is the next one, and lose it. */
+/**
+ * As URGENT, but before READ: the urgent byte is the next one, and a read would skip and lose it.
+ */
 const URGENT_FIRST = 64;
 export const ALL = READ | WRITE | URGENT | END | UNREAD | NOTICE | URGENT_FIRST;
 /** In asyncore's poll, with select(2), all reads come first, then all writes, and so on. */
 export const BY_KIND = [READ | URGENT_FIRST | NOTICE, WRITE, URGENT, END | UNREAD];
 
-/** How it stands with an error that a socket keeps, in its queue of errors, while it goes on. */
+/** The error that a socket keeps in its queue of errors, while it can still be used. */
 export const NO_ERROR = 0;
-/** The channel's handlers were called, and have left it. */
+/** The channel's handlers were called, and have left it in the queue. */
 export const NEW_ERROR = 1;
-/** It is told of what is new only. */
+/** The channel is told of new errors only. */
 export const KNOWN_ERROR = 2;
 
 /** What became of the descriptor, if it was closed while the channel was in the map. */
@@ -48,7 +50,7 @@ const CLOSED_TOLD = 2;
 
 /** What few registrations have to remember. */
 class Rare {
-  /** Not waited for, although wanted: telling it again would only make the loop spin. */
+  /** Events that the channel wants and is not told of again, since the loop would only spin. */
   muted = 0;
   /** Whether its socket keeps an error that it was told of. */
   error: typeof NO_ERROR | typeof NEW_ERROR | typeof KNOWN_ERROR = NO_ERROR;
@@ -77,13 +79,16 @@ export class Registration {
   removed = false;
   /** What the channel waits for, as last asked. */
   wanted = 0;
-  /** The one after it in the loop's list of those to be asked, null at the end; undefined when not in it. */
+  /**
+   * The next in the loop's list of channels to be asked; null at the end, undefined when not in the
+   * list.
+   */
   next: Registration | null | undefined = undefined;
   /** What the loop has told the kernel. */
   watched = 0;
   /** The kernel's queue refuses it because it is always ready: a regular file. */
   alwaysReady = false;
-  /** The channel's, if it has to be looked after. */
+  /** The channel's timeout in seconds, as Timeouts last saw it; 0 for none. */
   timeout = 0;
 
   readonly channel: Served;
@@ -93,7 +98,10 @@ export class Registration {
   /** What the channel answered last, and what it answered when it was put to rest. */
   #asked = 0;
   #restedAt = -1;
-  /** The wait whose events it was given last, or when its connection began. Older events are not told. */
+  /**
+   * The wait whose events it was given last, or the time when its connection began. Older events
+   * are dropped.
+   */
   served = 0;
   #rare: Readonly<Rare> = NOTHING_RARE;
 
@@ -135,7 +143,7 @@ export class Registration {
     );
   }
 
-  /** The socket was closed, and not by the channel: its number may be another's by now. */
+  /** The socket was closed, but not by the channel. Its number may belong to another one by now. */
   get closed(): boolean {
     return this.#rare.descriptor !== OPEN || this.#ownDescriptor() !== this.fd;
   }
@@ -150,12 +158,18 @@ export class Registration {
     return this.endpoint.descriptor() ?? this.fd;
   }
 
-  /** It was closed, but only the number was known, which may be in use again. */
+  /**
+   * The descriptor was closed, but the channel's socket still has that number, which may be open
+   * again.
+   */
   get mayBeOpenAgain(): boolean {
     return this.#rare.descriptor !== OPEN && this.#ownDescriptor() === this.fd;
   }
 
-  /** Whether the channel closes under another descriptor or none, and so cannot mind another in its place. */
+  /**
+   * Whether the channel's socket has another descriptor by now, or none: then another channel may
+   * take this place.
+   */
   get displaceable(): boolean {
     return this.#rare.descriptor === CLOSED && this.#ownDescriptor() !== this.fd && this.alive;
   }
@@ -197,7 +211,7 @@ export class Registration {
     asked.#asked = asked.endpoint.interest();
   }
 
-  /** What to wait for on the descriptor: what the transport makes of what is wanted. */
+  /** The events to wait for on the descriptor: the transport's answer to what the channel wants. */
   waitsFor(): number {
     const wanted = this.wanted & ~NOTICED;
     const events = this.endpoint.wants(wanted);
@@ -206,7 +220,7 @@ export class Registration {
     return events;
   }
 
-  /** Another connection: what was to be told is of its past. */
+  /** Another connection has begun: events of the former one are dropped. */
   #beginLife(): void {
     this.#life = this.endpoint.life;
     this.served = this.owner.tick();
@@ -214,7 +228,7 @@ export class Registration {
     this.error = NO_ERROR;
   }
 
-  /** Nothing is told until the channel waits for something else than now. */
+  /** Tells the channel nothing until it waits for something else than now. */
   rest(): void {
     this.#restedAt = this.#asked;
     this.wanted = 0;
@@ -250,7 +264,7 @@ export class Registration {
     handling(this.channel, Registration.#deliver, this);
   }
 
-  /** What is to be delivered, read at once. */
+  /** What `#deliver` is to deliver. It reads this before it calls anything. */
   static #steps = 0;
 
   static #deliver(channel: Served, told: Registration): void {
@@ -288,14 +302,14 @@ export class Registration {
     return this.wanted === POLLPRI && !is_socket(this.fd);
   }
 
-  /** What a handler for `events` gave. A dispatcher deals with promises itself. */
+  /** Deals with a promise that a handler for `events` gave. A dispatcher does that itself. */
   #take(result: unknown, events: number): void {
     if (!isPending(result)) return;
     if (this.endpoint instanceof PlainEndpoint) this.endpoint.run(result, events, this);
     else settle(this.channel, result);
   }
 
-  /** It has made no progress for as long as it may. */
+  /** Tells the channel that it has made no progress for too long. */
   tellTimeout(): void {
     handling(this.channel, () => this.endpoint.impatient());
     if (!this.removed) this.changed();

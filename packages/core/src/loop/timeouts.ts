@@ -3,8 +3,9 @@ import type { Endpoint } from '../endpoint.js';
 import { type Escape, escapingTo } from '../handlers/escaping.js';
 
 /**
- * How often it is looked who has made progress, in parts of the shortest timeout. What was done since the
- * last look counts as done now, and who is late is told at the next look: at most a tenth late in all.
+ * How many times in the shortest timeout the channels are looked at. Progress since the last look
+ * counts as made now, and a channel that is late is told at the next look. Together that is at most
+ * a tenth of the timeout too late.
  */
 const LOOKS = 20;
 export const LONGEST_TIMER = 0x7fffffff;
@@ -35,7 +36,7 @@ export class Timeouts {
     this.#loop = loop;
   }
 
-  /** Called whenever the channel is asked; costs a comparison unless its timeout is another one now. */
+  /** Called whenever the channel is asked. Costs one comparison, unless its timeout has changed. */
   watch(registration: Timed): void {
     const { limit: timeout } = registration.endpoint;
     if (timeout === registration.timeout) return;

@@ -17,7 +17,7 @@ let first: Gathered | null = null;
 const others: Gathered[] = [];
 let flushesAtExit = false;
 
-/** Whether `output` may wait until a handler returns: then it is flushed by that time. */
+/** Has `output` flushed when the running handler returns. False if no handler runs. */
 export function gather(output: Gathered): boolean {
   if (depth === 0) return false;
   if (first === null) first = output;
@@ -46,7 +46,10 @@ export function enter(): void {
   depth += 1;
 }
 
-/** It has returned, or thrown `error`. Throws what the output lets escape, unless `error` counts more. */
+/**
+ * The handler has returned, or thrown `error`. Throws what flushing throws, unless `error` counts
+ * more.
+ */
 export function leave(error?: unknown): void {
   depth -= 1;
   if (first === null) return;
@@ -65,7 +68,7 @@ function flushAll(): void {
     only.flush();
     return;
   }
-  // Each has its turn, also when what another one throws leaves the loop.
+  // Each is flushed, even if another one throws.
   let escaped: unknown;
   let hasEscaped = false;
   for (const output of [only, ...others.splice(0)]) {
@@ -79,7 +82,7 @@ function flushAll(): void {
   if (hasEscaped) throw escaped;
 }
 
-/** An ExitNow is not lost to an error that comes beside it; else the first one counts. */
+/** Which of two errors is thrown: the first one, unless only the second is an ExitNow. */
 function weightier(first: unknown, second: unknown): unknown {
   if (first === undefined || (second instanceof ExitNow && !(first instanceof ExitNow)))
     return second;

@@ -7,11 +7,11 @@ import { output_queue } from './output_queue.js';
 const MOST_SENDS = 16;
 const MOST_BYTES = 1 << 20;
 
-/** What the output of a channel asks of it. */
+/** What an output needs of its channel. */
 export interface OutputChannel extends Erring {
   readonly connected: boolean;
   readonly connecting: boolean;
-  /** The most bytes that one call is to be given. */
+  /** How many bytes one call is given at most. */
   readonly _send_size: number;
   /** Hands chunks to the socket in one call, and gives the number of bytes taken. */
   _send_chunks(chunks: readonly Uint8Array[]): number;
@@ -31,15 +31,20 @@ export interface Ending {
   shutdown(how: number): void;
 }
 
-/** Where output comes from that is not there yet: producers. It comes behind the bytes in the queue. */
+/**
+ * Gives output that does not exist yet, as producers do. It is sent after the bytes in the queue.
+ */
 export interface Source {
-  /** The next bytes, never none; null when there are no more; 'wait' until it asks to be asked again. */
+  /**
+   * The next bytes, at least one; null when there are no more; 'wait' when there are none yet: the
+   * source then asks to be pulled again.
+   */
   pull(): Uint8Array | 'wait' | null;
   /** How many items are waiting. */
   readonly length: number;
   /** How many bytes of them are known. */
   readonly byteLength: number;
-  /** Whether it will ask to be asked again. */
+  /** Whether `pull` gave 'wait', and the source will ask to be pulled again. */
   readonly waiting: boolean;
   /** Forgets all of it. */
   end(): void;
@@ -57,7 +62,7 @@ export class Output {
   /** Goes out when the running handler returns. */
   #gathered = false;
   #sending = false;
-  /** What is given from now on is refused: the name of the method after which. */
+  /** The name of the method after which everything that is given is refused; null for none. */
   #closedBy: string | null = null;
   #refused = false;
   /** The peer is gone. */
@@ -122,7 +127,7 @@ export class Output {
 
   // ---- giving ----
 
-  /** Nothing can be sent any more: what waits is forgotten, and so is what is given yet. */
+  /** Nothing can be sent any more: forgets what waits, and everything that is given from now on. */
   lose(): void {
     this.discard();
     this.#isLost = true;
@@ -133,7 +138,7 @@ export class Output {
     this.#closedBy ??= method;
   }
 
-  /** Whether `method` may give nothing more; says so in the log, once, unless it gives nothing. */
+  /** Whether what `method` gives is refused. The log says so once, unless it gives no bytes. */
   refuses(method: string, length = 1): boolean {
     if (this.#isLost) return true;
     if (this.#closedBy === null) return false;
@@ -144,7 +149,7 @@ export class Output {
         'error',
       );
     }
-    this.#refused = true; // once: a peer may bring on any number of them
+    this.#refused = true; // once: a peer could cause any number of lines
     return true;
   }
 
@@ -158,7 +163,7 @@ export class Output {
 
   // ---- sending ----
 
-  /** It is time: by the channel's `initiate_send`, which a subclass may have of its own. */
+  /** Sends by the channel's `initiate_send`, which a subclass may have overridden. */
   flush(): void {
     this.#gathered = false; // that initiate_send may send nothing
     handling(this.#channel, Output.#initiate);
@@ -190,7 +195,7 @@ export class Output {
     output.#sendQueued();
   }
 
-  /** As much as the kernel takes. */
+  /** Flushes until the kernel takes no more. */
   flushAll(): void {
     let before: number;
     do {
@@ -241,7 +246,7 @@ export class Output {
     try {
       sent = this.#channel._send_chunks(chunks);
     } catch (error) {
-      // The kernel will never take it; those behind it are not to wait for that.
+      // The kernel will never take this message, and the next ones must not wait for it.
       if ((error as NodeJS.ErrnoException | null)?.code === 'EMSGSIZE') queue.dropMessage();
       throw error;
     }
@@ -329,13 +334,16 @@ export class Output {
     return this.#full && !this.#isLost;
   }
 
-  /** Takes note if more than `most` bytes wait; 0 is any number. Whether it may go on. */
+  /**
+   * Whether pushing may go on. Once more than `most` bytes wait (0: no limit) it may not, until
+   * `drained`.
+   */
   mayGoOn(most: number): boolean {
     if (most > 0 && this.unsent > most) this.#full = true;
     return !this.#full;
   }
 
-  /** Whether after a no of `mayGoOn` no more than half of `most` bytes wait. */
+  /** Whether `mayGoOn` gave false, and no more than half of `most` bytes wait now. */
   isDrained(most: number): boolean {
     return this.#full && this.unsent <= most / 2;
   }

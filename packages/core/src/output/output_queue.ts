@@ -11,11 +11,11 @@ const NONE: Uint8Array[] = [];
  * left. Small ones are joined when their turn comes, large ones never copied.
  */
 export class output_queue {
-  #chunks: Uint8Array[] = NONE; // and never pushed to as long as it is
+  #chunks: Uint8Array[] = NONE; // shared by all queues: replaced before the first push
   /** The first chunk that is not sent, and how much of it is. */
   #first = 0;
   #sent = 0;
-  /** From where on the chunks are small and not joined yet, and how many bytes they have. */
+  /** The index of the first small chunk that is not joined yet, and the bytes from there on. */
   #loose = 0;
   #looseLength = 0;
   /** What comes behind the chunks, not encoded yet: latin1. */
@@ -91,7 +91,7 @@ export class output_queue {
     return chunks;
   }
 
-  /** The same for all of it, in as many as there are. */
+  /** All chunks, however many there are; in a queue of messages, all messages. */
   all(): readonly Uint8Array[] {
     return this.keepsBorders ? this.#chunks.slice(this.#first) : this.next(Infinity, Infinity);
   }
@@ -119,7 +119,9 @@ export class output_queue {
     this.#forgetHistory();
   }
 
-  /** Half of the list is sent: it is dropped, so that the cost of doing so is spread evenly. */
+  /**
+   * Drops the sent chunks when they are half of the list, so that dropping costs little for each.
+   */
   #forgetHistory(): void {
     if (this.#first * 2 < this.#chunks.length) return;
     this.#chunks.splice(0, this.#first);
