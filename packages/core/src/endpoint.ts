@@ -11,6 +11,7 @@ export { NOTICE } from '@asyncore/socket';
 
 /** A channel's registration in a map, which the channel tells of its changes. */
 export interface Watcher {
+  /** `interest` may answer otherwise than before. */
   changed(): void;
   /** The channel is no longer in the map. Another channel may have its descriptor by now. */
   forget(): void;

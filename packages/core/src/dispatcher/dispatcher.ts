@@ -133,6 +133,7 @@ export class dispatcher<S extends Transport = Socket> implements channel {
   get connected(): boolean {
     return this[endpoint].is(CONNECTED);
   }
+  /** Setting it tells the loop. */
   set connected(value: boolean) {
     this[endpoint].put(CONNECTED, value);
   }
@@ -141,6 +142,7 @@ export class dispatcher<S extends Transport = Socket> implements channel {
   get accepting(): boolean {
     return this[endpoint].is(ACCEPTING);
   }
+  /** Setting it tells the loop. */
   set accepting(value: boolean) {
     this[endpoint].put(ACCEPTING, value);
   }
@@ -149,6 +151,7 @@ export class dispatcher<S extends Transport = Socket> implements channel {
   get connecting(): boolean {
     return this[endpoint].is(CONNECTING);
   }
+  /** Setting it tells the loop. */
   set connecting(value: boolean) {
     this[endpoint].put(CONNECTING, value);
   }
@@ -157,6 +160,7 @@ export class dispatcher<S extends Transport = Socket> implements channel {
   get addr(): Address | null {
     return this[endpoint].addr;
   }
+  /** Setting it changes only what is shown. */
   set addr(address: Address | null) {
     this[endpoint].addr = address;
   }
@@ -165,6 +169,7 @@ export class dispatcher<S extends Transport = Socket> implements channel {
   get socket(): S | null {
     return this[endpoint].transport as S | null; // only set_socket and this put one there
   }
+  /** Setting it does not put the channel into its map: `set_socket` does. */
   set socket(sock: S | null) {
     this[endpoint].transport = sock;
     this._changed();

@@ -55,7 +55,9 @@ export interface Source {
  * gathering, the borders of messages, what reaches past the queue to the socket, and the end.
  */
 export class Output {
+  /** The bytes that were given and are not sent. */
   queue: output_queue;
+  /** Gives what comes after them; null for nothing. */
   source: Source | null = null;
   readonly #channel: OutputChannel;
   readonly #ending: Ending;
