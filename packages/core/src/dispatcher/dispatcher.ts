@@ -235,7 +235,7 @@ export class dispatcher<S extends Transport = Socket> implements channel {
     this.socket = sock;
     this._fileno = sock.fileno();
     claim(sock, this as dispatcher<Transport>);
-    sock.watch?.(() => this._changed());
+    sock.watch?.(() => this[endpoint].stirred(sock));
     this[endpoint].begin();
     this.add_channel(map);
   }

@@ -74,6 +74,8 @@ const EXPLAINED = 1 << 15;
 
 /** handle_close was called: the peer ended the connection, or an error did. */
 const TOLD = 1 << 19;
+/** The transport has changed of itself, and its state was not looked at since. */
+const STIRRED = 1 << 21;
 /** Its descriptor was given away. */
 const DETACHED = 1 << 20;
 
@@ -288,7 +290,7 @@ export class SocketEndpoint implements Endpoint {
       this.passOverFields();
     }
     if (this.is(CONNECTED) && !this.is(TUNED)) this.tune();
-    if (this.is(LINGERING)) return this.#holdsMore() ? POLLIN | NOTICE : POLLIN;
+    if (this.is(LINGERING)) return this.#isStirred(POLLIN) ? POLLIN | NOTICE : POLLIN;
     const wantsToRead = this.#truth('readable', channel.readable());
     const wantsToWrite = this.#truth('writable', channel.writable());
     if (this.attempt?.isLookingUp) return this.attempt.isLookedUp ? NOTICE : 0;
@@ -300,6 +302,7 @@ export class SocketEndpoint implements Endpoint {
     if (writable && !this.is(WRITING) && (this.is(CONNECTING) || this.#writes())) events |= POLLOUT;
     if ((wantsToRead || writable) && !this.is(URGENT)) events |= POLLPRI;
     if (this.is(ENDED)) events |= POLLHUP;
+    if (this.#isStirred(events)) events |= NOTICE;
     return events;
   }
 
@@ -441,6 +444,26 @@ export class SocketEndpoint implements Endpoint {
     if (this.attempt?.isLookingUp) this.attempt.lookedUp();
     else if (transport?.ready !== undefined) transport.notice?.();
     else if (this.#holdsMore()) this.channel.handle_read_event();
+    else if (this.is(STIRRED) && this.unread() === 0) this.#lookAtState();
+  }
+
+  /** `transport` has changed of itself: no poller tells of it. */
+  stirred(transport: Transport): void {
+    if (this.transport !== transport) return;
+    this.set(STIRRED, true);
+    this.changed();
+  }
+
+  /** Whether its state is to be looked at, which a transport with `ready` sees to itself. */
+  #isStirred(events: number): boolean {
+    if (!this.is(STIRRED) || this.transport?.ready !== undefined) return false;
+    return (events & POLLIN) !== 0 || this.unread() === 0;
+  }
+
+  #lookAtState(): void {
+    this.set(STIRRED, false);
+    const state = this.state() & (POLLERR | POLLNVAL | HANG_UP);
+    if (state !== 0) this.end(state, false);
   }
 
   end(state: number, wasTold: boolean): boolean {
