@@ -355,6 +355,8 @@ export class dispatcher<S extends Transport = Socket> implements channel {
    * that is gone is told to `handle_close`. send(2).
    */
   send(data: Uint8Array): number {
+    const { output } = this[endpoint]; // of an async_chat, whose push queues
+    if (output !== null && !output.mayPass()) return 0;
     return this.#transmit([data]);
   }
 

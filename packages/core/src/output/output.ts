@@ -317,6 +317,13 @@ export class Output {
     return false;
   }
 
+  /** Whether a bare send may go out now: what was given goes first, as far as there is room. */
+  mayPass(): boolean {
+    if (this.#sending || !this.isWaiting) return true;
+    this.flushAll();
+    return !this.isWaiting;
+  }
+
   /**
    * Comes before `call`, which reaches past the queue to the socket: sends what was given. Throws
    * EAGAIN where the kernel does not take all of it, since `call` would overtake the rest.
