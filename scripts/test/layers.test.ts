@@ -44,7 +44,9 @@ const found = new Map<string, string[]>();
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'asyncore-layers-'));
-  for (const name of ['biome.json', 'layers.json']) cpSync(join(root, name), join(folder, name));
+  for (const path of ['biome.json', 'layers.json', 'scripts/lint']) {
+    cpSync(join(root, path), join(folder, path), { recursive: true });
+  }
   for (const name of readdirSync(join(root, 'packages'))) {
     const source = join('packages', name, 'src');
     cpSync(join(root, source), join(folder, source), { recursive: true });
