@@ -23,7 +23,7 @@ import { unfit } from '../packages/socket/scripts/binaries.mjs';
 const root = dirname(import.meta.dirname);
 const consumers = join(root, 'scripts/consumer');
 const temp = mkdtempSync(join(tmpdir(), 'asyncore-packages-'));
-const names = ['socket', 'core', 'chat', 'file', 'testing', 'tls', 'examples'];
+const names = ['socket', 'core', 'chat', 'file', 'stream', 'testing', 'tls', 'examples'];
 let passed = 0;
 const failed = [];
 

@@ -14,7 +14,7 @@ export { ExitNow } from './exit_now.js';
 export { handling, settle } from './handlers/handling.js';
 export { run_as_handler } from './handlers/run_as_handler.js';
 export type { keep_alive_options } from './keep_alive.js';
-export { loop, type loop_options } from './loop/loop.js';
+export { keep_alive_while, loop, type loop_options } from './loop/loop.js';
 export { poll, poll2, poll3 } from './loop/poll.js';
 export { bytes } from './output/bytes.js';
 export { Output, type Source } from './output/output.js';

@@ -225,10 +225,25 @@ static napi_value js_watcher_stop(napi_env env, napi_callback_info info) {
   return answer(env, 0);
 }
 
+/* watcher_keep_alive(id, on): whether it keeps Node alive, as it does from the start. */
+static napi_value js_watcher_keep_alive(napi_env env, napi_callback_info info) {
+  struct call call;
+  int32_t id, on;
+  if (!call_begin(&call, env, info, "watcher_keep_alive") || !call_int(&call, 0, "id", &id) ||
+      !call_int(&call, 1, "on", &on)) {
+    return NULL;
+  }
+  struct watcher* watcher = find(state_of(env), id);
+  if (watcher != NULL && on) uv_ref((uv_handle_t*)&watcher->poll);
+  if (watcher != NULL && !on) uv_unref((uv_handle_t*)&watcher->poll);
+  return answer(env, 0);
+}
+
 NAPI_MODULE_INIT() {
   static const struct function list[] = {
       {"watcher_start", js_watcher_start},
       {"watcher_stop", js_watcher_stop},
+      {"watcher_keep_alive", js_watcher_keep_alive},
   };
   struct state* state = calloc(1, sizeof(*state));
   if (state == NULL || napi_set_instance_data(env, state, free_state, NULL) != napi_ok) {

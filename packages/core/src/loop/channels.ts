@@ -10,6 +10,8 @@ export interface Listener extends Escape {
   /** New, or may answer otherwise than before. */
   changed(registration: Registration): void;
   removed(registration: Registration): void;
+  /** Whether it is to keep the process alive. */
+  keepAlive(on: boolean): void;
   /** Its descriptor is about to be closed, and not by the channel. */
   closed(registration: Registration): void;
 }

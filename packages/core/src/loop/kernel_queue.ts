@@ -51,6 +51,7 @@ export class KernelQueue {
   #queue: Queue;
   #poller: Poller;
   #wakeup: Wakeup;
+  #keepsAlive = true;
   /** A descriptor was closed before it was taken out: a duplicate of it may still be in the queue. */
   #mayHoldClosed = false;
   /** Those that are ready although `wait` does not say so: see `toldBeside`. */
@@ -82,11 +83,20 @@ export class KernelQueue {
   }
 
   #waiting(): Wakeup {
-    return new_wakeup(
+    const wakeup = new_wakeup(
       this.#queue.fileno(),
       (again) => this.#wakes.ready(again),
       () => this.#wakes.prepare(),
     );
+    if (!this.#keepsAlive) wakeup.keep_alive?.(false);
+    return wakeup;
+  }
+
+  /** Whether it keeps the process alive, as it does from the start. */
+  keepAlive(on: boolean): void {
+    if (this.#keepsAlive === on) return;
+    this.#keepsAlive = on;
+    this.#wakeup.keep_alive?.(on);
   }
 
   /** Whether the queue itself decides who is ready. */

@@ -59,6 +59,14 @@ export async function loop(
   await new Promise<void>((resolve, reject) => new Loop(running, resolve, reject));
 }
 
+/**
+ * Whether the loop that runs on `map` now keeps the process alive while it waits, as it does from the start.
+ * Its `timeout` does in any case. Without a loop it does nothing.
+ */
+export function keep_alive_while(map: channel_map, on: boolean): void {
+  Channels.of(map).listener?.keepAlive(on);
+}
+
 interface Settings {
   timeout: number | null;
   use_poll: boolean | null;
@@ -278,6 +286,10 @@ class Loop {
   }
 
   /** Out of the kernel's queue at once: the descriptor is about to be closed. */
+  keepAlive(on: boolean): void {
+    this.#kernel.keepAlive(on);
+  }
+
   removed(registration: Registration): void {
     this.#kernel.forget(registration);
     this.#asking.always.delete(registration);

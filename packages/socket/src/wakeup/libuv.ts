@@ -12,6 +12,7 @@ interface Binary {
     prepare: () => void,
   ): number;
   watcher_stop(id: number): number;
+  watcher_keep_alive(id: number, on: number): number;
 }
 
 /** Loaded when the first loop starts, so that sockets alone need no libuv. */
@@ -53,6 +54,10 @@ export class LibuvWakeup implements Wakeup {
   set pending(when: Pending) {
     this.#words[WANTED] = when === NOTHING ? 0 : 1;
     this.#words[AT_ONCE] = when === BEFORE_WAITING && this.#words[CALLS] < MOST_CALLS ? 1 : 0;
+  }
+
+  keep_alive(on: boolean): void {
+    binary?.watcher_keep_alive(this.#id, on ? 1 : 0);
   }
 
   close(): void {

@@ -36,6 +36,8 @@ export type Pending = typeof NOTHING | typeof NEXT_TURN | typeof BEFORE_WAITING;
 export interface Wakeup {
   /** What there is to prepare. May be set at any time, after `close` too. */
   set pending(when: Pending);
+  /** Whether it keeps the process alive, as it does from the start. One without this always does. */
+  keep_alive?(on: boolean): void;
   /** Stops waiting, at once. A second time does nothing. */
   close(): void;
 }
