@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { async_chat } from '@asyncore/chat';
 import { type channel_map, endpoint, run_as_handler, type timer } from '@asyncore/core';
 import { POLLHUP, POLLIN, POLLOUT } from '@asyncore/socket';
+import { clock } from '@asyncore/socket/kernel';
 import { duplex_transport } from './duplex_transport.js';
 
 /** So much is done at once, so that other streams get their turn. */
@@ -83,6 +84,6 @@ export class stream_channel extends async_chat<duplex_transport> {
 
   #look(): void {
     const known = this[endpoint];
-    if (known.patience(performance.now()) <= 0) known.impatient();
+    if (known.patience(clock.now()) <= 0) known.impatient();
   }
 }
