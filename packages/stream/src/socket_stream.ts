@@ -23,6 +23,16 @@ export interface socket_stream_options {
   highWaterMark?: number;
 }
 
+/** Where a stream is: as `net.Socket`'s `address()` has it. */
+export interface stream_address {
+  /** The host. */
+  address?: string;
+  /** 'IPv4' or 'IPv6'. */
+  family?: 'IPv4' | 'IPv6' | undefined;
+  /** The port. */
+  port?: number | undefined;
+}
+
 type Callback = (error?: Error | null) => void;
 type Family = 'IPv4' | 'IPv6' | undefined;
 
@@ -128,6 +138,7 @@ export class socket_stream extends Duplex {
 
   // ---- the stream ----
 
+  /** @hidden */
   override _read(): void {
     this.#link.wantMore();
   }
@@ -138,10 +149,12 @@ export class socket_stream extends Duplex {
     return chunk;
   }
 
+  /** @hidden */
   override _write(chunk: Uint8Array, _encoding: BufferEncoding, done: Callback): void {
     this.#link.write([chunk], done);
   }
 
+  /** @hidden */
   override _writev(list: { chunk: Uint8Array }[], done: Callback): void {
     this.#link.write(
       list.map(({ chunk }) => chunk),
@@ -149,6 +162,7 @@ export class socket_stream extends Duplex {
     );
   }
 
+  /** @hidden */
   override _final(done: Callback): void {
     this.#final = done;
     this.#end();
@@ -162,6 +176,7 @@ export class socket_stream extends Duplex {
     done(this.#link.endOutput());
   }
 
+  /** @hidden */
   override _destroy(error: Error | null, done: Callback): void {
     this.#link.end(error);
     done(error);
@@ -240,7 +255,7 @@ export class socket_stream extends Duplex {
   }
 
   /** The local address, as node:net has it; empty when there is none. */
-  address(): { address?: string; family?: Family; port?: number } {
+  address(): stream_address {
     const { localAddress: address, localFamily: family, localPort: port } = this;
     return address === undefined ? {} : { address, family, port };
   }

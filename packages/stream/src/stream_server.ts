@@ -9,9 +9,13 @@ import { serve, stream_map, toProcess } from './streaming.js';
  * Who gets the streams: a function, or a server of Node's (of node:http, node:http2, node:tls,
  * node:net), as 'connection' events.
  */
-export type stream_consumer =
-  | ((stream: socket_stream) => void)
-  | (EventEmitter & { close?(done?: () => void): unknown });
+export type stream_consumer = ((stream: socket_stream) => void) | node_server;
+
+/** A server of Node's, or what behaves as one. */
+export interface node_server extends EventEmitter {
+  /** Called when the listener is closed. */
+  close?(done?: () => void): unknown;
+}
 
 /**
  * A listener that makes a `socket_stream` of each connection: `create_server` and the rest are as of
