@@ -8,7 +8,8 @@ import {
   type Socket,
 } from '@asyncore/socket';
 import { settle } from '../handlers/handling.js';
-import { CONNECTED, CONNECTING, type SocketEndpoint } from './socket_endpoint.js';
+import { CONNECTED, CONNECTING } from './connection_flags.js';
+import type { SocketEndpoint } from './socket_endpoint.js';
 
 /** connect(2): the attempt goes on by itself. EAGAIN is none: a queue is full, or no port is free. */
 export const IN_PROGRESS = new Set([errno.EINPROGRESS, errno.EALREADY, errno.EINTR]);

@@ -23,19 +23,11 @@ import { keep_alive, type keep_alive_options } from '../keep_alive.js';
 import { Channels } from '../loop/channels.js';
 import type { Output } from '../output/output.js';
 import { Connecting } from './connecting.js';
+import { ACCEPTING, CONNECTED, CONNECTING, READING, URGENT, WRITING } from './connection_flags.js';
 import { claim, Listening } from './listening.js';
 import { type connection_options, Racing } from './racing.js';
 import { serve, type server_options } from './serving.js';
-import {
-  ACCEPTING,
-  CONNECTED,
-  CONNECTING,
-  READING,
-  SocketEndpoint,
-  URGENT,
-  unhandled,
-  WRITING,
-} from './socket_endpoint.js';
+import { SocketEndpoint, unhandled } from './socket_endpoint.js';
 import { Timers, type timer } from './timers.js';
 
 /**

@@ -18,7 +18,8 @@ import {
 import type { channel, channel_map } from '../channel.js';
 import { handling, settle } from '../handlers/handling.js';
 import { type Attempt, IN_PROGRESS } from './connecting.js';
-import { CONNECTED, CONNECTING, type SocketEndpoint } from './socket_endpoint.js';
+import { CONNECTED, CONNECTING } from './connection_flags.js';
+import type { SocketEndpoint } from './socket_endpoint.js';
 import { Timers, type timer } from './timers.js';
 
 /** RFC 8305, section 5: no less than this lies between two attempts, in seconds. */

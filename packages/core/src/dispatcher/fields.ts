@@ -1,0 +1,25 @@
+import type { Transport } from '@asyncore/socket';
+import type { dispatcher } from './dispatcher.js';
+
+/** The attributes that a field of a subclass would hide. */
+const ATTRIBUTES = ['connected', 'accepting', 'connecting', 'addr', 'socket'] as const;
+
+/** A field of a subclass hides what the constructor has set: says so, and takes the field away. */
+export function pass_over_fields(channel: dispatcher<Transport>): void {
+  for (const name of ATTRIBUTES) {
+    if (!Object.hasOwn(channel, name)) continue;
+    Reflect.deleteProperty(channel, name);
+    channel.log_info(
+      `${channel.constructor.name} has a field "${name}", which would hide the channel's own attribute: it is passed over, leave it out`,
+      'error',
+    );
+  }
+}
+
+/** In JavaScript an empty array or object is true, where Python's is false. */
+export function explain_truth(channel: dispatcher<Transport>, predicate: string): void {
+  channel.log_info(
+    `${predicate} of ${channel.constructor.name} gives an object, which is true even when it is empty: give a boolean, such as queue.length > 0`,
+    'error',
+  );
+}
