@@ -307,10 +307,6 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
     return this.#matcher.running || this.#pending > 0;
   }
 
-  override _output_lost(): void {
-    handling(this, () => this.#resume());
-  }
-
   override _take_input(): Buffer {
     return this.#matcher.take();
   }

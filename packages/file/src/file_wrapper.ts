@@ -66,6 +66,11 @@ export class file_wrapper extends Descriptor {
     return this.send(data);
   }
 
+  /** It holds no bytes itself. */
+  pending(): number {
+    return 0;
+  }
+
   /** A dispatcher asks for SO_ERROR only, and the answer is 0. Throws an Error for any other option. */
   getsockopt(level: number, option: number, buflen?: number): number {
     if (level === SOL_SOCKET && option === SO_ERROR && !buflen) return 0;

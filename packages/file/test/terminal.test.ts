@@ -26,7 +26,10 @@ const answering = `
   const output = new dispatcher_with_send(new file_wrapper(1));
   output.readable = () => false;
   const input = new file_dispatcher(0);
-  input.handle_read = () => output.send(Buffer.from('got ' + input.recv(1000)));
+  input.handle_read = () => {
+    const data = input.recv(1000);
+    if (data.length > 0) output.send(Buffer.from('got ' + data));
+  };
   input.handle_close = () => { input.close(); output.close(); };
   output.send(Buffer.from('ready'));
 `;

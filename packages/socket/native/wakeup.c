@@ -96,6 +96,9 @@ static struct watcher* at_once(struct state* state) {
   return watcher;
 }
 
+/* So many calls in one turn are a mistake: JavaScript stops asking for more long before. */
+#define BACKSTOP 4096
+
 /*
  * The microtasks that follow a call may give any watcher something to prepare at once, one too
  * whose uv_prepare_t libuv has passed in this turn. So all are looked at after each call.
@@ -106,7 +109,8 @@ static void on_prepare(uv_prepare_t* handle) {
   watcher->words[CALLS] = 0;
   if (!watcher->words[WANTED]) return;
   bool answer;
-  while (watcher != NULL && call_back(watcher, watcher->on_prepare, &answer)) {
+  for (int calls = 0; watcher != NULL && calls < BACKSTOP; calls++) {
+    if (!call_back(watcher, watcher->on_prepare, &answer)) return;
     watcher = at_once(state);
   }
 }

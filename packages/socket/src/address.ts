@@ -208,6 +208,7 @@ async function lookedUp(family: number, [host, port]: InetAddress) {
 
 /** The family of a numeric host, AF_INET or AF_INET6; null for a name. */
 export function family_of(host: string): number | null {
+  if (typeof host !== 'string') throw wrong.type('family_of: host must be a string');
   const version = isIP(host);
   if (version === 0) return null;
   return version === 6 ? AF_INET6 : AF_INET;

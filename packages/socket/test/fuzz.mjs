@@ -304,6 +304,7 @@ const calls = {
   kqueue_ctl: [[queue, fd, events]],
   kqueue_wait: [[queue, ints(2), timeout]],
   watcher_start: [[queue, words, () => callback, () => callback], watched],
+  watcher_keep_alive: [[() => pick([...watchers, int32()]), () => pick([0, 1, int32()])]],
   watcher_stop: [[() => pick([...watchers, int32()])]],
 };
 

@@ -59,7 +59,9 @@ describe('a wrong argument of', () => {
     before_release: [() => [() => {}], (stop: () => void) => stop()],
     close: [() => [1_000_000]],
     dup: [() => [fd()], undoFd],
+    family_of: [() => ['127.0.0.1']],
     get_blocking: [() => [fd()]],
+    getaddrinfo: [() => ['127.0.0.1', 1, { family: 0 }]],
     is_resolved: [() => [AF_INET, ['127.0.0.1', 1]]],
     is_socket: [() => [fd()]],
     new_wakeup: [() => [fd(), () => {}, () => {}], (wakeup: Wakeup) => wakeup.close()],
@@ -268,6 +270,7 @@ describe('a wrong argument of the native', () => {
     kqueue_ctl: () => [queue(), fd(), POLLIN],
     kqueue_wait: () => [queue(), out(), 0],
     watcher_start: () => [queue(), new Int32Array(4), () => {}, () => {}],
+    watcher_keep_alive: () => [12345, 0],
     watcher_stop: () => [12345],
   };
 

@@ -248,9 +248,6 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
     return false;
   }
 
-  /** The peer can get nothing more, and what waited for it is forgotten: reading goes on. */
-  _output_lost(): void {}
-
   /** Takes out what was received and has not been handed on. */
   _take_input(): Buffer {
     return Buffer.alloc(0);

@@ -265,15 +265,13 @@ export class SocketEndpoint extends Connection implements Endpoint {
   lost(error: unknown): void {
     this.reason ??= error;
     if (this.is(OVER)) return;
-    if (this.output !== null) {
-      this.output.lose();
-      this.channel._output_lost();
-    }
-    if (this.is(ENDED) || !this.#willRead()) {
-      this.channel.handle_close_event();
-    } else {
+    const readsOn = !this.is(ENDED) && this.#willRead(); // before the output is lost: a full one stops reading
+    this.output?.lose();
+    if (readsOn) {
       this.set(BROKEN, true);
       this.changed();
+    } else {
+      this.channel.handle_close_event();
     }
   }
 
