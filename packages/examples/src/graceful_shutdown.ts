@@ -28,9 +28,14 @@ class JobHandler extends async_chat {
     this._collect_incoming_data(data);
   }
 
-  async found_terminator() {
+  found_terminator() {
     const seconds = Number(this._get_data());
     if (this.#isFinishing) return;
+    // Not awaited here: jobs run side by side, and an async handler would hold the next line back.
+    this.#answer(seconds).catch((error) => this.handle_error(error));
+  }
+
+  async #answer(seconds: number): Promise<void> {
     this.#running += 1;
     const answer = await job(seconds);
     this.#running -= 1;

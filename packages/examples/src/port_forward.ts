@@ -86,8 +86,13 @@ class Side extends dispatcher {
     }
     if (!this.connected || this.#rest.length > 0) return;
     if (this.other.#ended && !this.#finished) {
-      this.shutdown(SHUT_WR);
       this.#finished = true;
+      try {
+        this.shutdown(SHUT_WR);
+      } catch {
+        this.handle_close(); // the peer has gone
+        return;
+      }
     }
     if (this.#ended && this.#finished) this.close();
   }
