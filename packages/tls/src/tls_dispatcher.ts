@@ -11,6 +11,7 @@ export class tls_dispatcher extends with_tls(dispatcher_with_send<Socket>) {
   /** For `start_tls`; null for a connection in the clear. */
   tls_options: tls_options | null;
 
+  /** As a dispatcher's, with the `options` of each connection's handshake. */
   constructor(
     sock: Socket | null = null,
     map: channel_map | null = null,

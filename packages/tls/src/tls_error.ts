@@ -5,6 +5,7 @@
  * what X509 verification gives, such as SELF_SIGNED_CERT_IN_CHAIN.
  */
 export class TLSError extends Error {
+  /** `message` says what happened in words. */
   constructor(
     /** What happened, as in Node's own errors. */
     readonly code: string,

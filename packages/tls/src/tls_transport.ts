@@ -359,6 +359,7 @@ export class tls_transport implements Transport {
     return this.#socket.getpeername();
   }
 
+  /** The local address: getsockname(2). */
   getsockname(): Address {
     return this.#socket.getsockname();
   }
@@ -367,6 +368,7 @@ export class tls_transport implements Transport {
     return this.below.getsockopt(level, option);
   }
 
+  /** Sets an option of the socket below: setsockopt(2). */
   setsockopt(...args: Parameters<Socket['setsockopt']>): void {
     this.#socket.setsockopt(...args);
   }
@@ -378,6 +380,7 @@ export class tls_transport implements Transport {
     return this.#isSecure ? this.#tls : null;
   }
 
+  /** What a later connection may resume with; null until the peer has given it. */
   get session(): Buffer | null {
     return this.#session ?? this.connection?.getSession() ?? null;
   }
