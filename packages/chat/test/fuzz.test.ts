@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Round } from './fuzz_round.js';
+import { Round } from './round.js';
 import { onEveryPoller } from './support.js';
 
 /** For all pollers. With 0, only the one round that ASYNCORE_FUZZ_SEED decides. */

@@ -7,15 +7,7 @@
  */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { async_chat } from '@asyncore/chat';
-import {
-  type channel_map,
-  close_all,
-  dispatcher,
-  dispatcher_with_send,
-  loop,
-  poll,
-  poll2,
-} from '@asyncore/core';
+import { type channel_map, close_all, dispatcher, loop, poll, poll2 } from '@asyncore/core';
 import {
   type Address,
   AF_INET,
@@ -29,17 +21,9 @@ import {
 } from '@asyncore/socket';
 import { hasInet6 } from '@asyncore/test-support/has_inet6';
 import { Random } from '@asyncore/test-support/random';
+import { chat, type End, plain, type Stage } from './ends.js';
+import { HELD, Story, TERMINATORS } from './story.js';
 
-const ALPHABET = Buffer.from('ab\r\n');
-
-/** The bytes that every end sends: what stands at a place tells nothing of what stands before it. */
-const STREAM = Buffer.alloc(1 << 22);
-const chance = new Random(1);
-for (let i = 0; i < STREAM.length; i++) STREAM[i] = chance.pick(ALPHABET);
-
-const TERMINATORS = ['\r\n', '\n', 'b\r', 'aab', ['\r\n', '\n'], ['ab', 'b\r\n'], 1, 7, 5000, null];
-/** So many bytes may be the beginning of one, and are waited with. */
-const HELD = 2;
 const SIZES = [0, 1, 2, 10, 100, 5000, 70_000, 300_000];
 /** Long enough for a machine that is busy; a round that hangs is a failure. */
 const PATIENCE = Number(process.env.ASYNCORE_TEST_PATIENCE ?? 10) * 1000;
@@ -49,88 +33,15 @@ const SHORT = 0.005;
 const onLinux = process.platform === 'linux';
 const FAMILIES = [AF_INET, ...(onLinux ? [AF_UNIX] : []), ...(hasInet6() ? [AF_INET6] : [])];
 
-type End = ReturnType<Round['chat']> | ReturnType<Round['plain']>;
-
 interface Player {
   readonly end: End;
   readonly story: Story;
 }
 
-/** What the model knows of an end. */
-class Story {
-  peer: Story | null = null;
-  /** Bytes that were given to it to send, and that came. */
-  sent = 0;
-  received = 0;
-  closes = 0;
-  /** It was closed by itself, or by its neighbours. */
-  isClosed = false;
-  /** It sends no more: after close_when_done or a timeout, or our half of the connection is ended. */
-  isDone = false;
-  isHalf = false;
-  isPaused = false;
-  isCollecting = false;
-  /** Those that have not given all. */
-  producers = 0;
-  /** It ends well: everything it sent has to arrive. */
-  isOrderly = false;
-  /** How much its peer had sent when it closed. */
-  peerSent = -1;
-  /** When it last received, sent or connected. */
-  movedAt = performance.now();
-
-  constructor(
-    readonly name: string,
-    readonly round: Round,
-  ) {}
-
-  get isOver(): boolean {
-    return this.isClosed || this.closes > 0;
-  }
-
-  /** There is more to come. */
-  get isBehind(): boolean {
-    const { peer } = this;
-    return !this.isOver && peer !== null && !peer.isOver && this.received < peer.sent - HELD;
-  }
-
-  /** The next bytes to be sent. */
-  bytes(size: number): Buffer {
-    const start = this.sent;
-    this.sent = Math.min(start + size, STREAM.length);
-    return STREAM.subarray(start, this.sent);
-  }
-
-  heard(what: string): void {
-    this.round.log(`${this.name} ${what}`);
-    if (this.isOver) this.round.fail(`${this.name}: ${what} after the end`);
-  }
-
-  moved(): void {
-    this.movedAt = performance.now();
-  }
-
-  came(data: Uint8Array): void {
-    this.moved();
-    const expected = STREAM.subarray(this.received, this.received + data.length);
-    if (Buffer.compare(data, expected) !== 0) this.round.fail(`${this.name}: other bytes came`);
-    this.received += data.length;
-    if (this.peer && this.received > this.peer.sent) this.round.fail(`${this.name}: too much came`);
-  }
-
-  /** Before the descriptor is closed, by whomever. */
-  closing(): void {
-    if (this.peerSent >= 0) return;
-    this.peerSent = this.peer?.sent ?? 0;
-    // What was not read makes a reset of the end, which may overtake what was sent.
-    if (this.received !== this.peerSent) this.isOrderly = false;
-  }
-}
-
-export class Round {
+export class Round implements Stage {
   readonly map: channel_map = new Map();
   readonly #descriptors = descriptors();
-  readonly #random: Random;
+  readonly random: Random;
   readonly #ends: Player[] = [];
   readonly #lines: string[] = [];
   /** Clients by their address, until their listener has them. */
@@ -148,10 +59,10 @@ export class Round {
     seed: number,
     readonly use_poll: boolean | undefined,
   ) {
-    this.#random = new Random(seed);
+    this.random = new Random(seed);
     this.log(`-- seed ${seed}`);
-    this.#budget = 20 + this.#random.below(150);
-    this.#isImpatient = this.#random.chance(0.1);
+    this.#budget = 20 + this.random.below(150);
+    this.#isImpatient = this.random.chance(0.1);
     this.#listeners = FAMILIES.map((family) => this.listener(family));
   }
 
@@ -173,9 +84,9 @@ export class Round {
     try {
       while (this.#budget > 0 && this.#failure === '') {
         this.#act();
-        if (this.#random.chance(0.4))
-          await this.#loop({ timeout: 0, count: 1 + this.#random.below(3) });
-        if (this.#random.chance(0.05)) await new Promise((resolve) => setImmediate(resolve));
+        if (this.random.chance(0.4))
+          await this.#loop({ timeout: 0, count: 1 + this.random.below(3) });
+        if (this.random.chance(0.05)) await new Promise((resolve) => setImmediate(resolve));
       }
       await this.#settle();
       if (this.#failure === '') this.#endAll();
@@ -203,7 +114,7 @@ export class Round {
     if (this.#isImpatient) this.#timeouts = [SHORT];
     for (const { end, story } of this.#ends) {
       story.isPaused = false;
-      end.timeout = this.#random.pick(this.#timeouts);
+      end.timeout = this.random.pick(this.#timeouts);
       this.#hurry(end);
     }
     const end = performance.now() + PATIENCE;
@@ -259,22 +170,22 @@ export class Round {
     const open = this.#ends.filter(({ story }) => !story.isOver);
     this.#depth += 1;
     try {
-      if (open.length < 2 || this.#random.chance(0.06)) this.#open();
-      else this.#do(this.#random.pick(open));
+      if (open.length < 2 || this.random.chance(0.06)) this.#open();
+      else this.#do(this.random.pick(open));
     } finally {
       this.#depth -= 1;
     }
   }
 
   /** From inside of a handler. */
-  #perhaps(): void {
-    while (this.#budget > 0 && this.#random.chance(0.2)) this.#act();
-    if (this.#budget > 0 && this.#random.chance(0.01)) throw new Error('mine');
+  perhaps(): void {
+    while (this.#budget > 0 && this.random.chance(0.2)) this.#act();
+    if (this.#budget > 0 && this.random.chance(0.01)) throw new Error('mine');
   }
 
   #do({ end, story }: Player): void {
     const { name } = story;
-    const random = this.#random;
+    const random = this.random;
     const what = random.below(100);
     if (what < 50) {
       if (story.isDone || story.isHalf) return;
@@ -323,7 +234,7 @@ export class Round {
   }
 
   #push(end: async_chat, story: Story, data: Buffer): void {
-    const random = this.#random;
+    const random = this.random;
     if (random.chance(0.6)) {
       end.push(data);
       return;
@@ -361,7 +272,7 @@ export class Round {
     const number = this.#ends.length;
     if (number > 12) return;
     const [a, b] = [new Story(`${number}a`, this), new Story(`${number}b`, this)];
-    if (this.#random.chance(0.5)) {
+    if (this.random.chance(0.5)) {
       this.log(`pair ${a.name} ${b.name}`);
       a.peer = b;
       b.peer = a;
@@ -374,7 +285,7 @@ export class Round {
   }
 
   #connect(story: Story): void {
-    const { family, address } = this.#random.pick(this.#listeners);
+    const { family, address } = this.random.pick(this.#listeners);
     this.log(`connect ${story.name} to ${address}`);
     const { end } = this.#start(story);
     end.create_socket(family);
@@ -393,9 +304,9 @@ export class Round {
   }
 
   #start(story: Story, sock: Socket | null = null): Player {
-    const end = this.#random.chance(0.6) ? this.chat(story, sock) : this.plain(story, sock);
-    end.timeout = this.#random.pick(this.#timeouts);
-    if (this.#random.chance(0.7)) {
+    const end = this.random.chance(0.6) ? chat(this, story, sock) : plain(this, story, sock);
+    end.timeout = this.random.pick(this.#timeouts);
+    if (this.random.chance(0.7)) {
       const { readable } = end;
       end.readable = () => !story.isPaused && readable.call(end);
     }
@@ -409,7 +320,7 @@ export class Round {
     const round = this;
     class Listener extends dispatcher {
       readonly family = family;
-      override max_connections = round.#random.pick([0, 1, 2, 5]);
+      override max_connections = round.random.pick([0, 1, 2, 5]);
       readonly players: Player[] = [];
       readonly #accepted = new Set<Socket>();
 
@@ -436,7 +347,7 @@ export class Round {
         client.peer = story;
         round.log(`accept ${story.name}`);
         this.players.push(round.#start(story, sock));
-        round.#perhaps();
+        round.perhaps();
       }
       override handle_error(error: Error): void {
         if (error.message !== 'mine') round.fail(`the listener: ${error.stack}`);
@@ -447,125 +358,6 @@ export class Round {
     listener.bind(free(family));
     listener.listen(100);
     return listener;
-  }
-
-  chat(story: Story, sock: Socket | null) {
-    const round = this;
-    class Chat extends async_chat {
-      terminator: (typeof TERMINATORS)[number] = null;
-      collected = 0;
-
-      collect_incoming_data(data: Buffer): void {
-        story.heard(`collect ${data.length}`);
-        story.came(data);
-        story.isCollecting = true; // the next found_terminator may be of this terminator still
-        try {
-          round.#perhaps();
-        } finally {
-          // So too while it does not read, and then goes on from here.
-          story.isCollecting = !async_chat.prototype.readable.call(this);
-        }
-      }
-      found_terminator(): void {
-        story.heard('found');
-        story.isCollecting = false;
-        const found = [this.terminator].flat().filter((each) => typeof each === 'string');
-        // Of those that fit here, the longest.
-        const [longest = ''] = found
-          .filter(
-            (each) =>
-              STREAM.toString('latin1', story.received, story.received + each.length) === each,
-          )
-          .sort((one, other) => other.length - one.length);
-        if (found.length > 0 && longest === '') round.fail(`${story.name}: no terminator is here`);
-        story.came(Buffer.from(longest));
-        if (found.length === 0) this.terminator = null; // of a number nothing is left
-        round.#perhaps();
-      }
-      override handle_drain(): void {
-        story.heard('drain');
-        round.#perhaps();
-      }
-    }
-    const chat = round.#told(new Chat(sock, this.map), story);
-    chat.set_terminator(null);
-    chat.ac_in_buffer_size = this.#random.pick([1, 100, 4096, 65_536]);
-    chat.ac_out_buffer_size = this.#random.pick([10, 4096, 65_536]);
-    // Of one end only: two that do not read while they wait to be read would wait for ever.
-    const limits = story.name.endsWith('a') ? [0, 1000, 100_000] : [0];
-    chat.ac_out_high_water = this.#random.pick(limits);
-    return chat;
-  }
-
-  plain(story: Story, sock: Socket | null) {
-    const round = this;
-    class Plain extends dispatcher_with_send {
-      readSize = round.#random.pick([1, 100, 4096, 65_536]);
-
-      override handle_read(): void {
-        story.heard('read');
-        const data = this.recv(this.readSize);
-        if (data.length > 0) story.came(data);
-        if (!story.isOver) round.#perhaps();
-      }
-    }
-    return round.#told(new Plain(sock, this.map), story);
-  }
-
-  /** What both kinds have in common. */
-  #told<C extends async_chat | dispatcher_with_send>(channel: C, story: Story): C {
-    const { close, handle_close, handle_eof, handle_timeout, _send_chunks } = channel;
-    channel.log_info = () => {};
-    channel._send_chunks = (chunks) => {
-      const sent = _send_chunks.call(channel, chunks);
-      if (sent > 0) story.moved();
-      return sent;
-    };
-    channel.handle_timeout = () => {
-      story.heard('timeout');
-      const quiet = performance.now() - story.movedAt;
-      if (quiet < channel.timeout * 1000) this.fail(`${story.name}: a timeout after ${quiet} ms`);
-      story.isDone = true;
-      story.isOrderly = false;
-      handle_timeout.call(channel);
-    };
-    channel.handle_connect = () => {
-      story.heard('connect');
-      story.moved();
-      this.#perhaps();
-    };
-    // The other end may have been reset before this one knew that it was connected.
-    channel.handle_connect_error = (error) => {
-      story.heard(`${error}`);
-      channel.close();
-    };
-    channel.handle_eof = () => {
-      story.heard('eof');
-      this.#perhaps();
-      if (story.isOver) return;
-      story.isOrderly = true;
-      handle_eof.call(channel);
-    };
-    channel.handle_close = () => {
-      story.heard('handle_close');
-      story.closing();
-      story.closes += 1;
-      handle_close.call(channel);
-      this.#perhaps();
-    };
-    channel.handle_error = (error) => {
-      if ((error as Error).message !== 'mine') {
-        this.fail(`${story.name}: ${(error as Error).stack}`);
-      }
-      story.isOrderly = false;
-      channel.close();
-    };
-    channel.close = () => {
-      story.closing();
-      if (story.closes === 0) story.isClosed = true;
-      close.call(channel);
-    };
-    return channel;
   }
 }
 
