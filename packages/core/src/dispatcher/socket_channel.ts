@@ -324,6 +324,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     const socket = having(this, 'shutdown');
     const output = this._output();
     if (output !== null && !output.mayShutDown(how)) return;
+    if (socket.fileno() < 0) return; // sending what waited has ended the connection
     socket.shutdown(how);
     if (how !== SHUT_RD) output?.refuseAfter('shutdown');
   }

@@ -9,7 +9,9 @@ import {
   pipe,
   SHUT_RDWR,
   SHUT_WR,
+  SO_LINGER,
   SOCK_DGRAM,
+  SOL_SOCKET,
   Socket,
   socketpair,
   write,
@@ -60,6 +62,18 @@ onEveryFamily((family) => {
       theirs.send(Buffer.from('still read'));
       channel.handle_read = () => stage.say(String(channel.recv(100)));
       await stage.until('still read');
+    });
+
+    it('a shutdown is nothing when sending what was given has ended the connection', async () => {
+      const stage = new Stage(use_poll);
+      const [channel, theirs] = onRead(stage, family, (channel) => {
+        theirs.setsockopt(SOL_SOCKET, SO_LINGER, Int32Array.of(1, 0));
+        theirs.close();
+        channel.send(hello);
+        channel.shutdown(SHUT_WR);
+      });
+      await stage.until('done');
+      expect(channel.fileno()).toBe(-1);
     });
 
     it('a shutdown asked for while output waits comes when that is out', async () => {
