@@ -7,7 +7,7 @@ import { dispatcher } from '@asyncore/core';
 import { file_wrapper } from '@asyncore/file';
 import { epoll, Socket } from '@asyncore/socket';
 // No public names: what a loop keeps for each channel, and what wakes it.
-import { Registration } from '../../packages/core/dist/registration.js';
+import { Registration } from '../../packages/core/dist/loop/registration.js';
 import { LibuvWakeup } from '../../packages/socket/dist/wakeup/libuv.js';
 
 setFlagsFromString('--expose-gc');

@@ -12,7 +12,7 @@ import { compile } from './compile.mjs';
 const folder = dirname(import.meta.dirname);
 const require = createRequire(import.meta.url);
 const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs');
-export const PACKAGES = ['socket', 'core', 'chat', 'file', 'examples'];
+export const PACKAGES = ['socket', 'core', 'chat', 'file', 'stream', 'tls', 'examples'];
 
 /** Compiles a copy of the sources into `name`, and gives that folder. */
 export function compileCopy(name, flags) {
