@@ -9,6 +9,7 @@ import {
   dup,
   epoll,
   get_blocking,
+  new_wakeup,
   POLLIN,
   pipe,
   poll,
