@@ -322,9 +322,10 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
    */
   shutdown(how: number): void {
     const socket = having(this, 'shutdown');
+    const wasOpen = socket.fileno() >= 0;
     const output = this._output();
     if (output !== null && !output.mayShutDown(how)) return;
-    if (socket.fileno() < 0) return; // sending what waited has ended the connection
+    if (wasOpen && socket.fileno() < 0) return; // sending what waited has ended the connection
     socket.shutdown(how);
     if (how !== SHUT_RD) output?.refuseAfter('shutdown');
   }
