@@ -200,7 +200,7 @@ onEveryPoller((use_poll) => {
       const object = duck({
         async handle_read_event() {
           stage.say('begins');
-          await new Promise((resolve) => setTimeout(resolve, 10));
+          await new Promise((resolve) => setTimeout(resolve, 10)); // so that the end comes meanwhile
           stage.say(`read ${ours.recv(10)}`);
         },
         handle_close: () => stage.say('close'),

@@ -269,6 +269,7 @@ describe('what a net.Socket has', () => {
     const heard = vi.fn();
     stream.setTimeout(20).on('timeout', heard);
     await once(stream, 'timeout');
+    // Three timeouts long: a second event would have come by then.
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(heard).toHaveBeenCalledTimes(1);
     client.write('x');

@@ -253,6 +253,7 @@ describe('time', () => {
     const channel = new Lines(ours);
     channel.call_later(0.01, () => channel.say('late'));
     channel.close();
+    // Longer than the timer: it would have called by then.
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect(channel.said).toEqual([]);
   });
