@@ -5,6 +5,8 @@ import { listening } from './listening.mjs';
 const { AF_INET, async_chat, dispatcher, IPPROTO_TCP, loop, TCP_NODELAY } = await checkout(
   process.argv[2],
 );
+/** A checkout of before `no_delay` leaves TCP_NODELAY to the program. */
+const setsNoDelay = dispatcher.prototype.no_delay === true;
 const newline = Buffer.from('\n');
 
 class Lines extends async_chat {
@@ -32,7 +34,7 @@ class Server extends dispatcher {
   }
 
   handle_accepted(sock) {
-    sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
+    if (!setsNoDelay) sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
     new Lines(sock);
   }
 }

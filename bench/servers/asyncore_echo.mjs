@@ -12,6 +12,8 @@ const [root, protocol, bufferSize, poller] = process.argv.slice(2);
 const library = await checkout(root);
 const { dispatcher, dispatcher_with_send, EchoHandler, EchoServer, loop } = library;
 const { AF_INET, IPPROTO_TCP, SOCK_DGRAM, TCP_NODELAY } = library;
+/** A checkout of before `no_delay` leaves TCP_NODELAY to the program. */
+const setsNoDelay = dispatcher.prototype.no_delay === true;
 
 class LargeEchoHandler extends dispatcher_with_send {
   handle_read() {
@@ -24,7 +26,7 @@ const Handler = bufferSize === '8192' ? EchoHandler : LargeEchoHandler;
 
 class Server extends EchoServer {
   handle_accepted(sock) {
-    sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
+    if (!setsNoDelay) sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
     new Handler(sock);
   }
 }

@@ -47,6 +47,7 @@ export class Connecting implements Attempt {
     const isResolved = is_resolved(family, address);
     if (socket.fileno() < 0) throw new OSError('connect', errno.EBADF, address);
     endpoint.set(CONNECTED, false);
+    endpoint.passOverFields();
     endpoint.begin();
     endpoint.attempt = this;
     this.host = Array.isArray(address) ? address[0] : null;

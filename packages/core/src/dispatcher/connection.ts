@@ -95,7 +95,6 @@ export abstract class Connection implements Ending {
 
   /** Another connection, or the first: nothing is left of the former one but output never due to it. */
   begin(): void {
-    this.passOverFields();
     if (this.is(MET | CLOSED)) this.#forgetOutput();
     this.#flags = (this.#flags & (KEPT | CONNECTED | ACCEPTING | CONNECTING)) | MOVED;
     if (this.is(CONNECTED)) this.set(MET, true);

@@ -243,7 +243,8 @@ export class Output {
   #sendOnce(size: number): number {
     const { queue } = this; // which a handler may discard meanwhile
     const chunks = queue.next(size);
-    const given = chunks.reduce((sum, { length }) => sum + length, 0);
+    let given = 0;
+    for (const { length } of chunks) given += length;
     let sent: number;
     try {
       sent = this.#channel._send_chunks(chunks);
@@ -263,7 +264,7 @@ export class Output {
   /** Forgets what waits. */
   discard(): void {
     this.source?.end();
-    this.queue = new output_queue(this.queue.keepsBorders);
+    if (!this.queue.isEmpty) this.queue = new output_queue(this.queue.keepsBorders);
     this.#channel._changed();
   }
 
