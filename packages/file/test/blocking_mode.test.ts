@@ -11,6 +11,7 @@ import {
   set_blocking,
   socketpair,
 } from '@asyncore/socket';
+import { holdBelow } from '@asyncore/test-support/hold_below';
 import { describe, expect, it } from 'vitest';
 import { collectUntil, fileWith, openFile, own, pipe, Stage } from './support.js';
 
@@ -149,24 +150,25 @@ describe('a descriptor that somebody else has closed', () => {
   it('leaves alone whatever has got its number', () => {
     const a = channel(pipe()[0]);
     const number = a.fileno();
+    const held = holdBelow(number);
     closeDescriptor(number);
     const [socket, other] = socketpair();
     expect([socket.fileno(), other.fileno()]).toContain(number);
     a.socket?.detach();
     expect([socket, other].map((each) => each.getblocking())).toEqual([false, false]);
-    socket.close();
-    other.close();
+    for (const each of [socket, other, ...held]) each.close();
   });
 
   it('does not keep a channel that has got its number from being put back', () => {
     const [reading] = pipe();
     const stale = channel(pipe()[0]);
+    const held = holdBelow(stale.fileno());
     closeDescriptor(stale.fileno());
     const second = channel(reading);
     expect(second.fileno()).toBe(stale.fileno());
     second.close();
     expect(get_blocking(reading)).toBe(true);
-    stale.close();
+    for (const each of [stale, ...held]) each.close();
   });
 });
 

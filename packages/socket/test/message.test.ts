@@ -36,6 +36,7 @@ import {
   write,
 } from '@asyncore/socket';
 import { hasInet6 } from '@asyncore/test-support/has_inet6';
+import { holdBelow } from '@asyncore/test-support/hold_below';
 import { describe, expect, it } from 'vitest';
 import {
   bound,
@@ -118,12 +119,15 @@ describe('sendmsg', () => {
     const [a] = pair();
     const fd = a.fileno();
     const others: Socket[] = [];
+    const held: Socket[] = [];
     function* closing() {
       yield Buffer.from('x');
+      held.push(...holdBelow(fd));
       a.close();
       others.push(...pair());
     }
     expect(failure(() => a.sendmsg(closing())).code).toBe('EBADF');
+    for (const each of held) each.close();
     expect(others[0].fileno()).toBe(fd);
     expect(thrown(() => others[1].recv(10))).toBeInstanceOf(BlockingIOError);
   });

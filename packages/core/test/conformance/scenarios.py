@@ -990,6 +990,7 @@ def descriptor_reused(stage):
         def handle_read(self):
             super().handle_read()
             descriptor = victim.socket.fileno()
+            stage.next_is(descriptor)
             victim.close()
             heir = newcomer(stage, 'newcomer').call(listener.getsockname())
             heir.say("has the victim's descriptor", heir.socket.fileno() == descriptor)

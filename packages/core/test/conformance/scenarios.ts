@@ -1142,6 +1142,7 @@ export async function descriptor_reused(stage: Stage) {
     handle_read() {
       super.handle_read();
       const descriptor = victim.socket.fileno();
+      stage.next_is(descriptor);
       victim.close();
       const heir = new newcomer(stage, 'newcomer').call(listener.getsockname());
       heir.say("has the victim's descriptor", heir.socket.fileno() === descriptor);

@@ -155,6 +155,15 @@ class Stage:
         peer.connect(sock.getsockname())
         return sock, peer
 
+    def next_is(self, descriptor):
+        """Sees to it that the next descriptor gets this number as soon as it is closed: none below it is free."""
+        while True:
+            sock = socket.socket()
+            if sock.fileno() > descriptor:
+                break
+            self.sockets.append(sock)
+        sock.close()
+
     def arrived(self, sock, events):
         """Waits until the kernel reports one of these events on a socket."""
         poller = select.poll()

@@ -18,6 +18,7 @@ import {
   SOL_SOCKET,
   Socket,
 } from '@asyncore/socket';
+import { holdBelow } from '@asyncore/test-support/hold_below';
 
 const families = { inet: AF_INET, inet6: AF_INET6, unix: AF_UNIX };
 export type Family = keyof typeof families;
@@ -192,6 +193,11 @@ export class Stage {
     sock.connect(peer.getsockname());
     peer.connect(sock.getsockname());
     return [sock, peer];
+  }
+
+  /** Sees to it that the next descriptor gets this number as soon as it is closed: none below it is free. */
+  next_is(descriptor: number): void {
+    this.#sockets.push(...holdBelow(descriptor));
   }
 
   /** Waits until the kernel reports one of these events on a socket. */

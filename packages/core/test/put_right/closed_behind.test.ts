@@ -2,6 +2,7 @@
 import { closeSync } from 'node:fs';
 import { type dispatcher, dispatcher_with_send, poll, poll2 } from '@asyncore/core';
 import { AF_INET, close, dup, Socket, socketpair } from '@asyncore/socket';
+import { holdBelow } from '@asyncore/test-support/hold_below';
 import { describe, expect, it } from 'vitest';
 import {
   connection,
@@ -31,8 +32,9 @@ function ownPair(): [Socket, Socket] {
   return pair;
 }
 
-/** A connected pair whose first end has this descriptor, which is the lowest free one. */
+/** A connected pair whose first end has this descriptor, which is free. */
 function pairWith(fd: number): [Socket, Socket] {
+  for (const held of holdBelow(fd)) own(held);
   const pair = ownPair();
   expect(pair[0].fileno()).toBe(fd);
   return pair;

@@ -11,6 +11,7 @@ import {
   Socket,
   socketpair,
 } from '@asyncore/socket';
+import { holdBelow } from '@asyncore/test-support/hold_below';
 import { describe, expect, it } from 'vitest';
 import {
   connection,
@@ -25,8 +26,9 @@ import {
 
 const hello = Buffer.from('hello');
 
-/** A connected pair whose first end has this descriptor, which is the lowest free one. */
+/** A connected pair whose first end has this descriptor, which is free. */
 function pairWith(fd: number): [Socket, Socket] {
+  for (const held of holdBelow(fd)) own(held);
   const pair = ownPair();
   expect(pair[0].fileno()).toBe(fd);
   return pair;

@@ -11,6 +11,7 @@ import {
   Socket,
   socketpair,
 } from '@asyncore/socket';
+import { holdBelow } from '@asyncore/test-support/hold_below';
 import { describe, expect, it } from 'vitest';
 import {
   connection,
@@ -332,6 +333,7 @@ onEveryPoller((use_poll) => {
     await stage.passes();
     stage.map.delete(fd);
     ours.close();
+    for (const held of holdBelow(fd)) own(held);
     const [again, peer] = socketpair();
     for (const end of [again, peer]) own(end);
     expect(again.fileno()).toBe(fd);
