@@ -1,3 +1,4 @@
+import { print_lines } from './diagnostics/lines.js';
 import { warnOfAnotherCopy } from './only_copy.js';
 
 /**
@@ -38,3 +39,4 @@ export type channel_map = Map<number, channel>;
 export const socket_map: channel_map = new Map();
 
 warnOfAnotherCopy();
+print_lines();

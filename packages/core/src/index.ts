@@ -3,6 +3,17 @@ export { announce_changes } from './announced.js';
 export { type channel, type channel_map, socket_map } from './channel.js';
 export { close_all } from './close_all.js';
 export { compact_traceback, type frame } from './compact_traceback.js';
+export { type channel_row, inspect_map, map_report } from './diagnostics/inspect_map.js';
+export type {
+  address_message,
+  bytes_message,
+  channel_message,
+  close_message,
+  connect_message,
+  error_message,
+  living,
+} from './diagnostics/life.js';
+export { measure_channels } from './diagnostics/measure_channels.js';
 export { dispatcher } from './dispatcher/dispatcher.js';
 export { dispatcher_with_send } from './dispatcher/dispatcher_with_send.js';
 export type { connection_options, socket_option } from './dispatcher/racing.js';

@@ -236,7 +236,7 @@ it('ExitNow from an async handler is not lost when its loop has ended', () => {
   expect(status).toBe(1);
 });
 
-it('NODE_DEBUG=asyncore traces the loop', () => {
+it('NODE_DEBUG=asyncore_loop traces the passes', () => {
   const program = `
     import { dispatcher, loop } from '@asyncore/core';
     import { socketpair } from '@asyncore/socket';
@@ -246,7 +246,7 @@ it('NODE_DEBUG=asyncore traces the loop', () => {
     theirs.close();
     await loop();
   `;
-  expect(run(program, { NODE_DEBUG: 'asyncore' }).stderr).toMatch(/^ASYNCORE \d+: /m);
+  expect(run(program, { NODE_DEBUG: 'asyncore_loop' }).stderr).toMatch(/^ASYNCORE_LOOP \d+: /m);
   expect(run(program).stderr).toBe('');
 });
 

@@ -7,6 +7,7 @@ import {
   resolve,
   type Socket,
 } from '@asyncore/socket';
+import { connects } from '../diagnostics/life.js';
 import { settle } from '../handlers/handling.js';
 import { CONNECTED, CONNECTING } from './connection_flags.js';
 import type { SocketEndpoint } from './socket_endpoint.js';
@@ -53,6 +54,7 @@ export class Connecting implements Attempt {
     this.host = Array.isArray(address) ? address[0] : null;
     endpoint.addr = address;
     endpoint.put(CONNECTING, true);
+    connects(endpoint.channel, address);
     if (isResolved) {
       const failure = this.#connect(address);
       if (failure !== null) throw failure;

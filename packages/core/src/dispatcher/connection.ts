@@ -9,6 +9,7 @@ import {
   type Transport,
   unread_of,
 } from '@asyncore/socket';
+import { closed, moved } from '../diagnostics/life.js';
 import { Channels } from '../loop/channels.js';
 import { type Ending, Output } from '../output/output.js';
 import type { Attempt } from './connecting.js';
@@ -18,6 +19,7 @@ import {
   CONNECTED,
   CONNECTING,
   DETACHED,
+  ENDED,
   GONE,
   KEPT,
   LINGERING,
@@ -126,6 +128,7 @@ export abstract class Connection implements Ending {
     this.set(TUNED, false);
     this.output?.useBorders(this.#keepsBorders);
     channel.add_channel();
+    moved(channel);
     transport?.close();
   }
 
@@ -159,12 +162,22 @@ export abstract class Connection implements Ending {
 
   /** It has been closed, or its descriptor given away. */
   ended(isDetached = false): void {
+    if (!this.is(CLOSED)) closed(this.channel, this.reason, () => this.#why(isDetached));
     this.#forgetOutput();
     this.#endAttempt();
     this.timers?.cancelAll();
     this.listening?.restNoMore();
     this.set(CONNECTED | ACCEPTING | CONNECTING | LINGERING, false);
     this.set(OVER | CLOSED | (isDetached ? DETACHED : 0), true);
+  }
+
+  #why(isDetached: boolean): string {
+    const { reason } = this;
+    if (isDetached) return 'detach() gave its descriptor away';
+    if (reason !== null) return reason instanceof Error ? reason.message : String(reason);
+    if (this.output?.closedBy === 'close_when_done') return 'close_when_done() was called';
+    if (this.is(ENDED)) return 'the peer ended it';
+    return this.is(TOLD) ? 'the connection was over' : 'close() was called';
   }
 
   /** A channel whose own close may have failed: out of its map, and its socket closed. */

@@ -3,6 +3,7 @@ import { type Address, errno, OSError, type Socket, type Transport } from '@asyn
 import { announce_assignment, announce_changes } from '../announced.js';
 import type { channel } from '../channel.js';
 import { condensed } from '../compact_traceback.js';
+import { accepted, connected, listens } from '../diagnostics/life.js';
 import { endpoint } from '../endpoint.js';
 import { ExitNow } from '../exit_now.js';
 import { report, settle } from '../handlers/handling.js';
@@ -88,6 +89,7 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
       this.accepting = before; // it may be tried again
       throw error;
     }
+    listens(this, () => this.getsockname());
   }
 
   /** bind(2). Host names other than localhost are not looked up; '' is every interface. */
@@ -136,7 +138,9 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
    */
   accept(): [sock: Socket, address: Address] | null {
     const pair = this.#listening().accept(having(this, 'accept'));
-    if (pair !== null) this[endpoint].progress();
+    if (pair === null) return null;
+    this[endpoint].progress();
+    accepted(this, pair[1]);
     return pair;
   }
 
@@ -326,6 +330,7 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
     this.connecting = false;
     this.connected = true; // before the handler, so that what it pushes is sent
     known.tune();
+    connected(this);
     this._connected();
     settle(this, this.handle_connect());
   }

@@ -16,6 +16,7 @@ import {
   wrong,
 } from '@asyncore/socket';
 import type { channel, channel_map } from '../channel.js';
+import { connects } from '../diagnostics/life.js';
 import { handling, settle } from '../handlers/handling.js';
 import { type Attempt, IN_PROGRESS } from './connecting.js';
 import { CONNECTED, CONNECTING } from './connection_flags.js';
@@ -139,6 +140,7 @@ export class Racing implements Attempt {
     this.#endpoint.attempt = this;
     channel.addr = this.#address;
     this.#endpoint.put(CONNECTING, true);
+    connects(channel, this.#address);
     if (numeric === null) {
       this.#lookUp(this.#address as InetAddress);
     } else {

@@ -13,6 +13,7 @@ import {
 } from '@asyncore/socket';
 import { type channel, type channel_map, socket_map } from '../channel.js';
 import { checkMap } from '../checked.js';
+import { connected, opened } from '../diagnostics/life.js';
 import { endpoint } from '../endpoint.js';
 import { keep_alive, type keep_alive_options } from '../keep_alive.js';
 import { Channels } from '../loop/channels.js';
@@ -75,7 +76,9 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
       }
       this.connected = false;
       this[endpoint].foundGone(error);
+      return;
     }
+    connected(this);
   }
 
   // ---- attributes ----
@@ -190,6 +193,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     sock.watch?.(() => this[endpoint].stirred(sock));
     this[endpoint].begin();
     this.add_channel(map);
+    opened(this);
   }
 
   /** Lets a port be bound again at once after a restart (SO_REUSEADDR), if the system can. */

@@ -414,6 +414,12 @@ export class SocketEndpoint extends Connection implements Endpoint {
 
   // ---- time ----
 
+  /** When it last made progress, as far as its timeout had it looked at; null without a timeout. */
+  quietSince(): number | null {
+    if (!(this.channel.timeout > 0)) return null;
+    return this.is(MOVED) ? clock.now() : this.#since;
+  }
+
   get limit(): number {
     if (this.is(LINGERING)) return this.channel.linger_time;
     return this.listening?.rest ?? this.channel.timeout;

@@ -1,5 +1,6 @@
 import type { Changing } from '../announced.js';
 import type { channel } from '../channel.js';
+import { erred } from '../diagnostics/life.js';
 import { endpoint, type Served } from '../endpoint.js';
 import { ExitNow } from '../exit_now.js';
 import { enter, leave } from '../output/gathering.js';
@@ -69,6 +70,7 @@ export function isNothingToRead(error: unknown): boolean {
 
 /** Calls handle_error. What that throws ends the loop, as ExitNow does. */
 export function report(channel: Erring, error: unknown): void {
+  erred(channel, error);
   settle(channel, channel.handle_error(error), (_, escaped) => {
     throw escaped;
   });

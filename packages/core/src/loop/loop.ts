@@ -102,7 +102,7 @@ function checkedOptions(options: loop_options): Settings {
 
 /** A pass that was due by the clock looks whether so many descriptors are still open. */
 const MOST_CHECKED = 256;
-const debug = debuglog('asyncore');
+const debug = debuglog('asyncore_loop');
 
 /**
  * While there are channels, one pass after the other. A pass is: prepare (ask those that have to be asked,

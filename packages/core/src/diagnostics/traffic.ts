@@ -1,0 +1,93 @@
+/** How much goes through a socket. Nothing is counted for it on the way, unless somebody asked before. */
+import { MSG_PEEK, type Transport, tcp_traffic } from '@asyncore/socket';
+import { clock } from '@asyncore/socket/kernel';
+
+/** What is known of a socket's traffic; null is unknown. */
+export interface Traffic {
+  bytes_in: number | null;
+  bytes_out: number | null;
+  /** Seconds since anything was received or sent. */
+  idle: number | null;
+}
+
+interface Count {
+  bytes_in: number;
+  bytes_out: number;
+  /** When something was moved last, by the clock. */
+  moved: number;
+  /** One of its methods runs, which may call another. */
+  isCounting: boolean;
+  tell(isIn: boolean, bytes: number): void;
+}
+
+const counts = new WeakMap<Transport, Count>();
+
+/** The methods that receive, and where their flags are among the arguments. */
+const RECEIVE = { recv: 1, recv_into: 2, recvfrom: 1, recvmsg: 2 };
+const SEND = ['send', 'sendto', 'sendmsg'];
+
+type Call = (...args: unknown[]) => unknown;
+
+/** Counts what `socket` moves from now on, and tells it. Only the methods of this one socket are covered. */
+export function count_bytes(socket: Transport, tell: Count['tell']): void {
+  if (counts.has(socket)) return;
+  const count = { bytes_in: 0, bytes_out: 0, moved: clock.now(), isCounting: false, tell };
+  counts.set(socket, count);
+  for (const [name, flags] of Object.entries(RECEIVE)) {
+    cover(socket, name, count, (result, args) => {
+      if (Number(args[flags] ?? 0) & MSG_PEEK) return; // it will be received once more
+      moved(count, true, bytesOf(result));
+    });
+  }
+  for (const name of SEND) {
+    cover(socket, name, count, (result) => moved(count, false, bytesOf(result)));
+  }
+}
+
+function cover(
+  socket: Transport,
+  name: string,
+  count: Count,
+  note: (result: unknown, args: unknown[]) => void,
+): void {
+  const method = (socket as unknown as Record<string, Call | undefined>)[name];
+  if (method === undefined) return;
+  const value = (...args: unknown[]): unknown => {
+    if (count.isCounting) return method.apply(socket, args);
+    count.isCounting = true;
+    let result: unknown;
+    try {
+      result = method.apply(socket, args);
+    } finally {
+      count.isCounting = false;
+    }
+    note(result, args);
+    return result;
+  };
+  Object.defineProperty(socket, name, { value, configurable: true, writable: true });
+}
+
+/** What a method gives: a number of bytes, the bytes, or a list that begins with them. */
+function bytesOf(result: unknown): number {
+  if (typeof result === 'number') return result;
+  return (Array.isArray(result) ? result[0] : result)?.length ?? 0;
+}
+
+function moved(count: Count, isIn: boolean, bytes: number): void {
+  if (bytes === 0) return;
+  count.moved = clock.now();
+  if (isIn) count.bytes_in += bytes;
+  else count.bytes_out += bytes;
+  count.tell(isIn, bytes);
+}
+
+/** What is known: what was counted, or what the kernel says of a TCP connection. */
+export function traffic_of(socket: Transport | null): Traffic {
+  if (socket === null) return UNKNOWN;
+  const count = counts.get(socket);
+  if (count === undefined) return tcp_traffic(socket.fileno()) ?? UNKNOWN;
+  const { bytes_in, bytes_out, moved } = count;
+  return { bytes_in, bytes_out, idle: (clock.now() - moved) / 1000 };
+}
+
+const UNKNOWN: Traffic = { bytes_in: null, bytes_out: null, idle: null };
