@@ -3,6 +3,7 @@ export { EchoHandler, EchoServer } from './echo_server.js';
 export { JobServer } from './graceful_shutdown.js';
 export { HTTPClient, HTTPDownload } from './http_client.js';
 export { HTTPHandler, HTTPServer } from './http_server.js';
+export { show_live } from './live_view.js';
 export { type HandlerClass, LoggingEchoHandler, LoggingEchoServer } from './logging_echo_server.js';
 export { PortForward } from './port_forward.js';
 export { PublicHandler, PublicServer } from './public_server.js';

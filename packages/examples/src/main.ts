@@ -6,6 +6,7 @@
  */
 import { constants } from 'node:os';
 import { getSystemErrorMap, inspect } from 'node:util';
+import { inspect_map } from '@asyncore/core';
 import { copy } from './runner/copy.js';
 import { examples, existing, header } from './runner/examples.js';
 
@@ -33,6 +34,7 @@ async function run(name: string, args: string[]): Promise<void> {
     return;
   }
   const { main }: Example = await import(`./${name}.js`);
+  process.on('SIGUSR2', () => console.error(String(inspect_map())));
   await main(args);
 }
 

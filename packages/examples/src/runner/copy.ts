@@ -20,7 +20,7 @@ export function copy(name: string, folder: string): void {
 /** The files of the project, by their paths. */
 function project(name: string, title: string): Record<string, string> {
   const sources = withImports(name);
-  const imports = Object.values(sources).flatMap(imported);
+  const imports = [...Object.values(sources), mainFile(name)].flatMap(imported);
   const files: Record<string, string> = {
     'package.json': json(manifest(name, title, imports)),
     'tsconfig.json': json(tsconfig),
@@ -35,7 +35,12 @@ function project(name: string, title: string): Record<string, string> {
 
 function mainFile(name: string): string {
   const args = source(name).includes('function main()') ? '' : 'process.argv.slice(2)';
-  return `import { main } from './${name}.js';\n\nawait main(${args});\n`;
+  return `import { inspect_map } from '@asyncore/core';
+import { main } from './${name}.js';
+
+process.on('SIGUSR2', () => console.error(String(inspect_map()))); // kill -USR2 PID
+await main(${args});
+`;
 }
 
 /** What a source imports or exports from. */
