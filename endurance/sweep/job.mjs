@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { RESTART } from './control.mjs';
+import { brief } from './report.mjs';
 import { Results } from './results.mjs';
 
 const MOST_RESTARTS = 400;
@@ -90,10 +91,14 @@ export class Job {
       this.#seen = 0;
     }
     if (line.ran) this.results.ran(line.ran);
-    if (line.complaints) this.results.complain(line);
+    if (line.complaints) this.#complain(line);
     if (line.seen) this.#seen = line.seen;
     if (line.failed) ending.failed = line.failed;
     if (line.finished) ending.isFinished = true;
+  }
+
+  #complain(complaint) {
+    console.log(brief(this.results.complain(complaint)));
   }
 
   /** The arguments to begin again with, or null. */
@@ -103,7 +108,7 @@ export class Job {
       const crash = hung
         ? `hang: the thread has done nothing for ${SILENT} ms`
         : `crash: code ${code}, signal ${signal} ${stderr}`;
-      this.results.complain({ place: place ?? 'begin', complaints: [failed ?? crash] });
+      this.#complain({ place: place ?? 'begin', complaints: [failed ?? crash] });
       this.#seen += CRASH;
     }
     if (failed || at === null || !this.begunAgain) return null;

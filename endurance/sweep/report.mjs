@@ -3,6 +3,7 @@
 const quoted = (word) => (/^\w+$/.test(word) ? word : `'${word}'`);
 /** In characters: what is shown of a complaint. */
 const MOST = 600;
+const BRIEF = 160;
 
 const callOf = ({ place }) => place.split(/[# ]/)[0];
 const titleOf = ({ outcome }) => outcome.slice(outcome.indexOf(':') + 1);
@@ -24,12 +25,16 @@ function grouped(all, keyOf) {
 const tally = (all, nameOf) =>
   [...grouped(all, nameOf)].map(([name, { length }]) => `${name} ${length}`).join(', ');
 
+/** The command that plays the place of a complaint again. */
 function replay({ program, poller, place }) {
   const [, seed] = /^seed (\d+)$/.exec(place) ?? [];
   if (!seed) return `npm run sweep -- --only ${program} ${quoted(poller)} ${place}`;
   const one = `--programs ${program} --pollers ${quoted(poller)} --seed ${seed} --seconds 0`;
   return `npm run sweep -- --random ${one}`;
 }
+
+/** One line, printed as soon as it is known: the first that was wrong, and how to play it again. */
+export const brief = (each) => `${each.complaints[0].slice(0, BRIEF)}  <- ${replay(each)}`;
 
 /** The lines to print about all complaints of all results. */
 export function* report(complaints) {

@@ -16,12 +16,14 @@ export class Results {
     this.#ran.set(outcome, (this.#ran.get(outcome) ?? 0) + 1);
   }
 
-  /** `place`: where, `complaints`: what the judge says, and what else is known of the run. */
+  /** `place`: where, `complaints`: what the judge says, and what else is known of the run. Gives that with its program. */
   complain(complaint) {
     const { program, poller } = this;
     const outcome = outcomeOf(complaint.place);
-    this.complaints.push({ ...complaint, program, poller, outcome });
+    const known = { ...complaint, program, poller, outcome };
+    this.complaints.push(known);
     if (!this.#ran.has(outcome)) this.#ran.set(outcome, 1);
+    return known;
   }
 
   get runs() {
