@@ -2,16 +2,16 @@ import { print_lines } from './diagnostics/lines.js';
 import { warnOfAnotherCopy } from './only_copy.js';
 
 /**
- * What the loop needs of an object in its map. A `dispatcher` is one; so is any object with these
- * methods. Handlers may be async: a rejection is treated as a thrown error is.
+ * What the loop needs of an object in its map: a `dispatcher`, or any object with these methods.
+ * Handlers may be async; a rejection counts as a thrown error.
  */
 export interface channel {
   /**
-   * Whether the loop should wait for something to read. Asked on every pass, unless its changes are
-   * announced (`announce_changes`).
+   * Whether the loop should wait for something to read. The loop asks on every pass, unless the class
+   * announces its changes (`announce_changes`).
    */
   readable(): unknown;
-  /** Whether the loop should wait for room to write. Asked as `readable` is. */
+  /** Whether the loop should wait for room to write. The loop asks when it asks `readable`. */
   writable(): unknown;
   /** Something can be read, or a connection accepted. */
   handle_read_event(): void;
@@ -23,18 +23,18 @@ export interface channel {
   handle_close(): void;
   /** One of the other methods threw `error`. What this method throws ends the loop. */
   handle_error(error: unknown): void;
-  /** For close_all. */
+  /** Closes the channel; `close_all` calls it. */
   close?(): void;
-  /** A listening socket is never waited for to be writable. */
+  /** Whether the channel listens. The loop never waits for a listening socket to be writable. */
   readonly accepting?: boolean;
 }
 
-/** Channels by their descriptors. */
+/** A map from descriptor to channel. */
 export type channel_map = Map<number, channel>;
 
 /**
- * The map of the channels that are given no other. Each worker thread has its own. Like all maps of
- * channels it may be changed at any time, also by handlers.
+ * The map of all channels that were given no other. Each worker thread has its own. A program may change
+ * it, like any map of channels, at any time, also in a handler.
  */
 export const socket_map: channel_map = new Map();
 

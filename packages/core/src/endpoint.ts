@@ -9,9 +9,9 @@ export const endpoint = Symbol('asyncore.endpoint');
  */
 export { NOTICE } from '@asyncore/socket';
 
-/** A channel's registration in a map, which the channel tells of its changes. */
+/** A channel's registration in a map. The channel tells it when something changes. */
 export interface Watcher {
-  /** `interest` may answer otherwise than before. */
+  /** `interest` may return something else than before. */
   changed(): void;
   /** The channel is no longer in the map. Another channel may have its descriptor by now. */
   forget(): void;
@@ -19,12 +19,12 @@ export interface Watcher {
 
 /**
  * A channel as the loop sees it. For events the loop calls the channel's own handlers,
- * `handle_read_event` and its kin; everything else that it asks or tells a channel is here. A
- * symbol leads to the endpoint, so that no name in a user's class can collide with it. An object
- * without an endpoint is served by its methods alone.
+ * `handle_read_event` and its kin; everything else between loop and channel goes through this interface. The
+ * endpoint is found under a symbol, so that no name in a user's class can collide with it. The loop
+ * serves an object without an endpoint by its methods alone.
  */
 export interface Endpoint {
-  /** Its registration in its own map; kept here to be found at once. */
+  /** The channel's registration in its own map. */
   watcher: Watcher | null;
   /** Whether handle_close was called for this connection. Then the channel gets nothing more. */
   readonly over: boolean;
@@ -43,7 +43,7 @@ export interface Endpoint {
    * `writable()`, which may throw.
    */
   interest(): number;
-  /** What to wait for on the descriptor in place of `events`: see Transport. */
+  /** The events to wait for on the descriptor in place of `events`: see Transport. */
   wants(events: number): number;
   /** What the channel can do when the poller says `events` of its descriptor: see Transport. */
   ready(events: number): number;
@@ -58,9 +58,9 @@ export interface Endpoint {
    * `interest`.
    */
   notice(): void;
-  /** Its descriptor now, -1 when that is closed; undefined when the channel cannot say. */
+  /** The present descriptor, -1 when it is closed; undefined when the channel cannot say. */
   descriptor(): number | undefined;
-  /** How the connection is: poll(2)'s flags (see Transport). */
+  /** The state of the connection as flags of poll(2): see Transport. */
   state(): number;
   /** How many bytes may still be received. */
   unread(): number;

@@ -11,15 +11,15 @@ import {
   wrong,
 } from '@asyncore/socket';
 
-/** `set_keep_alive`'s arguments; what is left out stays as the system has it. */
+/** The options of `set_keep_alive`. What is left out keeps the system's value. */
 export interface keep_alive_options {
-  /** After so many seconds of silence the peer is probed. */
+  /** How long the peer may be silent before it is probed, in seconds. */
   idle?: number;
-  /** Seconds between probes. */
+  /** The time between probes, in seconds. */
   interval?: number;
-  /** After so many unanswered probes the connection is given up. */
+  /** How many probes may stay unanswered before the connection ends. */
   count?: number;
-  /** For so many seconds sent data may stay unacknowledged (Linux; ignored elsewhere). */
+  /** How long sent data may stay unacknowledged, in seconds (Linux; ignored elsewhere). */
   user_timeout?: number;
 }
 

@@ -12,36 +12,36 @@ import { settle } from '../handlers/handling.js';
 import { CONNECTED, CONNECTING } from './connection_flags.js';
 import type { SocketEndpoint } from './socket_endpoint.js';
 
-/** connect(2): the attempt goes on by itself. EAGAIN is none: a queue is full, or no port is free. */
+/** Codes of connect(2) after which the attempt goes on by itself. EAGAIN is none of them: a queue is full, or no port is free. */
 export const IN_PROGRESS = new Set([errno.EINPROGRESS, errno.EALREADY, errno.EINTR]);
 
 /** An attempt to connect, as its channel's endpoint sees it. */
 export interface Attempt {
   /** The host as it was given; null for a path. */
   readonly host: string | null;
-  /** The channel's own socket is not connecting yet: it is not to be waited for. */
+  /** Whether the look-up goes on. Then the channel's own socket is not connecting yet, and must not be waited for. */
   readonly isLookingUp: boolean;
-  /** Something came of that, and `lookedUp` is to be called. */
+  /** Whether the look-up has a result, so that `lookedUp` has to be called. */
   readonly isLookedUp: boolean;
   lookedUp(): void;
   /** The attempt has failed. */
   fail(error: unknown): void;
-  /** Nobody wants it any more: nothing is told. */
+  /** Ends the attempt without a handler. */
   stop(): void;
 }
 
-/** One attempt to connect. A host name is looked up first, beside the loop. */
+/** One attempt to connect. A host name is looked up first, in the background. */
 export class Connecting implements Attempt {
   readonly #endpoint: SocketEndpoint;
   host: string | null = null;
-  /** The look-up and its result; null when there is none, or when it was used. */
+  /** The look-up with its result; null when there is none, or when it was used already. */
   #lookup: { address?: Address; error?: unknown; isDone: boolean } | null = null;
 
   constructor(endpoint: SocketEndpoint) {
     this.#endpoint = endpoint;
   }
 
-  /** Starts it. Throws an OSError when it fails at once: connect(2). */
+  /** Starts the attempt. Throws an OSError when it fails at once: connect(2). */
   start(address: Address, socket: Socket): void {
     const endpoint = this.#endpoint;
     const { family } = socket;
@@ -76,7 +76,7 @@ export class Connecting implements Attempt {
     const endpoint = this.#endpoint;
     const { channel } = endpoint;
     let error = channel.connect_ex(address);
-    // Linux reports here that the attempt before this one failed.
+    // Linux reports here that the previous attempt failed.
     if (error === errno.ECONNABORTED) error = channel.connect_ex(address);
     if (IN_PROGRESS.has(error)) return null;
     if (error !== 0 && error !== errno.EISCONN) {
@@ -109,7 +109,7 @@ export class Connecting implements Attempt {
   /** The look-up is done: connects, or fails as an attempt fails. */
   lookedUp(): void {
     const lookup = this.#lookup;
-    if (lookup?.isDone !== true) return; // a handler of this pass began another attempt, or called poll
+    if (lookup?.isDone !== true) return; // a handler of this pass began another attempt or called poll
     this.#lookup = null;
     if (lookup.address === undefined) {
       this.fail(lookup.error);
@@ -124,7 +124,7 @@ export class Connecting implements Attempt {
     this.#lookup = null;
   }
 
-  /** Ends the attempt: SO_ERROR, the look-up or the timeout says that it failed. */
+  /** Ends the attempt as failed, by what SO_ERROR, the look-up or the timeout says. */
   fail(error: unknown): void {
     const { channel } = this.#endpoint;
     this.#lookup = null;

@@ -35,19 +35,19 @@ import { pass_over_fields } from './fields.js';
 import type { Listening } from './listening.js';
 import type { Timers } from './timers.js';
 
-/** A channel of a class that queues its output: only such a class calls makeOutput. */
+/** A channel whose class queues its output: only such a class calls makeOutput. */
 type Buffered = dispatcher<Transport> & { initiate_send(): void };
 
 /**
- * What is known of a channel's connection, from its beginning to its end: thousands of quiet channels
- * keep it, so it is small.
+ * The state of a channel's connection, from its beginning to its end. It is kept small, since there may be
+ * thousands of quiet channels.
  */
 export abstract class Connection implements Ending {
   /** Everything is out after `close_when_done`. */
   abstract linger(): void;
-  /** Everything was sent to a peer that had ended its half. */
+  /** Everything was sent, and the peer had ended its half before. */
   abstract finish(): void;
-  /** Everything was sent that was given before it. */
+  /** Everything given before the shutdown was sent. */
   abstract shutdown(how: number): void;
 
   transport: Transport | null = null;
@@ -59,11 +59,11 @@ export abstract class Connection implements Ending {
   reason: unknown = null;
   /** The last attempt to connect. */
   attempt: Attempt | null = null;
-  /** What only a listener needs. */
+  /** The part that only a listener needs; null for others. */
   listening: Listening | null = null;
   /** Null until one is set. */
   timers: Timers | null = null;
-  /** How many bytes were read away while it lingers. */
+  /** How many bytes were read and discarded while the channel lingers. */
   protected drained = 0;
   #flags = MOVED;
 
@@ -77,7 +77,7 @@ export abstract class Connection implements Ending {
     this.#flags = value ? this.#flags | flag : this.#flags & ~flag;
   }
 
-  /** An attribute that decides what to wait for was set. */
+  /** Sets an attribute that decides what to wait for. */
   put(flag: number, value: boolean): void {
     this.set(flag, value);
     if (flag === CONNECTED && value) this.set(MET, true);
@@ -88,14 +88,14 @@ export abstract class Connection implements Ending {
     this.channel._changed();
   }
 
-  /** A field of a subclass hides what the constructor has set: it is passed over. */
+  /** Removes fields of a subclass that hide what the constructor has set. */
   passOverFields(): void {
     pass_over_fields(this.channel);
   }
 
   // ---- the connection's life ----
 
-  /** Another connection, or the first: nothing is left of the former one but output never due to it. */
+  /** Begins a connection. Of a former one nothing is left, but for output that was never meant for it. */
   begin(): void {
     if (this.is(MET | CLOSED)) this.#forgetOutput();
     this.#flags = (this.#flags & (KEPT | CONNECTED | ACCEPTING | CONNECTING)) | MOVED;
@@ -119,7 +119,7 @@ export abstract class Connection implements Ending {
     attempt?.stop();
   }
 
-  /** Another socket for the one that was never connected: the same life, with the output given so far. */
+  /** Replaces a socket that was never connected: the same connection goes on, with the output given so far. */
   exchange(socket: Transport): void {
     const { channel, transport } = this;
     channel.del_channel();
@@ -132,7 +132,7 @@ export abstract class Connection implements Ending {
     transport?.close();
   }
 
-  /** Another socket is being made: the former connection is over in any case. */
+  /** Ends the former connection, since another socket is being made. */
   forget(): void {
     if (this.is(MET)) {
       this.#forgetOutput();
@@ -141,26 +141,26 @@ export abstract class Connection implements Ending {
     this.set(CONNECTED | ACCEPTING | CONNECTING, false);
   }
 
-  /** A channel that was made for a connection which has ended by then is told so. */
+  /** Notes that the connection had ended before its channel was made, so that the loop reports it. */
   foundGone(error: unknown): void {
     const { code } = error as NodeJS.ErrnoException;
-    // A socket that was never connected is called hung up too, but not half-closed.
+    // The kernel reports a socket that was never connected as hung up too, but not as half-closed.
     const isOver = (this.state() & (POLLERR | (POLLRDHUP ?? 0))) !== 0;
     this.set(GONE, code === 'EINVAL' || isOver);
   }
 
-  /** close() was called: nothing more is told. */
+  /** close() was called: no handler is called any more. */
   leave(): void {
     this.set(OVER, true);
   }
 
-  /** The socket is about to be closed: sends what waits. What meets a peer that is gone is told to nobody. */
+  /** Sends what waits, since the socket is about to be closed. That the peer is gone is not reported any more. */
   sendLast(): void {
     this.leave();
     this.output?.flushAll();
   }
 
-  /** It has been closed, or its descriptor given away. */
+  /** The socket has been closed, or its descriptor given away. */
   ended(isDetached = false): void {
     if (!this.is(CLOSED)) closed(this.channel, this.reason, () => this.#why(isDetached));
     this.#forgetOutput();
@@ -180,7 +180,7 @@ export abstract class Connection implements Ending {
     return this.is(TOLD) ? 'the connection was over' : 'close() was called';
   }
 
-  /** A channel whose own close may have failed: out of its map, and its socket closed. */
+  /** Takes a channel whose own close may have failed out of its map, and closes its socket. */
   abandon(): void {
     const { channel, transport } = this;
     if (this.is(CLOSED)) return;
@@ -206,12 +206,12 @@ export abstract class Connection implements Ending {
     return type === undefined || type === SOCK_STREAM || type === SOCK_SEQPACKET;
   }
 
-  /** A stream on which there was a connection: an unreachable peer is gone. */
+  /** Whether this is a stream that has been connected. Then an unreachable peer counts as gone. */
   get established(): boolean {
     return this.is(CONNECTED) && this.isStream;
   }
 
-  /** A stream that neither connects, is connected nor listens: poll would call it hung up. */
+  /** Whether this is a stream that is not connecting, connected or listening. poll(2) would report it as hung up. */
   get idle(): boolean {
     return !this.is(CONNECTED | CONNECTING | ACCEPTING | GONE) && this.isStream;
   }
@@ -237,7 +237,7 @@ export abstract class Connection implements Ending {
 
   // ---- its output ----
 
-  /** The queue of a class that has one, made when it is first needed. */
+  /** The output queue, made when it is first needed. */
   makeOutput(): Output {
     if (this.output === null) {
       this.output = new Output(this.channel as Buffered, this, this.#keepsBorders);
@@ -246,7 +246,7 @@ export abstract class Connection implements Ending {
     return this.output;
   }
 
-  /** What was asked of the end of the output no longer holds, unless the socket is gone. */
+  /** Cancels what was asked for the end of the output, unless the socket is gone. */
   forgetEnd(): void {
     this.output?.forgetEnd();
     this.#refuseOutput();
@@ -254,20 +254,20 @@ export abstract class Connection implements Ending {
 
   #refuseOutput(): void {
     if (!this.is(CLOSED)) return;
-    // Who closes knows; a handler that goes on after the peer's end need not.
+    // A program that closes knows it; a handler that goes on after the peer's end need not.
     if (this.is(TOLD)) this.output?.lose();
     else this.output?.refuseAfter(this.is(DETACHED) ? 'detach' : 'close');
   }
 
-  /** Whether each send is a message. What is given before there is a socket is kept in its pieces. */
+  /** Whether each send is a message of its own. Without a socket yet, pieces are kept as they were given. */
   get #keepsBorders(): boolean {
     const { transport } = this;
     return transport === null || (transport.type !== undefined && transport.type !== SOCK_STREAM);
   }
 
   /**
-   * For classes that send only when connected: whether they still may be, and so are writable in
-   * order to notice it. A datagram socket without a peer would be writable for ever.
+   * Whether a class that sends only when connected should wait to be writable, in order to notice the
+   * connection. Never for a datagram socket without a peer, which would be writable for ever.
    */
   get awaitsConnection(): boolean {
     return !this.is(CONNECTED) && this.isStream;

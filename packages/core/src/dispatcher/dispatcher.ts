@@ -25,31 +25,31 @@ import { Timers, type timer } from './timers.js';
 export class dispatcher<S extends Transport = Socket> extends socket_channel<S> implements channel {
   // Attributes that few channels have of their own: as in Python, the class has the usual value.
 
-  /** Asks for more talk in a program's own logging. Default false. */
+  /** A flag for a program's own logging, as in Python. Set, it makes the library log more too. Default false. */
   declare debug: boolean;
-  /** `close_when_done` was called. Setting it does nothing: as in Python it is the program's to use. */
+  /** Whether `close_when_done` was called. As in Python, a program may set it for its own purposes: the library does not act on it. */
   declare closing: boolean;
-  /** Kinds of message that `log_info` leaves out. Default: 'warning'. */
+  /** The types of message that `log_info` does not write. Default: `['warning']`. */
   declare ignore_log_types: Iterable<string>;
-  /** So many seconds without progress, and `handle_timeout` is called. Default 0: never. */
+  /** After this many seconds without progress the loop calls `handle_timeout`. Default 0: never. */
   declare timeout: number;
   /**
-   * A listener accepts no more while so many of those that it has accepted are open: they wait in the
-   * backlog. Set before any is accepted. Default 0: no limit.
+   * The most accepted connections that may be open at a time. A listener at this limit accepts none, and
+   * new connections wait in the kernel's backlog. Set it before the first is accepted. Default 0: no limit.
    */
   declare max_connections: number;
   /**
-   * Whether a TCP channel that connects or is accepted sets TCP_NODELAY. Default true; false keeps
-   * the kernel's default, Nagle's algorithm. tcp(7).
+   * Whether a TCP channel sets TCP_NODELAY once it is connected or accepted. Default true; false keeps
+   * the kernel's default, which is Nagle's algorithm. tcp(7).
    */
   declare no_delay: boolean;
   /**
-   * After `close_when_done`, when everything is sent: for so many seconds at most it waits for the
-   * peer's end, and reads away what still comes. Closing at once would then be a reset, which takes
-   * with it what the peer has yet to receive. Default 2; 0 closes at once.
+   * How long, in seconds, the channel waits for the peer to end after `close_when_done` has sent
+   * everything. Meanwhile it reads and discards what still arrives: closing with unread input would reset
+   * the connection, and the peer could lose output that it has not received yet. Default 2; 0 closes at once.
    */
   declare linger_time: number;
-  /** And at most so many bytes. Default 1 MiB. */
+  /** How many bytes the channel reads and discards at most while it waits so. Default 1 MiB. */
   declare linger_bytes: number;
   static {
     Object.assign(dispatcher.prototype, {
@@ -66,19 +66,30 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
 
   // ---- questions ----
 
-  /** Whether to wait for something to read (or to accept). */
+  /**
+   * Whether the loop should wait for input, or for connections to accept. Default true. Override it to
+   * pause reading: while it returns false the kernel keeps what arrives, and slows the sender down.
+   */
   readable(): boolean {
     return true;
   }
 
-  /** Whether to wait for room to write. */
+  /**
+   * Whether the loop should wait until the kernel takes output. Default true, which wakes only channels
+   * that have a `handle_write` of their own. Override it to return whether there is something to send.
+   */
   writable(): boolean {
     return true;
   }
 
   // ---- the socket's methods ----
 
-  /** Waits for connections; `backlog` of them may queue up. Throws OSError: listen(2). */
+  /**
+   * Starts to listen. The kernel queues up to `backlog` connections until the loop accepts them; left
+   * out, it is as many as the system allows.
+   *
+   * @throws OSError when listen(2) fails
+   */
   listen(backlog?: number): void {
     this[endpoint].passOverFields();
     const before = this.accepting;
@@ -92,15 +103,24 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
     listens(this, () => this.getsockname());
   }
 
-  /** bind(2). Host names other than localhost are not looked up; '' is every interface. */
+  /**
+   * Binds the socket to a local address. The host must be numeric or a name like `localhost`, since other
+   * names are not looked up; `''` is every interface, and port 0 lets the system choose: `getsockname`
+   * gives its choice.
+   *
+   * @throws OSError when bind(2) fails
+   */
   bind(address: Address): void {
     this.addr = address;
     having(this, 'bind').bind(address);
   }
 
   /**
-   * Starts to connect; `handle_connect` or `handle_connect_error` tells how it went. A host name
-   * is looked up in the background. Throws an OSError when the attempt fails at once: connect(2).
+   * Starts to connect and returns at once. Then the loop calls `handle_connect`, or
+   * `handle_connect_error` when the attempt fails. A host name is looked up in the background, in the
+   * family of the socket; `create_connection` tries both families.
+   *
+   * @throws OSError when connect(2) fails at once
    */
   connect(address: Address): void {
     const socket = having(this, 'connect');
@@ -109,32 +129,37 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
   }
 
   /**
-   * In the place of `create_socket` and `connect`, where the family is not known: looks the host up, and
-   * tries its addresses one after the other without giving any up, until the first answers (RFC 8305).
-   * `handle_connect` or `handle_connect_error` tells how it went: with the error if there was but one, else
-   * with an AggregateError. A path stands for AF_UNIX. `close` ends it without a word.
+   * Connects to a host whose address family is not known, in place of `create_socket` and `connect`. It
+   * looks the host up and tries its IPv6 and IPv4 addresses with overlapping attempts; the first to
+   * answer wins (RFC 8305). Then the loop calls `handle_connect`, or when every attempt has failed
+   * `handle_connect_error`: with the error of the only attempt, or an AggregateError of several. A path
+   * as address means AF_UNIX. `close` ends all attempts and calls no handler.
    *
-   * @throws TypeError or RangeError for wrong arguments; no failed attempt is thrown
+   * @throws TypeError or RangeError for wrong arguments; a failed attempt never throws
    */
   create_connection(address: Address, options: connection_options = {}): void {
     new Racing(this[endpoint], address, options).start();
   }
 
   /**
-   * In the place of `create_socket`, `set_reuse_addr`, `bind` and `listen`, after `socket.create_server`
-   * of Python: the family is that of the address. A path stands for AF_UNIX. Throws an OSError when one
-   * of the calls fails, and no socket is left then; a TypeError or RangeError for wrong arguments.
+   * Listens on `address`, in place of `create_socket`, `set_reuse_addr`, `bind` and `listen`, as Python's
+   * `socket.create_server` does. The address decides the family; a path means AF_UNIX.
    *
    * https://docs.python.org/3.11/library/socket.html#socket.create_server
+   *
+   * @throws OSError when one of the system calls fails: the channel has no socket then
+   * @throws TypeError or RangeError for wrong arguments
    */
   create_server(address: Address, options: server_options = {}): void {
     serve(this as dispatcher<Transport>, address, options);
   }
 
   /**
-   * The next waiting connection, or null when there is none (any more). Throws EMFILE and its like
-   * when there is no descriptor or memory for it; the listener has logged that then, and rests a
-   * moment, so a handler need not catch it. accept(2).
+   * Takes the next waiting connection, as a socket and the peer's address. Returns null when none waits,
+   * or when the one that did has gone away.
+   *
+   * @throws OSError (EMFILE, ENFILE, ENOBUFS, ENOMEM) when the system has no descriptor or memory for it.
+   *   A handler need not catch that: the listener logs it, rests a tenth of a second and goes on. accept(2).
    */
   accept(): [sock: Socket, address: Address] | null {
     const pair = this.#listening().accept(having(this, 'accept'));
@@ -151,8 +176,11 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
   }
 
   /**
-   * Sends what the kernel takes and gives the number of bytes, 0 when it takes none now. A peer
-   * that is gone is told to `handle_close`. send(2).
+   * Sends as much as the kernel takes now, and returns the number of bytes; 0 when it takes none. When the
+   * peer is gone it calls `handle_close` and returns 0. `dispatcher_with_send` and `async_chat` queue the
+   * rest for you. send(2).
+   *
+   * @throws OSError for any other failure
    */
   send(data: Uint8Array): number {
     const { output } = this[endpoint]; // of an async_chat, whose push queues
@@ -160,7 +188,7 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
     return this.#transmit([data]);
   }
 
-  /** The same for several chunks, gathered in one sendmsg(2) where the socket can. */
+  /** Sends several chunks as `send` does, with one sendmsg(2) where the transport has it. */
   _send_chunks(chunks: readonly Uint8Array[]): number {
     return this.#transmit(chunks);
   }
@@ -171,9 +199,12 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
   }
 
   /**
-   * At most `bufsize` bytes, with MSG_ `flags`. At the end of the peer's data it calls `handle_eof`
-   * and gives an empty buffer; so too, after `handle_close`, when the peer is gone. Throws
-   * BlockingIOError when there is nothing to read, which a handler need not catch. recv(2).
+   * Receives at most `bufsize` bytes, with MSG_ `flags`. At the end of the peer's data it calls
+   * `handle_eof` and returns an empty buffer; when the connection is lost it calls `handle_close` and
+   * returns an empty buffer. recv(2).
+   *
+   * @throws BlockingIOError when there is nothing to read; a handler need not catch it
+   * @throws OSError for any other failure
    */
   recv(bufsize: number, flags = 0): Buffer {
     if (this.socket === null) having(this, 'recv');
@@ -181,8 +212,8 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
   }
 
   /**
-   * Closes the channel: nothing more is told to it. What was sent goes out first, as far as the
-   * kernel takes it. close(2).
+   * Closes the channel, after which none of its handlers is called. Output that is still queued is sent
+   * first, as far as the kernel takes it; the rest is lost. close(2).
    */
   close(): void {
     const known = this[endpoint];
@@ -209,24 +240,27 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
   // ---- timers ----
 
   /**
-   * Calls `f` once, `seconds` from now, as a handler is called: what it throws goes to `handle_error`,
-   * what it sends goes out when it returns, and it may be async. `close` cancels it. It keeps no loop
-   * and no process alive, and works without a socket and without a loop; the blocking `poll` and `poll2`
-   * wait no longer than until it is due. Throws a TypeError or RangeError for wrong arguments.
+   * Calls `f` once, `seconds` from now, as a handler: what it throws goes to `handle_error`, what it sends
+   * goes out when it returns, and it may be async. `close` cancels it. A timer keeps neither a loop nor
+   * the process alive, and needs neither a socket nor a loop; the blocking `poll` and `poll2` return when
+   * it is due.
+   *
+   * @throws TypeError or RangeError for wrong arguments
    */
   call_later(seconds: number, f: () => unknown): timer {
     return this.#timers().later('call_later', seconds, f);
   }
 
   /**
-   * The same every `seconds`, until it is cancelled or the channel closes; also after `f` has thrown, if
-   * the channel is open still. After a pause of the thread it comes once. It waits for a promise of `f`.
+   * Calls `f` every `seconds`, as `call_later` does once, until the timer is cancelled or the channel
+   * closes. It goes on after `f` has thrown, if the channel is still open, and waits for a promise that `f`
+   * returned. Calls that a blocked thread has missed are made up for by a single one.
    */
   call_every(seconds: number, f: () => unknown): timer {
     return this.#timers().every(seconds, f);
   }
 
-  /** As `call_later`, at a time of the monotonic clock, in seconds: `performance.now() / 1000`. */
+  /** Calls `f` as `call_later` does, at a time of the monotonic clock in seconds: `performance.now() / 1000`. */
   call_at(when: number, f: () => unknown): timer {
     return this.#timers().at(when, f);
   }
@@ -239,44 +273,47 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
 
   // ---- for sister packages ----
 
-  /** How many bytes one call is to be given of what is queued, at most. */
+  /** The most bytes of the queue that one send is given. */
   get _send_size(): number {
     return 1 << 20;
   }
 
   /**
-   * For classes that divide what they receive: whether some of it is being handed on, or is kept
-   * until that may go on. Then nothing is read, and the end is not told.
+   * For classes that parse what they receive: whether received input is being handed on, or kept until
+   * that may go on. While this is true the loop does not read, and does not report the end.
    */
   get _holds_input(): boolean {
     return false;
   }
 
-  /** Takes out what was received and has not been handed on. */
+  /** Removes and returns input that was received but not handed on. */
   _take_input(): Buffer {
     return Buffer.alloc(0);
   }
 
-  /** A connection was made; called before `handle_connect`. */
+  /** Called when a connection was made, before `handle_connect`. */
   _connected(): void {}
 
-  /** It begins another connection: nothing of the former one may be left. Never called for the first. */
+  /** Called when the channel begins another connection (not for the first): clear everything of the former one. */
   _begin(): void {}
 
   // ---- messages ----
 
-  /** For every hit: writes a line to standard error. Override it to log elsewhere. */
+  /** Writes a line to standard error: a log of every request, say. Override it to log elsewhere. */
   log(message: unknown): void {
     process.stderr.write(`log: ${message}\n`);
   }
 
-  /** For warnings and errors: writes a line to standard output, unless its type is ignored. */
+  /**
+   * Writes a line `type: message` to standard output, unless its type is in `ignore_log_types`. The library
+   * logs warnings and errors with it. Override it to log elsewhere.
+   */
   log_info(message: unknown, type = 'info'): void {
     for (const ignored of this.ignore_log_types ?? []) if (ignored === type) return;
     process.stdout.write(`${type}: ${message}\n`);
   }
 
-  /** As Python's repr, with the descriptor for the object's address: `<echo connected 127.0.0.1:7 fd=20>`. */
+  /** The channel as Python's repr shows it, with its descriptor: `<echo connected 127.0.0.1:7 fd=20>`. */
   toString(): string {
     const status: string[] = [this.constructor.name];
     if (this.accepting && this.addr !== null) status.push('listening');
@@ -297,7 +334,7 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
 
   // ---- plumbing: from what happened to the handler for it ----
 
-  /** `handle_accept` of a listener, else `handle_read`; before it, the end of a connection attempt. */
+  /** Calls `handle_accept` of a listener, `handle_read` of others. An attempt to connect is completed first. */
   handle_read_event(): void {
     const known = this[endpoint];
     if (known.isLingering) known.drain();
@@ -311,14 +348,14 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
     else this.#listening().serve(() => known.run(READING, handle_accept.call(this)));
   }
 
-  /** `handle_write`; before it, the end of a connection attempt. */
+  /** Calls `handle_write`. An attempt to connect is completed first. */
   handle_write_event(): void {
     const known = this[endpoint];
     // A listening socket should not get one: pretend it did not happen.
     if (!this.accepting && known.isReady()) known.run(WRITING, this.handle_write());
   }
 
-  /** A connection attempt has ended: `handle_connect`, or `handle_connect_error` with what SO_ERROR says. */
+  /** Completes an attempt to connect: calls `handle_connect`, or `handle_connect_error` with the error that SO_ERROR gives. */
   handle_connect_event(): void {
     const known = this[endpoint];
     const error = having(this, 'getsockopt') && known.takeError();
@@ -341,7 +378,7 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
     known.attempt.fail(error);
   }
 
-  /** `handle_expt`, or `handle_close` when it is an error that the poller reports so. */
+  /** Calls `handle_expt`, or `handle_close` when what the poller reported is an error of the socket. */
   handle_expt_event(): void {
     const known = this[endpoint];
     const error = known.takeError();
@@ -349,7 +386,7 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
     else known.lost(new OSError('recv', error));
   }
 
-  /** `handle_close`, once for each connection; what it throws is logged, and closes the channel. */
+  /** Calls `handle_close`, once for each connection. What that throws is logged, and the channel closed. */
   handle_close_event(): void {
     if (!this[endpoint].close()) return;
     const closeAnyway = (_: unknown, error: unknown) => {
@@ -366,7 +403,10 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
 
   // ---- handlers, to be overridden ----
 
-  /** A handler threw `error`: logs it in one line and closes. */
+  /**
+   * A handler threw `error`, or its promise was rejected with it. The default logs one line
+   * (`compact_traceback`) and calls `handle_close`. What this method itself throws ends the loop.
+   */
   handle_error(error: unknown): void {
     this.#logError(error);
     if (!this.#spares(error)) this.handle_close_event();
@@ -381,38 +421,44 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
     this.log_info(`uncaptured exception, ${what} ${describe(this)} (${condensed(error)})`, 'error');
   }
 
-  /** There is an urgent byte to read: `this.recv(1, MSG_OOB)`. */
+  /** Urgent (out-of-band) data has come: read it with `this.recv(1, MSG_OOB)`. The default logs a warning. */
   handle_expt(): void {
     this.log_info('unhandled incoming priority event', 'warning');
   }
 
-  /** There is something to read, or the end. */
+  /**
+   * There is input to read, or the end of it: call `recv`. The default logs a warning once, and the channel
+   * then waits for the hang-up only.
+   */
   handle_read(): void {
     this[endpoint].deafen();
     this.log_info('unhandled read event', 'warning');
   }
 
-  /** There is room to write. */
+  /** The kernel takes output: call `send`. The loop calls this while `writable()` is true. */
   handle_write(): void {
     this.log_info('unhandled write event', 'warning');
   }
 
-  /** The connection stands; what is sent from here on goes out. */
+  /** The connection is made: what is sent from here on goes out. The default logs a warning. */
   handle_connect(): void {
     this.log_info('unhandled connect event', 'warning');
   }
 
-  /** The connection attempt failed. Still open after this, the channel rests until it `connect`s. */
+  /**
+   * The attempt to connect failed with `error`. The default calls `handle_error`. A channel that is still
+   * open afterwards waits for nothing until it calls `connect` again.
+   */
   handle_connect_error(error: unknown): void {
     report(this, error);
   }
 
-  /** Connections wait to be accepted: calls `handle_accepted` for each. */
+  /** Connections wait to be accepted. The default accepts all of them, and calls `handle_accepted` for each. */
   handle_accept(): void {
     this.#listening().acceptAll();
   }
 
-  /** A connection was accepted: the default closes it. */
+  /** A connection was accepted: make a channel of `sock`. The default closes it and logs a warning. */
   handle_accepted(sock: Socket, address: Address): void;
   handle_accepted(sock: Socket): void {
     sock.close();
@@ -420,9 +466,9 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
   }
 
   /**
-   * Nothing was received, sent, accepted or connected for `timeout` seconds (and up to a tenth more). By
-   * default an attempt to connect fails with ETIMEDOUT, and anything else is closed as by its peer. A
-   * channel that stays open is told again after as long.
+   * Nothing was received, sent, accepted or connected for `timeout` seconds (up to a tenth more may have
+   * passed). By default an attempt to connect fails with ETIMEDOUT, and any other channel calls
+   * `handle_close`. A channel that stays open is called again after another `timeout`.
    */
   handle_timeout(): void {
     const known = this[endpoint];
@@ -436,14 +482,17 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
   }
 
   /**
-   * The peer will send no more. Override it to go on writing; the default is `handle_close`, as soon
-   * as everything is sent: the peer may have ended its half only (`nc -N`).
+   * The peer will send no more. It may have ended only its half of the connection (as `nc -N` does), so
+   * the default sends what is queued and then calls `handle_close`. Override it to go on writing.
    */
   handle_eof(): void {
     if (!this[endpoint].output?.endWhenOut()) this.handle_close_event();
   }
 
-  /** The connection is over; `close_reason` has the error that ended it. */
+  /**
+   * The connection is over; `close_reason` is the error that ended it, or null. The default logs a warning
+   * and closes. An override should call `close()`.
+   */
   handle_close(): void {
     this.log_info('unhandled close event', 'warning');
     this.close();

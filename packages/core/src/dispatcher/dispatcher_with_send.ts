@@ -6,8 +6,8 @@ import type { Output } from '../output/output.js';
 import { dispatcher } from './dispatcher.js';
 
 /**
- * A dispatcher with simple buffered output: `send` takes everything, and what the kernel does not
- * take at once goes out when there is room.
+ * A dispatcher with buffered output: `send` takes everything, and the loop sends what the kernel did not
+ * take at once as soon as there is room.
  *
  * https://docs.python.org/3.11/library/asyncore.html#asyncore.dispatcher_with_send
  */
@@ -16,12 +16,16 @@ export class dispatcher_with_send<S extends Transport = Socket> extends dispatch
     return this[endpoint].makeOutput();
   }
 
-  /** What is still to be sent. Reading it joins the chunks. */
+  /** The bytes that are still to be sent. Reading this attribute joins them into one buffer. */
   get out_buffer(): Buffer {
     return Buffer.concat(this[endpoint].output?.queue.all() ?? []);
   }
 
-  /** Assigning replaces it; a TypeError for what is not bytes. */
+  /**
+   * Replaces what is still to be sent.
+   *
+   * @throws TypeError for anything but bytes
+   */
   set out_buffer(data: Uint8Array) {
     const chunk = bytes(data);
     const output = this._output();
@@ -30,7 +34,7 @@ export class dispatcher_with_send<S extends Transport = Socket> extends dispatch
     this._changed();
   }
 
-  /** Tries once to send what is waiting. */
+  /** Sends what is queued, as far as the kernel takes it now. The loop does this by itself. */
   initiate_send(): void {
     this[endpoint].output?.send();
   }
@@ -45,12 +49,13 @@ export class dispatcher_with_send<S extends Transport = Socket> extends dispatch
   }
 
   /**
-   * Queues `data`, which must not be changed until it is sent, and gives its length. It goes out with
-   * all else that a handler sends when that returns, at once when sent from elsewhere, and no later
-   * than `close`. On a socket that keeps message borders it is a message of its own. After `close`,
-   * `close_when_done` or `shutdown` it is refused with a line in the log, and 0 comes back.
+   * Queues `data` and returns its length. The bytes are not copied, so they must not change until they are
+   * sent. What a handler sends goes out together when the handler returns; what is sent from elsewhere
+   * goes out at once; `close` sends what is left, as far as the kernel takes it. On a datagram or SEQPACKET
+   * socket each call is a message of its own. After `close`, `close_when_done` or `shutdown` the channel
+   * refuses the data, logs that once and returns 0.
    *
-   * @throws TypeError for what is not bytes
+   * @throws TypeError for anything but bytes
    */
   override send(data: Uint8Array): number {
     if (this.debug) this.log_info(`sending ${data}`);
@@ -64,8 +69,8 @@ export class dispatcher_with_send<S extends Transport = Socket> extends dispatch
   }
 
   /**
-   * Closes the channel once everything is sent and the peer has ended too, or `linger_time` is over.
-   * What is sent after this is refused, and logged.
+   * Closes the channel once everything is sent and the peer has ended too, or `linger_time` has passed.
+   * What is sent after this is refused and logged.
    */
   close_when_done(): void {
     this.closing = true;

@@ -4,7 +4,7 @@ import type { dispatcher } from './dispatcher.js';
 /** The attributes that a field of a subclass would hide. */
 const ATTRIBUTES = ['connected', 'accepting', 'connecting', 'addr', 'socket'] as const;
 
-/** A field of a subclass hides what the constructor has set: says so, and takes the field away. */
+/** Removes fields of a subclass that hide what the constructor has set, and logs that. */
 export function pass_over_fields(channel: dispatcher<Transport>): void {
   for (const name of ATTRIBUTES) {
     if (!Object.hasOwn(channel, name)) continue;
@@ -16,7 +16,7 @@ export function pass_over_fields(channel: dispatcher<Transport>): void {
   }
 }
 
-/** In JavaScript an empty array or object is true, where Python's is false. */
+/** Logs that a predicate returned an object: in JavaScript an empty array or object is true, in Python false. */
 export function explain_truth(channel: dispatcher<Transport>, predicate: string): void {
   channel.log_info(
     `${predicate} of ${channel.constructor.name} gives an object, which is true even when it is empty: give a boolean, such as queue.length > 0`,

@@ -13,29 +13,29 @@ import { ExitNow } from '../exit_now.js';
 import { isNothingToRead, report, settle } from '../handlers/handling.js';
 import type { dispatcher } from './dispatcher.js';
 
-/** One event takes at most so many connections, so that other channels get a turn. */
+/** The most connections that one event accepts, so that other channels get a turn. */
 const MOST_ACCEPTS = 128;
 /** How long a listener rests, in seconds, when the system is out of descriptors or memory. */
 const REST = 0.1;
 
 const LACK_OF_ROOM = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
-/** accept(2): these are errors of the listener. All others are of the connection that waited. */
+/** Errors of accept(2) that concern the listener. All others concern the connection that waited. */
 const OF_THE_LISTENER = new Set(['EBADF', 'EFAULT', 'EINVAL', 'ENOTSOCK']);
 
-/** Whether accept found no descriptor or memory: the listener rests and goes on. */
+/** Whether accept found no descriptor or memory. The listener then rests and goes on. */
 export function isLackOfRoom(error: unknown): boolean {
   if (!(error instanceof OSError)) return false;
   return error.syscall === 'accept' && LACK_OF_ROOM.has(error.code);
 }
 
-/** A connection while its handle_accepted runs, and the channel made for it. */
+/** A connection whose handle_accepted is running, and the channel made for it. */
 interface Newcomer {
   readonly sock: Socket;
   owner: dispatcher<Transport> | null;
 }
 let newcomer: Newcomer | null = null;
 
-/** `channel` has taken `sock`, which may be the connection that a handle_accepted is called for. */
+/** Notes that `channel` has taken `sock`, which may be the connection that a handle_accepted was called for. */
 export function claim(sock: Transport, channel: dispatcher<Transport>): void {
   if (newcomer?.sock === sock) newcomer.owner = channel;
 }
@@ -43,18 +43,18 @@ export function claim(sock: Transport, channel: dispatcher<Transport>): void {
 /** The listener that an error of handle_accepted must not close, when an async handle_error handles it. */
 const ofNewcomers = new WeakMap<object, object>();
 
-/** What a dispatcher needs only to listen. */
+/** The part of a dispatcher that only a listener needs. */
 export class Listening {
   readonly #channel: dispatcher<Transport>;
-  /** How many of those it has accepted, and counted, are open. */
+  /** How many accepted and counted connections are open. */
   #connections = 0;
-  /** An exception in handle_accepted is being handled, which must not close the listener. */
+  /** Whether an exception of handle_accepted is being handled; it must not close the listener. */
   #sparing = false;
-  /** How many it has accepted. */
+  /** How many connections were accepted in all. */
   #taken = 0;
-  /** That the system is out of descriptors was logged, and nothing was accepted since. */
+  /** Whether the lack of descriptors was logged, and nothing accepted since. */
   #exhausted = false;
-  /** No accepting before this time, in milliseconds; 0 when it does not rest. */
+  /** The listener accepts nothing before this time, in milliseconds; 0 when it does not rest. */
   #restsUntil = 0;
 
   constructor(channel: dispatcher<Transport>) {
@@ -62,7 +62,7 @@ export class Listening {
   }
 
   /**
-   * The next connection, or null if none waits: an error for that would cost more than an accept.
+   * The next connection, or null if none waits: to throw for that would cost more than an accept.
    */
   accept(socket: Socket): [sock: Socket, address: Address] | null {
     const channel = this.#channel;
@@ -91,8 +91,8 @@ export class Listening {
   }
 
   /**
-   * Calls handle_accept. One of a program's own, which takes a single connection as asyncore's examples
-   * do, is called again as long as others wait: a short backlog would overflow between two passes.
+   * Calls a program's own handle_accept, which may accept a single connection as asyncore's examples do.
+   * It is called again as long as others wait: a short backlog would overflow between two passes.
    */
   serve(handle: () => void): void {
     const channel = this.#channel;
@@ -104,7 +104,7 @@ export class Listening {
     }
   }
 
-  /** Calls handle_accepted for all that wait, up to a limit. */
+  /** Accepts all waiting connections, up to a limit, and calls handle_accepted for each. */
   acceptAll(): void {
     const channel = this.#channel;
     for (let i = 0; i < MOST_ACCEPTS && channel.accepting; i++) {
@@ -135,7 +135,7 @@ export class Listening {
   #refuse({ sock, owner }: Newcomer, error: unknown): void {
     if (error instanceof ExitNow) throw error;
     if (owner?.socket === sock) {
-      // It is in its map, and a receive that found nothing is no error of it.
+      // Its channel is in its map, and a receive that found nothing is not an error.
       if (isNothingToRead(error) && owner[endpoint].takes(error, false)) return;
       closeHalfMade(owner);
     }
@@ -150,13 +150,13 @@ export class Listening {
     }
   }
 
-  /** Whether `error` is one of handle_accepted, which leaves the listener open. */
+  /** Whether `error` came from handle_accepted, and so leaves the listener open. */
   spares(error: unknown): boolean {
     if (this.#sparing) return true;
     return error instanceof Object && ofNewcomers.get(error) === this.#channel;
   }
 
-  /** Whether it accepts nothing for now. */
+  /** Whether the listener accepts nothing for now. */
   isBusy(channel: dispatcher<Transport>): boolean {
     return this.isResting || this.isFull(channel);
   }
@@ -167,7 +167,7 @@ export class Listening {
 
   // ---- out of descriptors ----
 
-  /** The connections wait in the backlog meanwhile; trying again at once would spin. */
+  /** Stops accepting for a while, since trying again at once would spin. Connections wait in the backlog. */
   #takeRest(error: OSError): void {
     if (!this.#exhausted) {
       this.#channel.log_info(
@@ -184,12 +184,12 @@ export class Listening {
     return this.#restsUntil > 0;
   }
 
-  /** The seconds that it rests, where it does. */
+  /** How long the listener rests, in seconds; undefined when it does not. */
   get rest(): number | undefined {
     return this.isResting ? REST : undefined;
   }
 
-  /** The milliseconds that are left of its rest at `now`. */
+  /** How many milliseconds of the rest are left at `now`. */
   untilRested(now: number): number {
     return this.#restsUntil - now;
   }
@@ -212,13 +212,13 @@ function isOfTheConnection(error: unknown): boolean {
   return error instanceof OSError && code !== undefined && !OF_THE_LISTENER.has(code);
 }
 
-/** Its constructor may have thrown before its own fields were there, on which its close relies. */
+/** Closes a channel whose constructor may have thrown before the fields were set that its own close relies on. */
 function closeHalfMade(channel: dispatcher<Transport>): void {
   try {
     channel.close();
   } catch (error) {
     if (error instanceof ExitNow) throw error;
-    // The first error is told, not this one.
+    // The first error is reported, not this one.
   }
   channel[endpoint].abandon();
 }

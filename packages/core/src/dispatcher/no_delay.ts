@@ -10,8 +10,8 @@ import {
 } from '@asyncore/socket';
 
 /**
- * Sets TCP_NODELAY on a TCP socket, and does nothing for others. Output is gathered already: what
- * goes out need not wait until the peer has acknowledged what went before. tcp(7).
+ * Sets TCP_NODELAY on a TCP socket, and does nothing to others. Output is gathered already, so it need
+ * not wait until the peer has acknowledged what went before. tcp(7).
  */
 export function set_no_delay(transport: Transport): void {
   const socket = transport as Socket; // or something without a family or setsockopt
@@ -20,6 +20,6 @@ export function set_no_delay(transport: Transport): void {
   try {
     socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
   } catch (error) {
-    if (!(error instanceof OSError)) throw error; // it is slower without, that is all
+    if (!(error instanceof OSError)) throw error; // without it the channel is only slower
   }
 }

@@ -10,12 +10,12 @@ import {
   type Transport,
 } from '@asyncore/socket';
 
-/** Errors that say "nothing to read", of transports of the program's own, and whose recv threw them. */
+/** Errors by which a program's own transport says "nothing to read", with the endpoint whose recv threw them. */
 const noted = new WeakMap<object, object>();
 
 /**
- * Notes an error that `owner`'s recv has thrown, if it says that there is nothing to read. That of a
- * transport of the program's own may be another socket's, or no OSError.
+ * Notes an error that `owner`'s recv has thrown, if it says that there is nothing to read. The error of a
+ * program's own transport may belong to another socket, or may not be an OSError.
  */
 export function note_nothing_to_read(error: unknown, owner: object, transport: Transport): void {
   const isForeign = !(error instanceof OSError && OSError.source(error) === transport);
@@ -24,14 +24,15 @@ export function note_nothing_to_read(error: unknown, owner: object, transport: T
   if (isForeign && isNothing) noted.set(error as object, owner);
 }
 
-/** Whether an error was noted so. */
+/** Whether `note_nothing_to_read` has noted the error. */
 export function is_noted(error: unknown): boolean {
   return error instanceof Object && noted.has(error);
 }
 
 /**
- * Whether an error is of a call on `owner`'s transport. An error of nobody's, as a program may make
- * one, counts while its handler runs; a promise may have been rejected (`late`) by anything.
+ * Whether an error comes from a call on `owner`'s transport. An error without a transport, as a program
+ * may make one, counts as the owner's while its handler runs, but not when a promise was rejected with it
+ * later (`late`).
  */
 export function is_own(
   error: unknown,

@@ -23,21 +23,21 @@ import { CONNECTED, CONNECTING } from './connection_flags.js';
 import type { SocketEndpoint } from './socket_endpoint.js';
 import { Timers, type timer } from './timers.js';
 
-/** RFC 8305, section 5: no less than this lies between two attempts, in seconds. */
+/** The least time between two attempts, in seconds: RFC 8305, section 5. */
 const LEAST_DELAY = 0.01;
 
-/** An option of the socket: as `setsockopt` takes it. */
+/** A socket option, with the arguments of `setsockopt`. */
 export type socket_option = [level: number, option: number, value: number | Uint8Array];
 
-/** What `create_connection` takes beside the address. */
+/** The options of `create_connection`. */
 export interface connection_options {
-  /** How long an attempt is alone before the next address is tried too, in seconds. Default 0.25. */
+  /** How long to wait for one attempt before the next address is tried beside it, in seconds. Default 0.25. */
   attempt_delay?: number;
-  /** The local address, as of `bind`: a numeric one chooses the family. */
+  /** The local address to bind to. A numeric one decides the family. */
   source_address?: InetAddress | null;
-  /** AF_INET or AF_INET6: only such addresses are tried. Default 0: both. */
+  /** AF_INET or AF_INET6, to try only addresses of that family. Default 0: both. */
   family?: number;
-  /** Set on the socket of each attempt before it connects. */
+  /** Options to set on the socket of each attempt before it connects. */
   socket_options?: readonly socket_option[];
 }
 
@@ -103,20 +103,20 @@ function familyFor(what: string, address: InetAddress, family: number): number {
 }
 
 /**
- * Connects a channel to the first of a host's addresses that answers: RFC 8305. Meanwhile the channel
- * is in its map with a socket that is never connected; the attempts are channels beside it.
+ * Connects a channel to the first of a host's addresses that answers (RFC 8305). Until one does, the
+ * channel stands in its map with a socket that is never connected; the attempts are channels beside it.
  */
 export class Racing implements Attempt {
   readonly #endpoint: SocketEndpoint;
   readonly #settings: Settings;
   readonly #address: Address;
-  /** In the place of the socket until one has won. */
+  /** Stands in for the channel's socket until an attempt has won. */
   #placeholder: Transport | null = null;
   readonly #running = new Set<Runner>();
-  /** Those not tried yet. */
+  /** The addresses not tried yet. */
   #left: Candidate[] = [];
   readonly #failures: unknown[] = [];
-  /** What the loop is to tell the channel. */
+  /** What the loop has to report to the channel. */
   #news: (() => void) | null = null;
   #timer: timer | null = null;
   #isOver = false;
@@ -171,7 +171,7 @@ export class Racing implements Attempt {
     return this.#news !== null;
   }
 
-  /** In a pass of the loop, so that it is a handler like any other, with a loop to take what it throws. */
+  /** Runs in a pass of the loop, so that what the handler throws goes where it does for any handler. */
   lookedUp(): void {
     const news = this.#news;
     this.#news = null;
@@ -215,7 +215,7 @@ export class Racing implements Attempt {
     }
   }
 
-  /** An attempt failed: the next begins at once. */
+  /** An attempt failed: starts the next at once. */
   lost(runner: Runner | null, error: unknown): void {
     if (runner !== null) this.#running.delete(runner);
     runner?.close();
@@ -224,7 +224,7 @@ export class Racing implements Attempt {
     this.#next();
   }
 
-  /** The socket of `runner` is connected: it is the channel's from now on. */
+  /** The socket of `runner` is connected and becomes the channel's. */
   won(runner: Runner): void {
     const { channel } = this.#endpoint;
     const socket = runner.leave();
@@ -246,7 +246,7 @@ export class Racing implements Attempt {
     return Object.assign(error, { code });
   }
 
-  /** Every attempt failed, or the time says so. */
+  /** Every attempt failed, or the timeout has passed. */
   fail(error: unknown): void {
     const { channel } = this.#endpoint;
     this.stop();
@@ -254,7 +254,7 @@ export class Racing implements Attempt {
     settle(channel, channel.handle_connect_error(error));
   }
 
-  /** Ends look-up, attempts and timer without a word. */
+  /** Ends look-up, attempts and timer, and calls no handler. */
   stop(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -267,7 +267,7 @@ export class Racing implements Attempt {
   }
 }
 
-/** One attempt: an object in the map that waits until it is connected, or not. */
+/** One attempt: an object in the map that waits until its socket is connected or has failed. */
 class Runner implements channel {
   readonly address: Address;
   readonly socket: Socket;
@@ -287,13 +287,13 @@ class Runner implements channel {
     for (const option of options) this.socket.setsockopt(...option);
     if (source !== null) this.socket.bind(source);
     const error = this.socket.connect_ex(this.address);
-    // That it is connected already is found like any end of an attempt: by the loop.
+    // If the socket is connected already, the loop finds that like any other end of an attempt.
     const goesOn = IN_PROGRESS.has(error) || error === 0 || error === errno.EISCONN;
     if (!goesOn) throw new OSError('connect', error, this.address);
     this.#map.set(this.socket.fileno(), this);
   }
 
-  /** It is no longer in the map, its socket still open. */
+  /** Takes the attempt out of the map and leaves its socket open. */
   leave(): Socket {
     const { socket } = this;
     if (this.#map.get(socket.fileno()) === this) this.#map.delete(socket.fileno());
@@ -326,13 +326,13 @@ class Runner implements channel {
   handle_read_event(): void {}
   handle_expt_event(): void {}
 
-  /** What leaves the handle_error of the channel itself. */
+  /** Handles what leaves handle_error of the channel itself. */
   handle_error(error: unknown): void {
     throw error;
   }
 }
 
-/** The families by turns, beginning with that of the first address: RFC 8305, section 4. */
+/** The addresses with their families taking turns, the first address's family first: RFC 8305, section 4. */
 function interleaved(found: [number, InetAddress][]): [number, InetAddress][] {
   const first = found.filter(([family]) => family === found[0][0]);
   const second = found.filter(([family]) => family !== found[0][0]);

@@ -14,21 +14,21 @@ import {
 } from '@asyncore/socket';
 import type { dispatcher } from './dispatcher.js';
 
-/** What `create_server` takes beside the address. */
+/** The options of `create_server`. */
 export interface server_options {
-  /** AF_INET or AF_INET6. Default: that of the host; for a name AF_INET, with `dualstack` AF_INET6. */
+  /** AF_INET or AF_INET6. Default: the family of a numeric host; for a name AF_INET, or AF_INET6 with `dualstack`. */
   family?: number;
-  /** An IPv6 socket takes IPv4 connections too, whose addresses read `::ffff:192.0.2.1`. Default false. */
+  /** Whether an IPv6 socket accepts IPv4 connections too. Their addresses read `::ffff:192.0.2.1`. Default false. */
   dualstack?: boolean;
-  /** Several sockets listen on the port, and share what comes (SO_REUSEPORT). Default false. */
+  /** Whether several sockets may listen on the port and share its connections (SO_REUSEPORT). Default false. */
   reuse_port?: boolean;
-  /** How many connections may queue up. Default: as many as the system lets. */
+  /** How many connections may wait to be accepted. Default: as many as the system allows. */
   backlog?: number;
 }
 
 const OPTIONS = ['family', 'dualstack', 'reuse_port', 'backlog'];
 
-/** A channel's `create_server`. */
+/** Does what `dispatcher.create_server` promises. */
 export function serve(
   channel: dispatcher<Transport>,
   address: Address,
@@ -58,7 +58,7 @@ export function serve(
   }
 }
 
-/** Checks the arguments, too. */
+/** The family to use. Checks the arguments too. */
 function familyOf(address: Address, options: server_options): number {
   for (const name of Object.keys(options)) {
     if (OPTIONS.includes(name)) continue;
@@ -70,7 +70,7 @@ function familyOf(address: Address, options: server_options): number {
   }
   const own = Array.isArray(address) ? family_of(String(address[0])) : AF_UNIX;
   const chosen = family ?? own ?? (dualstack ? AF_INET6 : AF_INET);
-  is_resolved(chosen, address); // throws for what is no address of that family
+  is_resolved(chosen, address); // throws unless it is an address of that family
   if (dualstack && chosen !== AF_INET6) {
     throw wrong.range('create_server: dualstack needs an address of AF_INET6, as ::');
   }

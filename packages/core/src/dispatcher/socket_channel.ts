@@ -36,23 +36,24 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
   abstract handle_close(): void;
   abstract handle_error(error: unknown): void;
 
-  /** What `create_socket` was given. */
+  /** The arguments of `create_socket`; null before it was called. */
   declare family_and_type: [family: number, type: number] | null;
 
   static {
     Object.assign(socket_channel.prototype, { family_and_type: null });
   }
 
-  /** The map it goes into: that of the constructor, or `socket_map`. */
+  /** The map that the channel goes into: the constructor's argument, or `socket_map`. */
   _map: channel_map;
-  /** The descriptor under which it is in the map; null when it is in none. */
+  /** The descriptor under which the channel is in its map; null when it is in none. */
   _fileno: number | null = null;
   /** @hidden */
   readonly [endpoint]: SocketEndpoint;
 
   /**
-   * `sock` is connected, or not yet: then `connect` or `listen` come next. It is made non-blocking
-   * and goes into `map` (default `socket_map`). Without one, see `create_socket`.
+   * Wraps `sock`, which may be connected or not (then call `connect` or `listen` next), makes it
+   * non-blocking and puts the channel into `map`, by default `socket_map`. Without a `sock`, call
+   * `create_socket` next.
    */
   constructor(sock: NoInfer<S> | null = null, map: channel_map | null = null) {
     checkMap('dispatcher', map);
@@ -82,7 +83,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
   }
 
   // ---- attributes ----
-  // Accessors, so that the loop hears of a change. A field of a subclass must not hide them.
+  // Accessors, so that the loop learns of a change. A field of a subclass must not hide them.
 
   /** Whether there is a connection. */
   get connected(): boolean {
@@ -93,7 +94,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     this[endpoint].put(CONNECTED, value);
   }
 
-  /** Whether it listens. */
+  /** Whether the channel listens for connections. */
   get accepting(): boolean {
     return this[endpoint].is(ACCEPTING);
   }
@@ -102,7 +103,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     this[endpoint].put(ACCEPTING, value);
   }
 
-  /** Whether it tries to connect. */
+  /** Whether an attempt to connect is under way. */
   get connecting(): boolean {
     return this[endpoint].is(CONNECTING);
   }
@@ -111,33 +112,33 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     this[endpoint].put(CONNECTING, value);
   }
 
-  /** The peer's address, or for a listener its own. */
+  /** The peer's address; for a listener its own. */
   get addr(): Address | null {
     return this[endpoint].addr;
   }
-  /** Setting it changes only what is shown. */
+  /** Setting it changes only what `toString` shows. */
   set addr(address: Address | null) {
     this[endpoint].addr = address;
   }
 
-  /** What it wraps; null before `create_socket`. */
+  /** The socket, or other transport, that the channel wraps; null before `create_socket`. */
   get socket(): S | null {
     return this[endpoint].transport as S | null; // only set_socket and this put one there
   }
-  /** Setting it does not put the channel into its map: `set_socket` does. */
+  /** Setting it does not put the channel into its map. Call `set_socket` for that. */
   set socket(sock: S | null) {
     this[endpoint].transport = sock;
     this._changed();
   }
 
-  /** The error that ended the connection, for `handle_close` to ask; null for an ordinary end. */
+  /** The error that ended the connection, for `handle_close` to read; null for an ordinary end. */
   get close_reason(): unknown {
     return this[endpoint].reason;
   }
 
   // ---- the map ----
 
-  /** Puts the channel into `map` (default: its own). */
+  /** Puts the channel into `map`, by default its own, so that a loop on that map serves it. */
   add_channel(map: channel_map | null = null): void {
     checkMap('add_channel', map);
     const fd = this._fileno ?? having(this, 'add_channel').fileno();
@@ -146,7 +147,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     (map ?? this._map).set(fd, this);
   }
 
-  /** Takes it out. */
+  /** Takes the channel out of `map`, by default its own. The socket stays open. */
   del_channel(map: channel_map | null = null): void {
     if (this._fileno === null) return;
     const from = map ?? this._map;
@@ -161,9 +162,10 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
   }
 
   /**
-   * Makes a socket and puts the channel into its map. It begins anew: nothing is left of a former
-   * connection, and a socket that it still has is closed, unless another channel has taken it.
-   * Throws OSError: socket(2).
+   * Makes a socket and puts the channel into its map. Nothing of a former connection is left: a socket
+   * that the channel still has is closed, unless another channel has taken it over.
+   *
+   * @throws OSError when socket(2) fails
    */
   create_socket(family: number = AF_INET, type: number = SOCK_STREAM): void {
     this.family_and_type = [family, type];
@@ -178,8 +180,10 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
   }
 
   /**
-   * Takes `sock` as its socket and puts the channel into `map` (default: its own). What was sent
-   * before goes out through the former socket first; throws EAGAIN if that does not take all of it.
+   * Makes `sock` the channel's socket and puts the channel into `map`, by default its own. What was sent
+   * before goes out through the former socket first.
+   *
+   * @throws BlockingIOError (EAGAIN) if the former socket does not take all of it
    */
   set_socket(sock: S, map: channel_map | null = null): void {
     checkSocket('set_socket', sock);
@@ -196,7 +200,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     opened(this);
   }
 
-  /** Lets a port be bound again at once after a restart (SO_REUSEADDR), if the system can. */
+  /** Sets SO_REUSEADDR, so that a restarted server can bind its port at once. Does nothing where the system refuses it. */
   set_reuse_addr(): void {
     const socket = having(this, 'set_reuse_addr');
     try {
@@ -207,48 +211,52 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
   }
 
   /**
-   * Lets the system find out whether the peer is still there (SO_KEEPALIVE): a connection whose peer does
-   * not answer ends with ETIMEDOUT. On Linux and macOS what a listener accepts inherits it. tcp(7).
+   * Asks the system to probe a silent peer (SO_KEEPALIVE): a connection whose peer does not answer ends
+   * with ETIMEDOUT. On Linux and macOS the connections that a listener accepts inherit it. tcp(7).
    */
   set_keep_alive(options: keep_alive_options = {}): void {
     keep_alive(having(this, 'set_keep_alive'), options);
   }
 
   /**
-   * Tells the loop that what `readable()` or `writable()` answer may have changed. The library
-   * calls it where its own methods change something; a subclass that overrides the two is asked
-   * on every pass anyway.
+   * Tells the loop that the answer of `readable()` or `writable()` may have changed. The library calls it
+   * where its own methods change something. A subclass that overrides the two need not: the loop asks it
+   * on every pass.
    */
   _changed(): void {
     this[endpoint]?.watcher?.changed(); // a handler may be put on a prototype, which has none
   }
 
-  // ---- what a socket has beside: the same methods, on it ----
+  // ---- the socket's other methods ----
 
   /** The descriptor, -1 when there is none. */
   fileno(): number {
     return this.socket?.fileno() ?? -1;
   }
 
-  /** As the socket's: what comes of it is the caller's to see. Handlers are told after `connect`. */
+  /**
+   * Connects with {@link Socket.connect_ex}, which returns an errno. The channel does not follow such an
+   * attempt, and calls no handler for its end: use `connect` for that.
+   */
   connect_ex(address: Address): number {
     return having(this, 'connect_ex').connect_ex(address);
   }
 
-  /** The loop needs a non-blocking socket; a blocking one holds up the whole thread. */
+  /** Makes the socket blocking or not. The loop needs a non-blocking one; a blocking one holds up the whole thread. */
   setblocking(blocking: boolean): void {
     having(this, 'setblocking').setblocking(blocking);
   }
 
-  /** Whether the socket's calls wait. */
+  /** Whether the socket is blocking. */
   getblocking(): boolean {
     return having(this, 'getblocking').getblocking();
   }
 
   /**
-   * Takes the channel out of its map and gives the open descriptor away. What was sent before goes
-   * out first; throws EAGAIN, and gives nothing away, if the kernel does not take all of it. The
-   * channel is as one that was closed, but calls no handler.
+   * Takes the channel out of its map and returns its open descriptor, which the caller then owns. What was
+   * sent before goes out first. Afterwards the channel is closed; it calls no handler.
+   *
+   * @throws BlockingIOError (EAGAIN) if the kernel does not take all output; the channel then keeps its descriptor
    */
   detach(): number {
     const socket = having(this, 'detach');
@@ -265,43 +273,50 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     return result;
   }
 
-  /** Its socket, for a call that receives: it may wait for an answer. */
+  /** The socket, for a call that receives: if that blocks, it may wait for the answer to what is queued. */
   #source(call: string): Socket {
     const socket = having(this, call);
     this[endpoint].flushForWait();
     return socket;
   }
 
-  /** Its socket, for a call that sends: after what is queued. */
+  /** The socket, for a call that sends: what is queued goes out before it. */
   #next(call: string): Socket {
     const socket = having(this, call);
     this[endpoint].output?.before(call);
     return socket;
   }
 
-  /** Receives into memory of the caller's: {@link Socket.recv_into}. */
+  /** Receives into the caller's memory and returns the number of bytes: {@link Socket.recv_into}. */
   recv_into(...args: Parameters<Socket['recv_into']>): number {
     return this.#progress(this.#source('recv_into').recv_into(...args));
   }
 
-  /** One datagram and its sender: {@link Socket.recvfrom}. Its end of stream calls no handler. */
+  /**
+   * Receives one datagram, and returns it with its sender's address: {@link Socket.recvfrom}. On a stream
+   * socket it calls no handler at the end; use `recv` there.
+   */
   recvfrom(...args: Parameters<Socket['recvfrom']>): ReturnType<Socket['recvfrom']> {
     return this.#progress(this.#source('recvfrom').recvfrom(...args));
   }
 
-  /** Data with control messages: {@link Socket.recvmsg}. */
+  /** Receives data with control messages, such as credentials or a timestamp: {@link Socket.recvmsg}. */
   recvmsg(...args: Parameters<Socket['recvmsg']>): ReturnType<Socket['recvmsg']> {
     return this.#progress(this.#source('recvmsg').recvmsg(...args));
   }
 
-  /** Data with descriptors, which are the caller's to close: {@link Socket.recv_fds}. */
+  /** Receives data with descriptors, which the caller then owns and must close: {@link Socket.recv_fds}. */
   recv_fds(...args: Parameters<Socket['recv_fds']>): ReturnType<Socket['recv_fds']> {
     return this.#progress(this.#source('recv_fds').recv_fds(...args));
   }
 
-  /** One datagram to an address; gives the number of bytes. Throws when there is no room: {@link Socket.sendto}. */
+  /**
+   * Sends one datagram to `address` and returns the number of bytes: {@link Socket.sendto}.
+   *
+   * @throws BlockingIOError when the kernel has no room for it
+   */
   sendto(data: ArrayBufferView, address: Address): number;
-  /** The same with MSG_ flags. */
+  /** Sends one datagram to `address` with MSG_ `flags`. */
   sendto(data: ArrayBufferView, flags: number, address: Address): number;
   sendto(...args: [ArrayBufferView, Address] | [ArrayBufferView, number, Address]): number {
     // The overloads above are the socket's own.
@@ -310,19 +325,19 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     );
   }
 
-  /** Several buffers, control messages, an address, in one call: {@link Socket.sendmsg}. */
+  /** Sends several buffers, with control messages and to an address if given, in one call: {@link Socket.sendmsg}. */
   sendmsg(...args: Parameters<Socket['sendmsg']>): number {
     return this.#progress(this.#next('sendmsg').sendmsg(...args));
   }
 
-  /** Data with descriptors, over a Unix socket: {@link Socket.send_fds}. */
+  /** Sends data with open descriptors over a Unix socket: {@link Socket.send_fds}. The caller keeps its own copies. */
   send_fds(...args: Parameters<Socket['send_fds']>): number {
     return this.#progress(this.#next('send_fds').send_fds(...args));
   }
 
   /**
-   * SHUT_WR: the peer sees the end of our data, and may go on sending. It comes after what was sent
-   * before it, as soon as that is out. shutdown(2).
+   * Ends one half of the connection, or both. With SHUT_WR the peer sees the end of our data and may go on
+   * sending. Output that was queued before goes out first. shutdown(2).
    */
   shutdown(how: number): void {
     const socket = having(this, 'shutdown');
@@ -334,24 +349,28 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     if (how !== SHUT_RD) output?.refuseAfter('shutdown');
   }
 
-  /** Its own address: {@link Socket.getsockname}. */
+  /** The local address: {@link Socket.getsockname}. */
   getsockname(): Address {
     return having(this, 'getsockname').getsockname();
   }
 
-  /** The peer's address. Throws ENOTCONN when there is none: {@link Socket.getpeername}. */
+  /**
+   * The peer's address: {@link Socket.getpeername}.
+   *
+   * @throws OSError (ENOTCONN) when there is no connection
+   */
   getpeername(): Address {
     return having(this, 'getpeername').getpeername();
   }
 
-  /** Who is at the other end of a Unix socket: {@link Socket.getpeercred}. */
+  /** The process, user and group at the other end of a Unix socket: {@link Socket.getpeercred}. */
   getpeercred(): ReturnType<Socket['getpeercred']> {
     return having(this, 'getpeercred').getpeercred();
   }
 
-  /** An option's value as a number: {@link Socket.getsockopt}. */
+  /** The value of a socket option as a number: {@link Socket.getsockopt}. */
   getsockopt(level: number, option: number): number;
-  /** At most `buflen` raw bytes of it. */
+  /** The value of a socket option as at most `buflen` raw bytes. */
   getsockopt(level: number, option: number, buflen: number): Buffer;
   getsockopt(level: number, option: number, buflen?: number): number | Buffer {
     return buflen === undefined
@@ -359,18 +378,18 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
       : having(this, 'getsockopt').getsockopt(level, option, buflen);
   }
 
-  /** Sets an option to a number or to raw bytes: {@link Socket.setsockopt}. */
+  /** Sets a socket option to a number or to raw bytes: {@link Socket.setsockopt}. */
   setsockopt(...args: Parameters<Socket['setsockopt']>): void {
     having(this, 'setsockopt').setsockopt(...args);
   }
 
-  /** Where a class that queues its output keeps it; null for one that does not. */
+  /** The output queue of a class that has one; null for others. */
   _output(): Output | null {
     return null;
   }
 }
 
-/** A channel's socket, for a call of that name. */
+/** The channel's socket, for a method named `call`. Throws EBADF when there is none. */
 export function having(channel: { socket: Transport | null }, call: string): Socket {
   if (channel.socket === null)
     throw new OSError(call, errno.EBADF, null, 'create_socket comes first');

@@ -47,7 +47,7 @@ import { is_noted, is_own, note_nothing_to_read, queues_errors } from './own_err
 
 const HANG_UP = POLLHUP | (POLLRDHUP ?? 0);
 
-/** The library's own handlers, which do nothing but log; dispatcher.ts puts them here. */
+/** The library's own handlers, which only log a warning; dispatcher.ts puts them here. */
 export const unhandled: {
   read?: () => void;
   write?: () => void;
@@ -55,14 +55,14 @@ export const unhandled: {
 } = {};
 
 /**
- * The channel's side of the loop: what to wait for, and what an event means before a handler is
- * called.
+ * A channel as the loop sees it. It decides which events the channel waits for, and what an event means
+ * before a handler is called.
  */
 export class SocketEndpoint extends Connection implements Endpoint {
   watcher: Watcher | null = null;
-  /** When something last moved, by the clock that Timeouts reads. */
+  /** The time of the last progress, in milliseconds of the clock that Timeouts reads. */
   #since = 0;
-  /** How many events it was told. */
+  /** How many read and write events the channel has had. */
   #told = 0;
 
   // ---- what to wait for ----
@@ -76,7 +76,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
     return events | this.#atOnce(events);
   }
 
-  /** NOTICE, if something of that can be done without waiting, or there is something to tell. */
+  /** NOTICE, if one of `events` can be served without waiting, or something has to be reported; else 0. */
   #atOnce(events: number): number {
     const { transport } = this;
     if (transport?.ready === undefined) return events & POLLIN && this.#holdsMore() ? NOTICE : 0;
@@ -116,14 +116,14 @@ export class SocketEndpoint extends Connection implements Endpoint {
     return transport?.ready === undefined ? events : transport.ready(events);
   }
 
-  /** Whether recv would give something that no poller tells of. */
+  /** Whether recv would return something that no poller reports. */
   #holdsMore(): boolean {
     const { transport } = this;
     if (transport?.pending === undefined) return this.is(MAY_HOLD_MORE);
     return transport.pending() > 0;
   }
 
-  /** Whether anything comes of a write event. */
+  /** Whether the channel does anything at a write event. */
   #writes(): boolean {
     const { handle_write, handle_write_event } = this.channel;
     return handle_write !== unhandled.write || handle_write_event !== unhandled.write_event;
@@ -133,7 +133,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
     return this.is(DEAF) && this.channel.handle_read === unhandled.read;
   }
 
-  /** The unhandled read was logged. */
+  /** The default `handle_read` has logged its warning: from now on the channel waits for the hang-up only. */
   deafen(): void {
     this.set(DEAF, true);
   }
@@ -146,7 +146,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
     return Boolean(answer);
   }
 
-  /** Output is gathered already: what goes out need not wait for the peer's acknowledgement. */
+  /** Sets TCP_NODELAY. Output is gathered already, so it need not wait for the peer's acknowledgement. */
   tune(): void {
     this.set(TUNED, true);
     if (this.transport !== null && this.channel.no_delay) set_no_delay(this.transport);
@@ -154,12 +154,12 @@ export class SocketEndpoint extends Connection implements Endpoint {
 
   // ---- what happened ----
 
-  /** Remembers that something moved, for `timeout`. */
+  /** Notes progress, which postpones `timeout`. */
   progress(): void {
     this.set(MOVED, true);
   }
 
-  /** Calls one kind of handler no more until what it gave, if that is a promise, is settled. */
+  /** If a handler of this kind returned a promise, calls none of that kind until the promise is settled. */
   run(kind: number, result: unknown): void {
     if (!isPending(result)) return;
     const { life } = this;
@@ -171,8 +171,9 @@ export class SocketEndpoint extends Connection implements Endpoint {
   }
 
   /**
-   * Sees to it that an attempt to connect has ended well before anything is read or written. False
-   * too if a handler has served the event meanwhile, by a pass of its own.
+   * Completes an attempt to connect before anything is read or written, and returns whether the event
+   * may go to its handler. It may not if the attempt failed, or if a handler has served the event by a pass
+   * of its own meanwhile.
    */
   isReady(): boolean {
     this.#told += 1;
@@ -186,7 +187,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
     return isSame && this.is(CONNECTED) && !this.is(OVER);
   }
 
-  /** SO_ERROR, which reading clears. A closed socket has none. */
+  /** The pending error of the socket (SO_ERROR), which reading clears; 0 when there is none or it is closed. */
   takeError(): number {
     const { transport } = this;
     return transport === null || transport.fileno() < 0
@@ -202,14 +203,14 @@ export class SocketEndpoint extends Connection implements Endpoint {
     else if (this.is(STIRRED) && this.unread() === 0) this.#lookAtState();
   }
 
-  /** `transport` has changed of itself: no poller tells of it. */
+  /** `transport` has changed by itself, and no poller reports that. */
   stirred(transport: Transport): void {
     if (this.transport !== transport) return;
     this.set(STIRRED, true);
     this.changed();
   }
 
-  /** Whether its state is to be looked at, which a transport with `ready` sees to itself. */
+  /** Whether the transport's state has to be looked at. A transport with `ready` sees to that itself. */
   #isStirred(events: number): boolean {
     if (!this.is(STIRRED) || this.transport?.ready !== undefined) return false;
     return (events & POLLIN) !== 0 || this.unread() === 0;
@@ -228,7 +229,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
       channel.handle_close_event();
       return true;
     }
-    // So poll calls a stream without a connection; a handler may have begun a new attempt just now.
+    // poll(2) reports a stream without a connection as hung up; a handler may have begun a new attempt just now.
     if (this.is(CONNECTING) || this.idle) return false;
     if (this.is(LINGERING)) {
       channel.handle_close_event();
@@ -236,7 +237,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
     }
     if (channel._holds_input || this.is(READING)) return true;
     if (state & POLLERR && !this.isStream) {
-      if (wasTold || queues_errors(this.transport)) return true; // its handlers find the error, if they look
+      if (wasTold || queues_errors(this.transport)) return true; // its handlers can read the error
       const error = this.takeError();
       if (error !== 0) failed(channel, OSError.of(this.transport, new OSError('recv', error)));
     } else if (!(state & (POLLERR | POLLHUP))) {
@@ -253,7 +254,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
     if (error !== 0) this.reason ??= OSError.of(this.transport, new OSError('recv', error));
   }
 
-  /** The peer sends no more. Told once, however often the end is read. */
+  /** The peer will send no more. Calls handle_eof once, however often the end is read. */
   endOfData(): void {
     if (this.is(ENDED | OVER)) return;
     this.set(ENDED, true);
@@ -261,11 +262,11 @@ export class SocketEndpoint extends Connection implements Endpoint {
     else settle(this.channel, this.channel.handle_eof());
   }
 
-  /** The other end is gone, as `error` says. What it sent before is read first. */
+  /** `error` says that the peer is gone. What it sent before is read first. */
   lost(error: unknown): void {
     this.reason ??= error;
     if (this.is(OVER)) return;
-    const readsOn = !this.is(ENDED) && this.#willRead(); // before the output is lost: a full one stops reading
+    const readsOn = !this.is(ENDED) && this.#willRead(); // ask before losing the output: a full queue stops reading
     this.output?.lose();
     if (readsOn) {
       this.set(BROKEN, true);
@@ -275,14 +276,14 @@ export class SocketEndpoint extends Connection implements Endpoint {
     }
   }
 
-  /** Whether there is something to read, and somebody who reads it. */
+  /** Whether there is input that the channel will still read. */
   #willRead(): boolean {
     if (this.channel._holds_input) return true;
     if (!this.isStream || this.#isDeaf() || this.unread() === 0) return false;
     return Boolean(this.channel.readable());
   }
 
-  /** Calls handle_close, once for each connection. */
+  /** Marks the connection as over. Returns false if it was: handle_close comes once for each connection. */
   close(): boolean {
     if (this.is(OVER)) return false;
     this.set(OVER | TOLD, true);
@@ -291,7 +292,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
   }
 
   takes(error: unknown, late: boolean): boolean {
-    if (isLackOfRoom(error) && this.is(ACCEPTING) && this.#isOwn(error, late)) return true; // it rests
+    if (isLackOfRoom(error) && this.is(ACCEPTING) && this.#isOwn(error, late)) return true; // the listener rests
     if (!this.#isOwn(error, late)) return false;
     if (isNothingToRead(error) || is_noted(error)) return true;
     if (!is_disconnected(error, this.established)) return false;
@@ -331,20 +332,20 @@ export class SocketEndpoint extends Connection implements Endpoint {
     return data;
   }
 
-  /** A blocking receive may wait for an answer to what a handler has just sent. */
+  /** Flushes before a blocking receive, which may wait for the answer to what a handler has just sent. */
   flushForWait(): void {
     if (this.output?.isGathered !== true) return;
     const transport = this.transport as (Transport & { getblocking?(): boolean }) | null;
     if (transport?.getblocking?.() === true) this.output.flushAll();
   }
 
-  /** Receiving has met the end: everything was read. */
+  /** A receive failed because the peer is gone: everything that it sent was read. */
   #receivedLast(error: unknown): void {
     this.reason ??= error;
     this.channel.handle_close_event();
   }
 
-  /** Sends chunks in one call; 0 when there is no room, or the peer is gone. */
+  /** Sends chunks in one call and returns the number of bytes; 0 when there is no room, or the peer is gone. */
   transmit(chunks: readonly Uint8Array[]): number {
     const transport = this.transport as Transport; // the caller has looked
     if (this.is(BROKEN)) return 0;
@@ -367,8 +368,9 @@ export class SocketEndpoint extends Connection implements Endpoint {
   // ---- the end of what is sent ----
 
   /**
-   * Everything was sent after close_when_done. A close with unread input would be a reset, and take
-   * what the peer has yet to receive with it: so our half ends first, and what comes is read away.
+   * Everything was sent after close_when_done. Closing with unread input would reset the connection, and
+   * the peer could lose output that it has not received yet. So this ends our half only, and what still
+   * arrives is read and discarded.
    */
   linger(): void {
     if (this.is(OVER)) return;
@@ -391,17 +393,17 @@ export class SocketEndpoint extends Connection implements Endpoint {
     this.changed();
   }
 
-  /** Everything was sent to a peer that had ended its half. */
+  /** Everything was sent, and the peer had ended its half before: closes. */
   finish(): void {
     this.channel.handle_close_event();
   }
 
-  /** Everything was sent that was given before it. */
+  /** Calls shutdown(2), now that everything given before it is sent. */
   shutdown(how: number): void {
     this.transport?.shutdown?.(how);
   }
 
-  /** Reads away what came, up to the limit. */
+  /** Reads and discards what came; closes at `linger_bytes`. */
   drain(): void {
     const data = this.recv(65536, 0);
     this.drained += data?.length ?? 0;

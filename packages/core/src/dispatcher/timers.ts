@@ -5,15 +5,15 @@ import { run_as_handler } from '../handlers/run_as_handler.js';
 import { type Due, TimerQueue } from '../timer_queue.js';
 import type { dispatcher } from './dispatcher.js';
 
-/** What `call_later`, `call_every` and `call_at` give. */
+/** A pending call, as `call_later`, `call_every` and `call_at` return it. */
 export interface timer {
-  /** It does not call any more. */
+  /** Cancels the call. Cancelling twice does nothing. */
   cancel(): void;
-  /** It waits from now on, as long as at first; so too when it has called. A cancelled one stays so. */
+  /** Starts the wait anew from now, also after the call was made. Does nothing to a cancelled timer. */
   reset(): void;
 }
 
-/** The timers of one channel, made when it has its first. */
+/** The timers of one channel, made when it sets its first. */
 export class Timers {
   readonly #channel: dispatcher<Transport>;
   readonly #waiting = new Set<ChannelTimer>();
@@ -52,7 +52,7 @@ export class Timers {
     return made;
   }
 
-  /** The channel is closed: none of those that it has now calls. */
+  /** The channel is closed: cancels all of its timers. */
   cancelAll(): void {
     for (const one of this.#waiting) one.cancel();
   }
@@ -70,15 +70,15 @@ class ChannelTimer implements timer, Due {
   turn = 0;
   place = -1;
   #isCancelled = false;
-  /** Repeats, and its function runs, or the promise of it is not settled. */
+  /** For a repeating timer: its function runs, or the promise that it returned is pending. */
   #isRunning = false;
-  /** What the function gave is a promise. */
+  /** The function returned a promise. */
   #isPending = false;
   readonly #queue: TimerQueue;
 
   constructor(
     private readonly channel: dispatcher<Transport>,
-    /** Those of the channel that are to call. */
+    /** The channel's timers that have yet to call. */
     private readonly siblings: Set<ChannelTimer>,
     private readonly milliseconds: number,
     private readonly f: () => unknown,
@@ -122,7 +122,7 @@ class ChannelTimer implements timer, Due {
     });
   }
 
-  /** The next time, if it repeats: none is made up for that was missed meanwhile. */
+  /** Sets the next time of a repeating timer. Times that have passed meanwhile are skipped. */
   #again(): void {
     this.#isRunning = false;
     if (!this.repeats || this.#isCancelled) return;
