@@ -102,6 +102,7 @@ export class Ciphertext extends Duplex {
       } catch (error) {
         if (isNothing(error)) {
           this.#isFull = true;
+          this.changed();
           return;
         }
         this.sendError = error;

@@ -18,6 +18,7 @@ import {
 } from '@asyncore/socket';
 import { Ciphertext } from './ciphertext.js';
 import { begin } from './handshake.js';
+import { Leaving } from './leaving.js';
 import { TLSError } from './tls_error.js';
 import { HANDSHAKE_TIMEOUT, type tls_options } from './tls_options.js';
 
@@ -25,9 +26,6 @@ import { HANDSHAKE_TIMEOUT, type tls_options } from './tls_options.js';
 const MOST_HELD = 65536;
 /** One send takes at most so many, which are on their way to the kernel then. */
 const MOST_TAKEN = 131072;
-/** How long the last bytes may take on their way to the kernel after `close`, in milliseconds. */
-const LEAVING = 2000;
-
 const OVER = POLLERR | POLLHUP;
 
 /** Who is told how it goes. */
@@ -303,30 +301,35 @@ export class tls_transport implements Transport {
     else this.below.shutdown?.(how);
   }
 
-  /** Sends close_notify, and waits for nothing but its way to the kernel. */
+  /** Sends what was taken and close_notify. The descriptor is closed when they are with the kernel. */
   close(): void {
     if (this.#closed) return;
     const isOrderly = this.#isSecure && this.#failure === null && this.#tls !== null;
     this.#closed = true;
     clearTimeout(this.#timer);
-    if (!isOrderly || !this.#leave()) this.#destroy();
+    if (isOrderly && this.#ciphertext.sendError === null) this.#leave();
+    else this.#destroy();
   }
 
-  /** False if the kernel takes no more. */
-  #leave(): boolean {
+  #leave(): void {
     const ciphertext = this.#ciphertext;
-    if (ciphertext.isFull || ciphertext.sendError !== null) return false;
-    if (ciphertext.writableFinished) return false;
-    const timer = setTimeout(() => this.#destroy(), LEAVING).unref();
+    if (ciphertext.writableFinished) {
+      this.#destroy();
+      return;
+    }
+    let leaving: Leaving | null = null;
     const end = () => {
-      clearTimeout(timer);
+      leaving?.leave();
       this.#destroy();
     };
-    this.#changed = () => ciphertext.sendError !== null && end();
+    this.#changed = () => {
+      if (ciphertext.sendError !== null) end();
+      else if (ciphertext.isFull) leaving ??= new Leaving(this.below, ciphertext, end);
+    };
     ciphertext.once('finish', end);
     this.#tls?.once('close', end);
     this.#tls?.end();
-    return true;
+    this.#changed();
   }
 
   #destroy(): void {

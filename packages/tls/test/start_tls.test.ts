@@ -86,6 +86,47 @@ describeTls('TLS', () => {
       expect(on.trace).not.toContainEqual(expect.stringContaining('error'));
     });
 
+    it('close loses nothing of what send has counted, though the kernel is full', async () => {
+      const on = stage();
+      const [server, client] = await secured(on);
+      let reads = false;
+      client.readable = () => reads;
+      let counted = 0;
+      const fill = () => {
+        const sent = dispatcher.prototype.send.call(server, BIG); // past the queue
+        counted += sent;
+        return sent;
+      };
+      for (let idle = 0; idle < 5; idle += 1) {
+        if (fill() > 0) idle = 0;
+        await on.passes(3);
+      }
+      server.close();
+      expect(server.fileno()).toBe(-1);
+      reads = true;
+      await on.until('client close');
+      expect([client.size, client.close_reason]).toEqual([counted, null]);
+    });
+
+    it('an error in handle_accepted after start_tls closes the connection and its channel', async () => {
+      const on = stage();
+      const made: Channel[] = [];
+      const door = new Door(on, (sock) => {
+        made.push(new Channel(on, 'server', sock));
+        made[0].start_tls(SERVER);
+        throw new Error('of handle_accepted');
+      });
+      door.handle_error = (error) => on.say(`door ${(error as Error).message}`);
+      const socket = await plain(door.port);
+      const closed = once(socket, 'close');
+      socket.resume();
+      await on.until('door of handle_accepted');
+      await closed;
+      await on.passes(5);
+      expect(on.trace).toEqual(['door of handle_accepted']);
+      expect([made[0].fileno(), on.map.size]).toEqual([-1, 1]);
+    });
+
     it('goes on writing after the peer has ended its half', async () => {
       const on = stage();
       const [server, client] = await secured(on);

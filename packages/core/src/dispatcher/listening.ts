@@ -134,7 +134,7 @@ export class Listening {
    */
   #refuse({ sock, owner }: Newcomer, error: unknown): void {
     if (error instanceof ExitNow) throw error;
-    if (owner?.socket === sock) {
+    if (owner !== null && has(owner, sock)) {
       // Its channel is in its map, and a receive that found nothing is not an error.
       if (isNothingToRead(error) && owner[endpoint].takes(error, false)) return;
       closeHalfMade(owner);
@@ -210,6 +210,11 @@ function nextOf(socket: Socket): [sock: Socket, address: Address] | null {
 function isOfTheConnection(error: unknown): boolean {
   const { code } = Object(error) as NodeJS.ErrnoException;
   return error instanceof OSError && code !== undefined && !OF_THE_LISTENER.has(code);
+}
+
+/** Whether `sock` is what `channel` is connected by; a TLS connection may have come to stand on it. */
+function has(channel: dispatcher<Transport>, sock: Socket): boolean {
+  return channel.socket === sock || (sock.fileno() >= 0 && channel.fileno() === sock.fileno());
 }
 
 /** Closes a channel whose constructor may have thrown before the fields were set that its own close relies on. */
