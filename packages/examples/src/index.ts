@@ -1,5 +1,11 @@
 export { ChatServer } from './chat_room.js';
 export { EchoHandler, EchoServer } from './echo_server.js';
+export {
+  FTPHandler,
+  type FTPOptions,
+  FTPServer,
+  type FTPSettings,
+} from './ftp_server.js';
 export { JobServer } from './graceful_shutdown.js';
 export { HTTPClient, HTTPDownload } from './http_client.js';
 export { HTTPHandler, HTTPServer } from './http_server.js';

@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Random } from '@asyncore/test-support/random';
@@ -13,6 +13,10 @@ import { Client, example, runner, service } from './service.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'asyncore'));
 writeFileSync(join(folder, 'hello.txt'), 'hello, world\n');
+/** Whose files may be renamed and deleted. */
+const ftpFolder = join(folder, 'ftp');
+mkdirSync(ftpFolder);
+writeFileSync(join(ftpFolder, 'hello.txt'), 'hello, world\n');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** An example that runs, and what can be done to it. */
@@ -79,6 +83,28 @@ export const SERVERS: Record<string, Server> = {
     start: onPort('proper\nhello\n', /proper: hello\r\n/),
   },
   echo_server: { words: LINES, start: onPort('hello', /hello/) },
+  ftp_server: {
+    start: onPort(
+      'USER u\r\nPASS p\r\nNOOP\r\n',
+      /^200 fine\r\n/m,
+      ...['--root', ftpFolder, '--user', 'u', '--password', 'p'],
+    ),
+    words: [
+      'USER u\r\nPASS p\r\n',
+      'EPSV\r\n',
+      'PASV\r\nRETR hello.txt\r\n',
+      'PORT 127,0,0,1,255,255\r\nLIST\r\n',
+      'EPRT |1|127.0.0.1|65535|\r\nMLSD\r\n',
+      'STOR fuzzed\r\n',
+      '\xff\xf4\xff\xf2ABOR\r\n',
+      'CWD ../../..\r\nMKD a\r\nCWD a\r\n',
+      'RNFR fuzzed\r\nRNTO a/b\r\n',
+      'REST 5\r\nMLST hello.txt\r\nSTAT .\r\n',
+      'SITE CHMOD 600 fuzzed\r\nOPTS MLST type;\r\n',
+      'AUTH TLS\r\nFEAT\r\nHELP\r\nQUIT\r\n',
+      'x'.repeat(9000),
+    ],
+  },
   graceful_shutdown: {
     words: ['0\n', '0.001\n', '-1\n', '1e9\n', ...LINES],
     start: onPort('0\n', /done in 0 s/),

@@ -5,6 +5,7 @@ import { close_all, type dispatcher, loop, socket_map } from '@asyncore/core';
 import {
   ChatServer,
   EchoServer,
+  FTPServer,
   type HTTPHandler,
   HTTPServer,
   JobServer,
@@ -53,6 +54,7 @@ const servers: [string, () => dispatcher, request: string, answer: RegExp][] = [
     'GET /a.txt HTTP/1.1\r\nHost: a\r\n\r\n',
     /hi$/,
   ],
+  ['ftp_server', () => new FTPServer(here, 0, folder), 'SYST\r\nQUIT\r\n', /^221/m],
   ['graceful_shutdown', () => new JobServer(here, 0), '0\n', /done in 0 s/],
   ['public_server', () => new PublicServer(here, 0), 'spam\n', /^spam\n$/],
   ['redis_server', () => new RedisServer(here, 0), 'PING\r\n', /^\+PONG/],

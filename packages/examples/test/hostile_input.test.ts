@@ -4,6 +4,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import type { async_chat } from '@asyncore/chat';
 import {
+  FTPHandler,
+  FTPServer,
   HTTPHandler,
   HTTPServer,
   PublicHandler,
@@ -23,9 +25,11 @@ vi.setConfig({ testTimeout: 60_000 });
 const BOUND = 5000;
 
 const folder = mkdtempSync(`${tmpdir()}/asyncore`);
+const ftp = new FTPServer('127.0.0.1', 0, folder);
 const http = new HTTPServer('127.0.0.1', 0, folder, 30, true);
 const smtp = new SMTPServer('127.0.0.1', 0, () => {});
 afterAll(() => {
+  ftp.close();
   http.close();
   smtp.close();
   rmSync(folder, { recursive: true });
@@ -54,6 +58,15 @@ const servers: [
       (field) => `GET / HTTP/1.1\r\nHost: a\r\n${field}`,
     ),
     '\r\n\r\n',
+  ],
+  [
+    'ftp_server',
+    (sock) => new FTPHandler(sock, ['127.0.0.1', 1], ftp.settings),
+    8000,
+    ['', 'USER ', 'CWD ', 'LIST -', 'STAT ', 'PORT ', 'EPRT |', 'OPTS MLST '].map(
+      (command) => `USER ftp\r\nPASS x\r\n${command}`,
+    ),
+    '\r\n',
   ],
   [
     'smtp_server',

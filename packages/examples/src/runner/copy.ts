@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, posix, resolve } from 'node:path';
 import { existing, header, source } from './examples.js';
 
 const IMPORT = /^(?:import|export)\b[^;]*?from '([^']+)';/gms;
@@ -48,12 +48,13 @@ function imported(text: string): string[] {
   return Array.from(text.matchAll(IMPORT), ([, from]) => from);
 }
 
-/** An example's source, and those that it imports. */
+/** An example's source, and those that it imports, which may lie in a folder of its own. */
 function withImports(name: string, found: Record<string, string> = {}): Record<string, string> {
   found[name] = source(name);
   for (const from of imported(found[name])) {
-    const [, other] = /^\.\/(.+)\.js$/.exec(from) ?? [];
-    if (other !== undefined && !(other in found)) withImports(other, found);
+    if (!from.startsWith('.')) continue;
+    const other = posix.join(posix.dirname(name), from.replace(/\.js$/, ''));
+    if (!(other in found)) withImports(other, found);
   }
   return found;
 }
