@@ -5,6 +5,8 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTLS } from 'node:tls';
+import { LOCAL } from '@asyncore/test-support/certificates';
 import { Random } from '@asyncore/test-support/random';
 import { afterAll, expect } from 'vitest';
 import { serverFor } from './example.js';
@@ -48,6 +50,28 @@ function running(
       client.say(says);
       const text = await client.until(hears);
       client.socket.destroy();
+      expect(text).toMatch(hears);
+    },
+  };
+}
+
+/** The beginning of one, and no more. */
+const CLIENT_HELLO = '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03';
+
+/** Of a server that speaks TLS, and is attacked below it. */
+async function overTLS(name: string, says: string, hears: RegExp): Promise<Running> {
+  const { child, port } = await example(name, '--cert', LOCAL.certFile, '--key', LOCAL.keyFile);
+  return {
+    child,
+    attack: (random, bytes) => attack(random, port, bytes),
+    async serves() {
+      const socket = connectTLS({ port, host: '127.0.0.1', ca: LOCAL.cert });
+      let text = '';
+      socket.write(says);
+      for await (const data of socket) {
+        text += data;
+        if (hears.test(text)) break; // which destroys it
+      }
       expect(text).toMatch(hears);
     },
   };
@@ -146,6 +170,10 @@ export const SERVERS: Record<string, Server> = {
       };
     },
   },
+  https_server: {
+    words: ['GET / HTTP/1.1\r\nHost: a\r\n\r\n', CLIENT_HELLO],
+    start: (name) => overTLS(name, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', /GET \/\n$/),
+  },
   logging_echo_server: { words: LINES, start: onPort('hello', /hello/) },
   multi_core: { words: LINES, start: onPort('hello\n', /hello/, '--workers', '1') },
   port_forward: {
@@ -197,10 +225,58 @@ export const SERVERS: Record<string, Server> = {
       'x'.repeat(3000),
     ],
   },
+  socks5_proxy: {
+    words: [
+      '\x05\x01\x00',
+      '\x05\x02\x00\x02',
+      '\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x09',
+      '\x05\x01\x00\x03\x09localhost\x00\x09',
+      `\x05\x01\x00\x04${'\x00'.repeat(15)}\x01\x00\x09`,
+      '\x05\x01\x00\x03\x00\x00\x00',
+    ],
+    start: onPort('\x05\x01\x00\x05\x02\x00\x01', /^.{12}$/s),
+  },
   store_server: {
     words: ['put a 5\r\n12345', 'get a\r\n', 'put b 0\n', 'put c 99999999\n', 'quit\n', ...LINES],
     start: onPort('put proper 3\nyesget proper\n', /kept\r\n3\r\nyes/),
   },
+  syslog_receiver: {
+    words: ['<13>hello\n', '9 <14>hello', '\n', '<191>', '65537 x', '0 ', '1', ...LINES],
+    async start(name) {
+      const args = [runner, name, '--udp', '0', '--tcp', '0'];
+      const ready = /UDP port (\d+), TCP port (\d+)$/;
+      const { child, line } = await service(process.execPath, args, ready);
+      const [udp, tcp] = line.slice(1).map(Number);
+      return {
+        child,
+        attack: (random, bytes) =>
+          random.chance(0.5) ? attackByUDP(random, udp, bytes) : attack(random, tcp, bytes),
+        async serves() {
+          const printed = new Promise<void>((resolve) => {
+            child.stdout?.on('data', (text) => {
+              if (String(text).includes('user.notice proper')) resolve();
+            });
+          });
+          const sender = new Client(tcp);
+          sender.say('<13>proper\n');
+          await printed;
+          sender.socket.destroy();
+        },
+      };
+    },
+  },
+  telnet_server: {
+    words: [
+      'count\r\n',
+      'size\r\0help\n\x08\x7f\x03\x04',
+      '\xff\xfb\x18\xff\xfd\x05\xff\xfe\x01',
+      '\xff\xfa\x1f\x00\x50\x00\x18\xff\xf0',
+      '\xff\xf4\xff\xf2\xff\xf6',
+      '\xff\xff',
+    ],
+    start: onPort('help\r\n', /count, size, quit/),
+  },
+  tls_echo: { words: [CLIENT_HELLO, ...LINES], start: (name) => overTLS(name, 'hello', /hello/) },
   udp_echo: {
     words: LINES,
     async start(name) {
@@ -214,6 +290,16 @@ export const SERVERS: Record<string, Server> = {
         },
       };
     },
+  },
+  websocket_server: {
+    words: [
+      'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n',
+      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
+      '\x81\x85\x00\x00\x00\x00hello',
+      '\x88\x80\x00\x00\x00\x00',
+      '\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff',
+    ],
+    start: onPort('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', /426 Upgrade Required/),
   },
   unix_echo: {
     words: LINES,

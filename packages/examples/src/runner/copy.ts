@@ -109,9 +109,16 @@ function manifest(name: string, title: string, imports: string[]) {
     dependencies: Object.fromEntries(needed.map(published)),
     devDependencies: {
       '@types/node': devDependencies['@types/node'],
+      ...typesOf(needed, devDependencies),
       typescript: devDependencies.typescript,
     },
   };
+}
+
+/** The types of packages that have none of their own. */
+function typesOf(needed: [name: string, range: string][], all: Record<string, string>) {
+  const types = needed.map(([name]) => `@types/${name}`).filter((name) => name in all);
+  return Object.fromEntries(types.map((name) => [name, all[name]]));
 }
 
 /** In a checkout the packages need no particular version of each other; a project does. */
@@ -145,7 +152,9 @@ The program is [src/${name}.ts](src/${name}.ts), an example of
 function isServer(name: string): boolean {
   const [, usage = ''] = new RegExp(`^ {4}${name}(.*)$`, 'm').exec(header(name)) ?? [];
   const required = usage.replaceAll(/\[[^\]]*\]/g, '').trim();
-  return usage.includes('[--port ') && required === '' && source(name).includes('.listen(');
+  return (
+    usage.includes('[--port ') && required === '' && /\.(listen|create_server)\(/.test(source(name))
+  );
 }
 
 function serverTest(name: string): string {
