@@ -79,6 +79,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
   /** NOTICE, if one of `events` can be served without waiting, or something has to be reported; else 0. */
   #atOnce(events: number): number {
     const { transport } = this;
+    if (this.#isReadOut()) return NOTICE;
     if (transport?.ready === undefined) return events & POLLIN && this.#holdsMore() ? NOTICE : 0;
     if (this.is(OVER) && !this.is(LINGERING)) return 0;
     return transport.ready(0) & (events | POLLERR | POLLHUP | NOTICE) ? NOTICE : 0;
@@ -198,6 +199,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
   notice(): void {
     const { transport } = this;
     if (this.attempt?.isLookingUp) this.attempt.lookedUp();
+    else if (this.#isReadOut()) this.channel.handle_close_event();
     else if (transport?.ready !== undefined) transport.notice?.();
     else if (this.#holdsMore()) this.channel.handle_read_event();
     else if (this.is(STIRRED) && this.unread() === 0) this.#lookAtState();
@@ -266,7 +268,8 @@ export class SocketEndpoint extends Connection implements Endpoint {
   lost(error: unknown): void {
     this.reason ??= error;
     if (this.is(OVER)) return;
-    const readsOn = !this.is(ENDED) && this.#willRead(); // ask before losing the output: a full queue stops reading
+    // Asked before the output is lost: a full queue stops reading.
+    const readsOn = !this.is(ENDED) && !isClosed(error) && this.#willRead();
     this.output?.lose();
     if (readsOn) {
       this.set(BROKEN, true);
@@ -281,6 +284,12 @@ export class SocketEndpoint extends Connection implements Endpoint {
     if (this.channel._holds_input) return true;
     if (!this.isStream || this.#isDeaf() || this.unread() === 0) return false;
     return Boolean(this.channel.readable());
+  }
+
+  /** Sending has met the end, and all that the peer said before is read. */
+  #isReadOut(): boolean {
+    if (!this.is(BROKEN) || this.is(OVER | READING) || this.channel._holds_input) return false;
+    return this.unread() === 0;
   }
 
   /** Marks the connection as over. Returns false if it was: handle_close comes once for each connection. */
@@ -449,4 +458,9 @@ export class SocketEndpoint extends Connection implements Endpoint {
       settle(channel, channel.handle_timeout());
     }
   }
+}
+
+/** Whether the descriptor is no longer the channel's: whatever its number gives now is somebody else's. */
+function isClosed(error: unknown): boolean {
+  return error instanceof OSError && error.code === 'EBADF';
 }

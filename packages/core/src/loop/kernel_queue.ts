@@ -52,8 +52,11 @@ export class KernelQueue {
   #poller: Poller;
   #wakeup: Wakeup;
   #keepsAlive = true;
-  /** A descriptor was closed before it was taken out: a duplicate of it may still be in the queue. */
-  #mayHoldClosed = false;
+  /**
+   * A descriptor could not be taken out: it was closed before, and a duplicate of it may still be in the
+   * queue, or the kernel refused.
+   */
+  #mayHoldMore = false;
   /** Those that are ready although `wait` does not say so: see `toldBeside`. */
   readonly #beside = new Set<Registration>();
   /** Files that tell of a change only once, each with a queue of its own. */
@@ -122,7 +125,7 @@ export class KernelQueue {
   /** Writes those that are ready into `pairs`, and gives their number. Does not block. */
   wait(): number {
     let count = this.#poller.wait(this.pairs, 0);
-    if (this.#mayHoldClosed && this.#wokeForClosed(count)) {
+    if (this.#mayHoldMore && this.#wokeInVain(count)) {
       this.#renew();
       count = 0; // the new queue tells the others again
     }
@@ -130,12 +133,15 @@ export class KernelQueue {
     return count;
   }
 
-  /** Whether the queue woke us for a descriptor that is closed, or whose number another one has now. */
-  #wokeForClosed(count: number): boolean {
+  /**
+   * Whether the queue woke us for a descriptor that is closed, whose number another one has now, or that
+   * nobody waits for.
+   */
+  #wokeInVain(count: number): boolean {
     for (let i = 0; i < count; i++) {
       const registration = this.#channels.get(this.pairs[2 * i]);
       const events = this.pairs[2 * i + 1];
-      if (registration === undefined) return true;
+      if (registration === undefined || registration.watched === 0) return true;
       if ((state_of(registration.fd, events) & events) === 0) return true;
     }
     return count === 0 && this.#beside.size === 0;
@@ -143,7 +149,7 @@ export class KernelQueue {
 
   /** Only a new queue gets rid of what epoll_ctl(2) can no longer name. */
   #renew(): void {
-    this.#mayHoldClosed = false;
+    this.#mayHoldMore = false;
     this.#wakeup.close();
     this.#queue.close();
     const queue = newQueue();
@@ -204,7 +210,7 @@ export class KernelQueue {
     try {
       if (!this.decides) change(this.#poller, fd, levels(before), levels(now));
       if (!registration.alwaysReady && change(this.#queue, fd, before, now)) {
-        this.#mayHoldClosed = true;
+        this.#mayHoldMore = true;
       }
       if (isFile) this.#watchFile(registration);
     } catch (error) {
@@ -362,7 +368,7 @@ function newQueue(): Queue {
 
 /**
  * Registers, modifies or unregisters, as the difference requires. True if it should be unregistered
- * and was closed already.
+ * and is perhaps still there: it was closed already, and has a duplicate, or the kernel refuses.
  */
 function change(poller: Poller, fd: number, before: number, now: number): boolean {
   try {
@@ -371,9 +377,7 @@ function change(poller: Poller, fd: number, before: number, now: number): boolea
     else if (now !== 0) poller.modify(fd, now);
     else poller.unregister(fd);
   } catch (error) {
-    // Closed already, which has taken it out, unless there is a duplicate.
-    const isClosed = error instanceof OSError && [errno.EBADF, errno.ENOENT].includes(-error.errno);
-    if (!(isClosed && now === 0)) throw error;
+    if (!(error instanceof OSError && now === 0)) throw error;
     return true;
   }
   return false;

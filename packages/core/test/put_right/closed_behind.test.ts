@@ -255,6 +255,32 @@ onEveryPoller((use_poll) => {
     close(copy);
   });
 
+  it('its number used by another socket with something to read, it is told and reads none of it', async () => {
+    const stage = new Stage(use_poll);
+    const [ours, theirs] = socketpair();
+    own(theirs);
+    const channel = new Sender(stage, ours);
+    let other: Socket | undefined;
+    channel.handle_read = () => {
+      stage.say(`read ${channel.recv(10)}`);
+      closeSync(ours.fileno());
+      const [first, second] = pairWith(ours.fileno());
+      second.send(hello);
+      other = first;
+      channel.handle_write = () => stage.say('write');
+      channel.writable = () => true; // the kernel is to be told, and refuses
+      channel.handle_close = () => {
+        stage.say('close');
+        channel.del_channel();
+      };
+    };
+    theirs.send(Buffer.from('x'));
+    await stage.loop();
+    expect(stage.trace).toEqual(['read x', 'close']);
+    expect(other?.recv(10)).toEqual(hello);
+    ours.detach();
+  });
+
   it('closed by others, it is told when a pass is due by the clock', async () => {
     const stage = new Stage(use_poll);
     const [ours] = socketpair();

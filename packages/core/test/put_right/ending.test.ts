@@ -3,8 +3,18 @@ import { execFileSync } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { dispatcher, dispatcher_with_send, ExitNow, loop } from '@asyncore/core';
-import { close, dup, epoll, errno, OSError, poll, select, socketpair } from '@asyncore/socket';
-import { expect, it, vi } from 'vitest';
+import {
+  close,
+  dup,
+  epoll,
+  errno,
+  kqueue,
+  OSError,
+  poll,
+  select,
+  socketpair,
+} from '@asyncore/socket';
+import { describe, expect, it, vi } from 'vitest';
 import { onEveryPoller } from '../support.js';
 
 onEveryPoller((use_poll) => {
@@ -82,6 +92,61 @@ onEveryPoller((use_poll) => {
       peer.close();
     },
   );
+
+  describe('a descriptor that the kernel does not take out of its queue', () => {
+    /** The next one that is to go stays. */
+    const refuseOnce = () => {
+      for (const { prototype } of [epoll, kqueue]) {
+        vi.spyOn(prototype, 'unregister').mockImplementationOnce(() => {
+          throw new OSError('epoll_ctl', errno.ENOMEM);
+        });
+      }
+    };
+
+    it('is closed with its channel', async () => {
+      const map = new Map();
+      const [sock, peer] = socketpair();
+      const channel = new dispatcher(sock, map);
+      channel.handle_read = () => {
+        refuseOnce();
+        channel.close();
+      };
+      peer.send(Buffer.from('x'));
+      await loop({ map, use_poll });
+      vi.restoreAllMocks();
+      expect([sock.fileno(), map.size]).toEqual([-1, 0]);
+      peer.close();
+    });
+
+    it.each(['stays in the map', 'has left it'])(
+      'and whose channel %s wakes nobody',
+      async (how) => {
+        const map = new Map();
+        const waits = [select, poll, epoll, kqueue].map(({ prototype }) =>
+          vi.spyOn(prototype, 'wait'),
+        );
+        const [[sock, peer], [other, far]] = [socketpair(), socketpair()];
+        const channel = new dispatcher(sock, map);
+        channel.handle_error = (error) => {
+          throw error;
+        };
+        channel.handle_expt = () => {};
+        new dispatcher(other, map);
+        const aborter = new AbortController();
+        setTimeout(() => {
+          refuseOnce();
+          if (how === 'has left it') channel.del_channel();
+          else channel.readable = channel.writable = () => false;
+          peer.send(Buffer.from('x'));
+        }, 5);
+        setTimeout(() => aborter.abort(new Error('end')), 100);
+        await expect(loop({ map, use_poll, signal: aborter.signal })).rejects.toThrow('end');
+        expect(waits.reduce((sum, { mock }) => sum + mock.calls.length, 0)).toBeLessThan(20);
+        vi.restoreAllMocks();
+        for (const each of [sock, peer, other, far]) each.close();
+      },
+    );
+  });
 
   it('a socket closed by others while a duplicate lives does not set the loop spinning', async () => {
     const map = new Map();

@@ -1,6 +1,6 @@
 /** What the peer said before it went is read first, whichever call notices that it has gone. */
 import { dispatcher_with_send, poll, poll2 } from '@asyncore/core';
-import { AF_UNIX, SHUT_RD, type Socket } from '@asyncore/socket';
+import { AF_UNIX, SHUT_RD, SHUT_WR, type Socket } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import {
   connection,
@@ -105,6 +105,27 @@ onEveryFamily((family) => {
       for (let i = 0; i < 3 && channel.connected; i++) channel.send(Buffer.alloc(10));
       await stage.loop();
       expect(stage.trace).toEqual(['close']);
+    });
+
+    it('a channel that has yet to hand on what it read is told when that is done', async () => {
+      const stage = new Stage(use_poll);
+      const [ours] = connection(family); // whose other end stays open
+      let holds = true;
+      class Holding extends Sender {
+        override get _holds_input(): boolean {
+          return holds;
+        }
+      }
+      const channel = new Holding(stage, ours);
+      ours.shutdown(SHUT_WR); // past the channel, so that a send says EPIPE
+      channel.send(Buffer.from('and?'));
+      setTimeout(() => {
+        stage.say('handed on');
+        holds = false;
+        channel._changed();
+      }, 5);
+      await stage.loop();
+      expect(stage.trace).toEqual(['handed on', 'close']);
     });
 
     it('close_reason is the error that ended the connection, and null for an ordinary end', async () => {
