@@ -1,6 +1,6 @@
 import { type channel_map, socket_map } from './channel.js';
 import { checkMap } from './checked.js';
-import { ExitNow } from './exit_now.js';
+import { is_exit } from './exit_now.js';
 
 /**
  * Closes every channel of `map` and empties it. An EBADF is ignored. Any other error is thrown at
@@ -14,7 +14,7 @@ export function close_all(map: channel_map | null = socket_map, ignore_all = fal
     try {
       channel.close?.();
     } catch (error) {
-      if (error instanceof ExitNow) throw error;
+      if (is_exit(error)) throw error;
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'EBADF' && !ignore_all) throw error;
     }

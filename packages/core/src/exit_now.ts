@@ -4,3 +4,12 @@ export class ExitNow extends Error {
     ExitNow.prototype.name = 'ExitNow';
   }
 }
+
+/** Whether `error` is one. Of a Proxy `instanceof` may throw, and then it is none. */
+export function is_exit(error: unknown): boolean {
+  try {
+    return error instanceof ExitNow;
+  } catch {
+    return false;
+  }
+}

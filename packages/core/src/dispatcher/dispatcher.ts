@@ -5,7 +5,7 @@ import type { channel } from '../channel.js';
 import { condensed } from '../compact_traceback.js';
 import { accepted, connected, listens } from '../diagnostics/life.js';
 import { endpoint } from '../endpoint.js';
-import { ExitNow } from '../exit_now.js';
+import { is_exit } from '../exit_now.js';
 import { report, settle } from '../handlers/handling.js';
 import { Connecting } from './connecting.js';
 import { READING, URGENT, WRITING } from './connection_flags.js';
@@ -390,7 +390,7 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
   handle_close_event(): void {
     if (!this[endpoint].close()) return;
     const closeAnyway = (_: unknown, error: unknown) => {
-      if (error instanceof ExitNow) throw error;
+      if (is_exit(error)) throw error;
       this.#logError(error);
       this.close();
     };

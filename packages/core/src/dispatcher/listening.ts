@@ -9,7 +9,7 @@ import {
 } from '@asyncore/socket';
 import { clock } from '@asyncore/socket/kernel';
 import { endpoint } from '../endpoint.js';
-import { ExitNow } from '../exit_now.js';
+import { is_exit } from '../exit_now.js';
 import { isNothingToRead, report, settle } from '../handlers/handling.js';
 import type { dispatcher } from './dispatcher.js';
 
@@ -133,7 +133,7 @@ export class Listening {
    * error.
    */
   #refuse({ sock, owner }: Newcomer, error: unknown): void {
-    if (error instanceof ExitNow) throw error;
+    if (is_exit(error)) throw error;
     if (owner !== null && has(owner, sock)) {
       // Its channel is in its map, and a receive that found nothing is not an error.
       if (isNothingToRead(error) && owner[endpoint].takes(error, false)) return;
@@ -141,7 +141,7 @@ export class Listening {
     }
     sock.close(); // the channel's own close may not have done it
     this.#sparing = true;
-    if (error instanceof Object) ofNewcomers.set(error, this.#channel);
+    if (Object(error) === error) ofNewcomers.set(error as object, this.#channel);
     try {
       // Whatever the error, it does not mean that the listener is disconnected.
       report(this.#channel, error);
@@ -153,7 +153,7 @@ export class Listening {
   /** Whether `error` came from handle_accepted, and so leaves the listener open. */
   spares(error: unknown): boolean {
     if (this.#sparing) return true;
-    return error instanceof Object && ofNewcomers.get(error) === this.#channel;
+    return ofNewcomers.get(error as object) === this.#channel; // undefined for what is no object
   }
 
   /** Whether the listener accepts nothing for now. */
@@ -222,7 +222,7 @@ function closeHalfMade(channel: dispatcher<Transport>): void {
   try {
     channel.close();
   } catch (error) {
-    if (error instanceof ExitNow) throw error;
+    if (is_exit(error)) throw error;
     // The first error is reported, not this one.
   }
   channel[endpoint].abandon();

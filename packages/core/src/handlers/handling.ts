@@ -2,7 +2,7 @@ import type { Changing } from '../announced.js';
 import type { channel } from '../channel.js';
 import { erred } from '../diagnostics/life.js';
 import { endpoint, type Served } from '../endpoint.js';
-import { ExitNow } from '../exit_now.js';
+import { is_exit } from '../exit_now.js';
 import { enter, leave } from '../output/gathering.js';
 import { is_disconnected } from './disconnected.js';
 import { follow, isPending } from './promises.js';
@@ -39,9 +39,11 @@ export function handling<C extends Erring, A = undefined>(
  * goes to handle_error.
  */
 export function failed(channel: Erring, error: unknown, late = false): void {
-  if (error instanceof ExitNow) throw error;
+  if (is_exit(error)) throw error;
   const known = channel[endpoint];
-  if (known !== undefined) {
+  if (!isLegible(error)) {
+    report(channel, error); // whatever it is, it is no error of a system call
+  } else if (known !== undefined) {
     if (!known.takes(error, late)) report(channel, error);
   } else if (isNothingToRead(error)) {
     // It was woken for nothing.
@@ -49,6 +51,17 @@ export function failed(channel: Erring, error: unknown, late = false): void {
     tellClosed(channel);
   } else {
     report(channel, error);
+  }
+}
+
+/** Whether its class and its code can be looked at: getters, and a Proxy's traps, may throw. */
+function isLegible(error: unknown): boolean {
+  try {
+    isOfReceive(error);
+    isNothingToRead(error);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -85,7 +98,7 @@ export function tellClosed(channel: Erring & { handle_close_event?(): void }): v
   try {
     settle(channel, channel.handle_close?.());
   } catch (error) {
-    if (error instanceof ExitNow) throw error;
+    if (is_exit(error)) throw error;
     report(channel, error);
   }
 }

@@ -2,7 +2,7 @@
  * Output waits until the handler that gave it returns, so that what a handler sends in many pieces,
  * to whichever channels, goes out in few system calls.
  */
-import { ExitNow } from '../exit_now.js';
+import { is_exit } from '../exit_now.js';
 
 /** Output that waits for a handler to return. */
 export interface Gathered {
@@ -84,7 +84,5 @@ function flushAll(): void {
 
 /** Which of two errors is thrown: the first one, unless only the second is an ExitNow. */
 function weightier(first: unknown, second: unknown): unknown {
-  if (first === undefined || (second instanceof ExitNow && !(first instanceof ExitNow)))
-    return second;
-  return first;
+  return first === undefined || (is_exit(second) && !is_exit(first)) ? second : first;
 }

@@ -3,7 +3,16 @@ import { compact_traceback, dispatcher, ExitNow, poll, poll2 } from '@asyncore/c
 import { errno, OSError, type Socket } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import { about, handlers } from '../events.js';
-import { connection, onEveryPoller, own, Recorder, reset, Stage } from '../support.js';
+import {
+  clients,
+  connection,
+  listening,
+  onEveryPoller,
+  own,
+  Recorder,
+  reset,
+  Stage,
+} from '../support.js';
 
 const hello = Buffer.from('hello');
 
@@ -212,6 +221,46 @@ onEveryPoller((use_poll) => {
     expect(stage.trace).toEqual([expect.stringContaining('spam'), 'close']);
     expect(await stage.isIdle()).toBe(true);
   });
+
+  const fail = () => {
+    throw new Error('a trap');
+  };
+  const illegible: Record<string, object> = {
+    'a Proxy without a class': new Proxy(new Error('spam'), { getPrototypeOf: fail }),
+    'a Proxy without properties': new Proxy(new Error('spam'), { get: fail }),
+    'an Error without a code': Object.defineProperty(new Error('spam'), 'code', { get: fail }),
+  };
+
+  it.each(Object.entries(illegible))('%s goes to handle_error', async (_, error) => {
+    for (const how of ['sync', 'async'] as const) {
+      const stage = new Stage(use_poll);
+      const channel = new Plain(stage);
+      let given: unknown;
+      channel.handle_error = (...args) => {
+        given = args[0];
+        dispatcher.prototype.handle_error.apply(channel, args);
+      };
+      about('handle_read', channel, thrower(error)[how]);
+      await stage.loop();
+      expect([given === error, stage.trace]).toEqual([
+        true,
+        [expect.stringMatching(/^error: uncaptured exception/), 'close'],
+      ]);
+    }
+  });
+
+  it.each(Object.entries(illegible))(
+    '%s in handle_accepted closes no listener',
+    async (_, error) => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Plain(stage));
+      server.handle_accepted = thrower(error).sync;
+      clients(server, 1);
+      await stage.until(() => stage.trace.length > 0);
+      expect(stage.trace).toEqual([expect.stringMatching(/closing the new connection of/)]);
+      expect(server.accepting).toBe(true);
+    },
+  );
 
   it('a reset found by nobody else is told to handle_close', async () => {
     const stage = new Stage(use_poll);
