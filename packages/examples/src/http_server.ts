@@ -31,10 +31,8 @@ import {
   AF_INET,
   AF_INET6,
   type InetAddress,
-  IPPROTO_TCP,
   SHUT_WR,
   type Socket,
-  TCP_NODELAY,
 } from '@asyncore/socket';
 
 /** In bytes. */
@@ -530,8 +528,6 @@ export class HTTPServer extends dispatcher {
     if (!statSync(this.root).isDirectory()) throw new Error(`${folder} is not a folder`);
     this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
     this.set_reuse_addr();
-    // Connections inherit it. Without it the last piece of a file waits until the others have arrived.
-    this.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
     this.bind([host, port]);
     this.listen();
   }

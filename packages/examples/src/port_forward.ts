@@ -14,12 +14,10 @@ import {
   AF_INET,
   AF_INET6,
   type InetAddress,
-  IPPROTO_TCP,
   SHUT_WR,
   SO_LINGER,
   SOL_SOCKET,
   type Socket,
-  TCP_NODELAY,
 } from '@asyncore/socket';
 
 const BLOCK = 65536;
@@ -46,8 +44,6 @@ class Side extends dispatcher {
       this.#connect(target);
     }
     if (this.fileno() < 0) return;
-    // What passes may be keys typed one by one: they must not wait for more.
-    this.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
     // A peer may be silent for as long as it likes, but one that has vanished is noticed.
     this.set_keep_alive({ idle: 60 });
   }
