@@ -29,6 +29,12 @@ export const IMPOSSIBLE = [
       'of a connection that poll(2) still calls one; ENOTCONN:made and EINVAL:made, which are tried, reset it first',
   },
   {
+    calls: ['fcntl_getfd'],
+    outcomes: ['EBADF'],
+    reason:
+      'of a descriptor that is open, which whoever is told of it could not close; EBADF:made, which is tried, closes it first',
+  },
+  {
     calls: ['accept4'],
     outcomes: ['EIO', 'ERESTARTSYS'],
     reason: 'accept(2) names no EIO, and ERESTARTSYS for traces only',

@@ -10,7 +10,7 @@ import { Results } from './results.mjs';
 
 const MOST_RESTARTS = 400;
 /** In milliseconds: a process that says nothing for so long has a thread that hangs. */
-const SILENT = 15_000;
+const SILENT = 60_000;
 /** What a crash counts for, as a hang does. */
 const CRASH = 3;
 

@@ -444,7 +444,7 @@ export const OUTCOMES = {
     manual: 'fcntl(2), F_SETFL',
     told: { EPERM: 'an append-only file', EBADF: CLOSED },
   },
-  fcntl_getfd: { manual: 'fcntl(2), F_GETFD', told: { EBADF: CLOSED } },
+  fcntl_getfd: { manual: 'fcntl(2), F_GETFD', told: { 'EBADF:made': CLOSED } },
   fcntl_dupfd: {
     manual: 'fcntl(2), F_DUPFD_CLOEXEC',
     told: { EMFILE: PROCESS_LIMIT, ENOMEM: MEMORY, EBADF: CLOSED },

@@ -378,6 +378,8 @@ static int is_reset(int fd) {
   int error;
   socklen_t size = sizeof error;
   if (REAL(connect)(fd, &nobody, sizeof nobody) < 0) return 0;
+  // A reset leaves both halves ended, as connect to nobody does not; this answers ENOTCONN, and does it.
+  REAL(shutdown)(fd, SHUT_RDWR);
   return REAL(getsockopt)(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0;
 }
 
@@ -417,7 +419,14 @@ int fcntl64(int fd, int command, ...) {
   switch (command) {
     case F_GETFL: PLAIN(fcntl_getfl, fd, REAL(fcntl64)(fd, command, value));
     case F_SETFL: PLAIN(fcntl_setfl, fd, REAL(fcntl64)(fd, command, value));
-    case F_GETFD: PLAIN(fcntl_getfd, fd, REAL(fcntl64)(fd, command, value));
+    case F_GETFD: {
+      enum outcome outcome = decide(C_fcntl_getfd, fd);
+      if (outcome == ERRNO && control[MADE]) REAL(close)(fd);
+      if (outcome == ERRNO) return fail(C_fcntl_getfd, fd);
+      int result = REAL(fcntl64)(fd, command, value);
+      trace(C_fcntl_getfd, fd, result, outcome);
+      return result;
+    }
     case F_DUPFD_CLOEXEC: PLAIN(fcntl_dupfd, fd, REAL(fcntl64)(fd, command, value));
     default: PLAIN(unknown, fd, REAL(fcntl64)(fd, command, value));
   }

@@ -60,10 +60,12 @@ export async function behind(record) {
     if (isOpen(peer)) peer.send(Buffer.from('to nobody'));
   };
   setTimeout(() => safely(closeBehind), FIRST);
-  WORDS.forEach((word, i) => {
-    const say = () => isOpen(neighbours[0]) && neighbours[0].send(Buffer.from(word));
-    setTimeout(() => safely(say), 1 + LOOK * i);
-  });
+  // One after the other: timers of different lengths need not keep their order.
+  const say = ([word, ...rest]) => {
+    if (isOpen(neighbours[0])) safely(() => neighbours[0].send(Buffer.from(word)));
+    if (rest.length > 0) setTimeout(say, LOOK, rest);
+  };
+  setTimeout(say, 1, WORDS);
   const begun = performance.now();
   await Promise.all([record.serve(), ending()]);
 
