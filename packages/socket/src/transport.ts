@@ -1,7 +1,7 @@
 import type { Address } from './address.js';
 import { binding } from './binding.js';
 import { POLLRDHUP } from './constants.js';
-import { checked } from './os_error.js';
+import { checked, errno } from './os_error.js';
 import { int32 } from './wrong.js';
 
 /**
@@ -73,7 +73,11 @@ export const NOTICE = 1 << 30;
 export function state_of(fd: number, events: number = POLLRDHUP ?? 0): number {
   pair[0] = int32('state_of', 'fd', fd);
   pair[1] = int32('state_of', 'events', events);
-  return checked('poll', binding.poll(pair, 1, 0)) > 0 ? pair[1] : 0;
+  let result: number;
+  // A signal may come first although it does not wait.
+  do result = binding.poll(pair, 1, 0);
+  while (result === -errno.EINTR);
+  return checked('poll', result) > 0 ? pair[1] : 0;
 }
 
 /** How many bytes can be read from a descriptor now; 0 where the system does not count them. */

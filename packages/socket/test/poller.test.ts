@@ -26,6 +26,7 @@ import {
   Socket,
   select,
   set_blocking,
+  state_of,
   write,
 } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
@@ -493,6 +494,15 @@ it('one descriptor may be in several pollers', () => {
     poller.register(a.fileno(), POLLOUT);
     expect(told(poller)).toEqual(new Map([[a.fileno(), POLLOUT]]));
   }
+});
+
+it('a signal does not end the look at a single descriptor, any other error does', () => {
+  const [a, b] = pair();
+  b.send(x);
+  failingCall(1, errno.EINTR);
+  expect(state_of(a.fileno(), POLLIN)).toBe(POLLIN);
+  failingCall(1, errno.ENOMEM);
+  expect(failure(() => state_of(a.fileno(), POLLIN)).code).toBe('ENOMEM');
 });
 
 it('signals neither end the wait nor make it longer', () => {
