@@ -8,7 +8,7 @@ const WORDS = ['one', 'two', 'three'];
 /** In milliseconds: when the socket is closed, how often to look who was told, and when to give up. */
 const FIRST = 2;
 const LOOK = 4;
-const GIVEN_UP = 250;
+const GIVEN_UP = 1500;
 
 class End extends Watched(dispatcher_with_send) {
   handle_read() {

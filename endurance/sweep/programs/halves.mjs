@@ -112,13 +112,20 @@ class UrgentClient extends Watched(dispatcher) {
   }
   handle_write() {
     if (this.step === 0 && this.send(Buffer.from('a')) === 1) this.step = 1;
-    else if (this.step === 1) {
-      this.socket.send(Buffer.from('!'), MSG_OOB);
-      this.step = 2;
-    } else if (this.step === 2 && this.send(Buffer.from('b')) === 1) this.step = 3;
+    else if (this.step === 1 && this.sendUrgent()) this.step = 2;
+    else if (this.step === 2 && this.send(Buffer.from('b')) === 1) this.step = 3;
     else if (this.step === 3) {
       this.step = 4;
       this.shutdown(SHUT_WR);
+    }
+  }
+  /** False when there is no room: the socket's own send says so, and leaves it to the program. */
+  sendUrgent() {
+    try {
+      return this.socket.send(Buffer.from('!'), MSG_OOB) === 1;
+    } catch (error) {
+      if (codeOf(error) !== 'EAGAIN') throw error;
+      return false;
     }
   }
   handle_read() {
