@@ -11,6 +11,7 @@ import {
 } from '@asyncore/socket';
 import { closed, moved } from '../diagnostics/life.js';
 import { Channels } from '../loop/channels.js';
+import { bytes } from '../output/bytes.js';
 import { type Ending, Output } from '../output/output.js';
 import type { Attempt } from './connecting.js';
 import {
@@ -21,12 +22,15 @@ import {
   DETACHED,
   ENDED,
   GONE,
+  HANDING,
   KEPT,
   LINGERING,
   MAY_HOLD_MORE,
   MET,
   MOVED,
   OVER,
+  REFUSED,
+  SHUT,
   TOLD,
   TUNED,
 } from './connection_flags.js';
@@ -253,10 +257,61 @@ export abstract class Connection implements Ending {
   }
 
   #refuseOutput(): void {
-    if (!this.is(CLOSED)) return;
+    const { closedBy } = this;
     // A program that closes knows it; a handler that goes on after the peer's end need not.
-    if (this.is(TOLD)) this.output?.lose();
-    else this.output?.refuseAfter(this.is(DETACHED) ? 'detach' : 'close');
+    if (this.is(CLOSED) && this.is(TOLD)) this.output?.lose();
+    else if (closedBy !== null) this.output?.refuseAfter(closedBy);
+  }
+
+  /** The method that has ended the socket, or our half of it; null for none. */
+  get closedBy(): string | null {
+    if (this.is(CLOSED)) return this.is(DETACHED) ? 'detach' : 'close';
+    return this.is(SHUT) ? 'shutdown' : null;
+  }
+
+  /** Our half of the connection was ended. */
+  wasShut(): void {
+    this.set(SHUT, true);
+    this.output?.refuseAfter('shutdown');
+    this.changed();
+  }
+
+  refuse(call: string, method: string): void {
+    if (this.is(REFUSED)) return; // once: a peer could cause any number of lines
+    this.set(REFUSED, true);
+    this.channel.log_info(`${call} after ${method} is refused: ${this.channel}`, 'error');
+  }
+
+  get isHanding(): boolean {
+    return this.is(HANDING);
+  }
+
+  set isHanding(value: boolean) {
+    this.set(HANDING, value);
+  }
+
+  /** Whether `send` may go out now: it comes after what was given, and not after the end. */
+  maySend(data: Uint8Array): boolean {
+    if (this.is(HANDING)) return true;
+    const { output } = this;
+    if (output !== null) return output.mayPass(data);
+    const { closedBy } = this;
+    if (closedBy === null) return true;
+    if (bytes(data).length > 0 && !this.is(TOLD)) this.refuse('send', closedBy);
+    return false;
+  }
+
+  /**
+   * Whether `call`, a method of the socket that sends, may go out now: see Output.before. On a closed socket
+   * it fails by itself.
+   */
+  mayCall(call: string): boolean {
+    if (this.is(CLOSED | HANDING)) return true; // with the latter, a channel's own send is made of it
+    const { output } = this;
+    if (output !== null) return output.mayCall(call);
+    if (!this.is(SHUT)) return true;
+    this.refuse(call, 'shutdown');
+    return false;
   }
 
   /** Whether each send is a message of its own. Without a socket yet, pieces are kept as they were given. */

@@ -35,6 +35,12 @@ export const TOLD = 1 << 19;
 export const STIRRED = 1 << 21;
 /** The descriptor was given away (`detach`). */
 export const DETACHED = 1 << 20;
+/** Our half is ended: nothing can be sent any more. */
+export const SHUT = 1 << 22;
+/** That something was refused, since it came after the end, was said. */
+export const REFUSED = 1 << 23;
+/** What is queued is being given to the channel's own way of sending. */
+export const HANDING = 1 << 24;
 
 // Handlers of one kind run one at a time: a handler of this kind has returned a promise that is pending.
 export const READING = 1 << 16;

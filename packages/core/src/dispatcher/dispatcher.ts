@@ -178,14 +178,13 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
   /**
    * Sends as much as the kernel takes now, and returns the number of bytes; 0 when it takes none. When the
    * peer is gone it calls `handle_close` and returns 0. `dispatcher_with_send` and `async_chat` queue the
-   * rest for you. send(2).
+   * rest for you. After `close`, `close_when_done`, `detach` or `shutdown` the data is refused with a line
+   * in the log, and 0 comes back. send(2).
    *
    * @throws OSError for any other failure
    */
   send(data: Uint8Array): number {
-    const { output } = this[endpoint]; // of an async_chat, whose push queues
-    if (output !== null && !output.mayPass()) return 0;
-    return this.#transmit([data]);
+    return this[endpoint].maySend(data) ? this.#transmit([data]) : 0;
   }
 
   /** Sends several chunks as `send` does, with one sendmsg(2) where the transport has it. */

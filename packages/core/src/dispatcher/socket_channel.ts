@@ -280,11 +280,13 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     return socket;
   }
 
-  /** The socket, for a call that sends: what is queued goes out before it. */
-  #next(call: string): Socket {
+  /**
+   * What the socket sends by `call`: what is queued goes out before it. After `close_when_done` or
+   * `shutdown` it is refused with a line in the log, and 0 comes back, as with `send`.
+   */
+  #next(call: string, sends: (socket: Socket) => number): number {
     const socket = having(this, call);
-    this[endpoint].output?.before(call);
-    return socket;
+    return this[endpoint].mayCall(call) ? this.#progress(sends(socket)) : 0;
   }
 
   /** Receives into the caller's memory and returns the number of bytes: {@link Socket.recv_into}. */
@@ -320,24 +322,24 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
   sendto(data: ArrayBufferView, flags: number, address: Address): number;
   sendto(...args: [ArrayBufferView, Address] | [ArrayBufferView, number, Address]): number {
     // The overloads above are the socket's own.
-    return this.#progress(
-      this.#next('sendto').sendto(...(args as [ArrayBufferView, number, Address])),
+    return this.#next('sendto', (socket) =>
+      socket.sendto(...(args as [ArrayBufferView, number, Address])),
     );
   }
 
   /** Sends several buffers, with control messages and to an address if given, in one call: {@link Socket.sendmsg}. */
   sendmsg(...args: Parameters<Socket['sendmsg']>): number {
-    return this.#progress(this.#next('sendmsg').sendmsg(...args));
+    return this.#next('sendmsg', (socket) => socket.sendmsg(...args));
   }
 
   /** Sends data with open descriptors over a Unix socket: {@link Socket.send_fds}. The caller keeps its own copies. */
   send_fds(...args: Parameters<Socket['send_fds']>): number {
-    return this.#progress(this.#next('send_fds').send_fds(...args));
+    return this.#next('send_fds', (socket) => socket.send_fds(...args));
   }
 
   /**
    * Ends one half of the connection, or both. With SHUT_WR the peer sees the end of our data and may go on
-   * sending. Output that was queued before goes out first. shutdown(2).
+   * sending. Output that was queued before goes out first; what is sent after it is refused, and logged. shutdown(2).
    */
   shutdown(how: number): void {
     const socket = having(this, 'shutdown');
@@ -346,7 +348,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     if (output !== null && !output.mayShutDown(how)) return;
     if (wasOpen && socket.fileno() < 0) return; // sending what waited has ended the connection
     socket.shutdown(how);
-    if (how !== SHUT_RD) output?.refuseAfter('shutdown');
+    if (how !== SHUT_RD) this[endpoint].wasShut();
   }
 
   /** The local address: {@link Socket.getsockname}. */

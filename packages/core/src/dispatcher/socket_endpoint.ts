@@ -34,6 +34,7 @@ import {
   MOVED,
   OVER,
   READING,
+  SHUT,
   STIRRED,
   TOLD,
   TUNED,
@@ -98,7 +99,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
     if (this.attempt?.isLookingUp) return this.attempt.isLookedUp ? NOTICE : 0;
     if (this.is(OVER) || this.listening?.isBusy(channel) || this.idle) return 0;
     const readable = wantsToRead && !channel._holds_input;
-    const writable = wantsToWrite && !this.is(ACCEPTING | GONE | BROKEN);
+    const writable = wantsToWrite && !this.is(ACCEPTING | GONE | BROKEN) && !this.#isMute();
     let events = 0;
     if (readable && !this.is(ENDED | READING)) events |= this.#isDeaf() ? HANG_UP : POLLIN;
     if (writable && !this.is(WRITING) && (this.is(CONNECTING) || this.#writes())) events |= POLLOUT;
@@ -128,6 +129,11 @@ export class SocketEndpoint extends Connection implements Endpoint {
   #writes(): boolean {
     const { handle_write, handle_write_event } = this.channel;
     return handle_write !== unhandled.write || handle_write_event !== unhandled.write_event;
+  }
+
+  /** Whether nothing can be sent any more. One with a queue has its end to see to still. */
+  #isMute(): boolean {
+    return this.is(SHUT) && this.output === null;
   }
 
   #isDeaf(): boolean {
@@ -394,6 +400,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
     this.#since = clock.now();
     try {
       transport.shutdown(SHUT_WR);
+      this.wasShut();
     } catch (error) {
       this.reason ??= error;
       channel.handle_close_event();
@@ -410,6 +417,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
   /** Calls shutdown(2), now that everything given before it is sent. */
   shutdown(how: number): void {
     this.transport?.shutdown?.(how);
+    this.wasShut();
   }
 
   /** Reads and discards what came; closes at `linger_bytes`. */

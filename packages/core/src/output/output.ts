@@ -1,5 +1,6 @@
 import { BlockingIOError, errno, SHUT_RD } from '@asyncore/socket';
 import { type Erring, handling } from '../handlers/handling.js';
+import { bytes } from './bytes.js';
 import { gather } from './gathering.js';
 import { output_queue } from './output_queue.js';
 
@@ -23,12 +24,16 @@ export interface OutputChannel extends Erring {
 
 /** How the end of the output is carried out. */
 export interface Ending {
+  /** The channel is being given what it is to send: its own `send`, if it has one, is no second sender. */
+  isHanding: boolean;
   /** Everything is out after `close_when_done`. */
   linger(): void;
   /** Everything is out, and the peer had ended its half before. */
   finish(): void;
   /** Everything is out that was given before a shutdown. */
   shutdown(how: number): void;
+  /** What `call` gives is refused, since `method` was called: the log says so, once. */
+  refuse(call: string, method: string): void;
 }
 
 /**
@@ -66,7 +71,6 @@ export class Output {
   #sending = false;
   /** The name of the method after which everything that is given is refused; null for none. */
   #closedBy: string | null = null;
-  #refused = false;
   /** The peer is gone. */
   #isLost = false;
   /** close_when_done was called. */
@@ -145,13 +149,7 @@ export class Output {
     if (this.#isLost) return true;
     if (this.#closedBy === null) return false;
     if (length === 0) return true; // a handler may send back what came, also at the end
-    if (!this.#refused) {
-      this.#channel.log_info(
-        `${method} after ${this.#closedBy} is refused: ${this.#channel}`,
-        'error',
-      );
-    }
-    this.#refused = true; // once: a peer could cause any number of lines
+    this.#ending.refuse(method, this.#closedBy);
     return true;
   }
 
@@ -246,12 +244,15 @@ export class Output {
     let given = 0;
     for (const { length } of chunks) given += length;
     let sent: number;
+    this.#ending.isHanding = true;
     try {
       sent = this.#channel._send_chunks(chunks);
     } catch (error) {
       // The kernel will never take this message, and the next ones must not wait for it.
       if ((error as NodeJS.ErrnoException | null)?.code === 'EMSGSIZE') queue.dropMessage();
       throw error;
+    } finally {
+      this.#ending.isHanding = false;
     }
     if (queue.keepsBorders) {
       if (sent > 0 || given === 0) queue.dropMessage();
@@ -289,7 +290,6 @@ export class Output {
   closeWhenOut(): void {
     this.#closes = true;
     this.#closedBy = 'close_when_done';
-    this.#refused = false;
     this.#channel._changed();
   }
 
@@ -309,8 +309,11 @@ export class Output {
   /** Whether shutdown(2) may be called now. If not, it is when everything before it is out. */
   mayShutDown(how: number): boolean {
     if (how === SHUT_RD) return true;
-    if (this.#isLost) return false; // and it is over already
     if (this.isWaiting) this.flushAll();
+    if (this.#isLost) {
+      this.refuseAfter('shutdown');
+      return false; // it is over already
+    }
     if (!this.isWaiting && !this.#channel.connecting) return true;
     this.refuseAfter('shutdown');
     this.#shutdown = Math.max(this.#shutdown, how); // SHUT_RDWR is the largest
@@ -318,11 +321,22 @@ export class Output {
     return false;
   }
 
-  /** Whether a bare send may go out now: what was given goes first, as far as there is room. */
-  mayPass(): boolean {
-    if (this.#sending || !this.isWaiting) return true;
+  /**
+   * Whether a bare send may go out now: what was given goes first, as far as there is room. After the end
+   * it is refused.
+   */
+  mayPass(data: Uint8Array): boolean {
+    if (this.refuses('send', bytes(data).length)) return false;
+    if (!this.isWaiting) return true;
     this.flushAll();
     return !this.isWaiting;
+  }
+
+  /** Whether `call`, which sends past the queue, may do so now: `before`, unless it is refused. */
+  mayCall(call: string): boolean {
+    if (this.#closedBy !== null && this.refuses(call)) return false;
+    this.before(call);
+    return true;
   }
 
   /**
