@@ -1,9 +1,11 @@
-import { type dispatcher, endpoint, settle } from '@asyncore/core';
+import { type dispatcher, type dispatcher_with_send, endpoint, settle } from '@asyncore/core';
 import {
   BlockingIOError,
   errno,
   OSError,
+  SHUT_WR,
   SOCK_STREAM,
+  type Socket,
   type Transport,
   wrong,
 } from '@asyncore/socket';
@@ -30,7 +32,32 @@ export function start_tls<S extends Transport>(
   channel: dispatcher<S> & secured,
   options: tls_options = {},
 ): void {
-  const below = checkChannel(channel as dispatcher<Transport>);
+  begin(channel, options, checkChannel(channel as dispatcher<Transport>));
+}
+
+/**
+ * The same as soon as the channel has connected: nothing goes out in the clear, and what was sent while
+ * it was connecting, its end too, comes after the handshake.
+ */
+export function start_tls_first(
+  channel: dispatcher_with_send<Socket> & secured,
+  options: tls_options,
+): void {
+  const { output } = channel[endpoint];
+  const rest = output === null ? [] : [...output.queue.all()];
+  const closedBy = output?.closedBy ?? null;
+  output?.discard();
+  begin(channel, options, channel.socket as Socket); // it has just connected
+  for (const chunk of rest) channel.send(chunk);
+  if (closedBy === 'shutdown') channel.shutdown(SHUT_WR);
+  else if (closedBy !== null) channel.close_when_done();
+}
+
+function begin<S extends Transport>(
+  channel: dispatcher<S> & secured,
+  options: tls_options,
+  below: Transport,
+): void {
   checkOptions(options);
   const known = channel[endpoint];
   const isServer = options.isServer ?? known.attempt === null;

@@ -1,4 +1,5 @@
 import { type channel_map, dispatcher_with_send, type Socket } from '@asyncore/core';
+import { start_tls_first } from './start_tls.js';
 import type { tls_options } from './tls_options.js';
 import { with_tls } from './with_tls.js';
 
@@ -23,6 +24,6 @@ export class tls_dispatcher extends with_tls(dispatcher_with_send<Socket>) {
   }
 
   override _connected(): void {
-    if (this.tls_options !== null) this.start_tls(this.tls_options);
+    if (this.tls_options !== null) start_tls_first(this, this.tls_options);
   }
 }

@@ -12,7 +12,9 @@ import {
   POLLOUT,
   POLLRDHUP,
   SHUT_RD,
+  SO_ERROR,
   SOCK_STREAM,
+  SOL_SOCKET,
   type Socket,
   type Transport,
 } from '@asyncore/socket';
@@ -183,7 +185,7 @@ export class tls_transport implements Transport {
       if (this.#hasInput) now |= POLLIN;
       if (this.#takesOutput) now |= POLLOUT;
     }
-    if (this.#isOver) now |= OVER;
+    if (this.#isOver || this.#ciphertext.sendError !== null) now |= OVER;
     else if (events & OVER && !this.#isEnding && this.#isSecure) now |= events & OVER;
     return now | (events & (POLLRDHUP ?? 0));
   }
@@ -222,6 +224,7 @@ export class tls_transport implements Transport {
   state(): number {
     if (this.fileno() < 0) return POLLNVAL;
     if (this.#failure !== null || this.#isEnding) return this.#isOver ? OVER : 0;
+    if (this.#ciphertext.sendError !== null) return OVER;
     return this.below.state?.() ?? 0;
   }
 
@@ -368,6 +371,10 @@ export class tls_transport implements Transport {
   }
 
   getsockopt(level: number, option: number): number {
+    const { sendError } = this.#ciphertext;
+    if (level === SOL_SOCKET && option === SO_ERROR && sendError instanceof OSError) {
+      return sendError.errno; // the kernel has told it already
+    }
     return this.below.getsockopt(level, option);
   }
 

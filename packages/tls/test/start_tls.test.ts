@@ -127,6 +127,28 @@ describeTls('TLS', () => {
       expect([made[0].fileno(), on.map.size]).toEqual([-1, 1]);
     });
 
+    it.each(['close_when_done', 'shutdown', 'nothing'])(
+      'sends nothing in the clear that a tls_dispatcher was given while connecting, and then %s',
+      async (end) => {
+        const on = stage();
+        const door = new Door(on, (sock) => {
+          const server = new Channel(on, 'server', sock);
+          server.start_tls(SERVER);
+        });
+        const client = new tls_dispatcher(null, on.map, CLIENT);
+        client.handle_close = () => client.close();
+        client.create_socket();
+        client.connect(door.getsockname());
+        expect(client.send(Buffer.from('secret'))).toBe(6);
+        client.send(Buffer.from(' word'));
+        if (end === 'close_when_done') client.close_when_done();
+        if (end === 'shutdown') client.shutdown(SHUT_WR);
+        if (end === 'nothing') await on.until('server read secret word');
+        else await on.until('server close');
+        expect(on.trace.slice(0, 2)).toEqual(['server secure', 'server read secret word']);
+      },
+    );
+
     it('goes on writing after the peer has ended its half', async () => {
       const on = stage();
       const [server, client] = await secured(on);
