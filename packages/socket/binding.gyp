@@ -35,6 +35,7 @@
         "native/socket.c",
         "native/message.c",
         "native/descriptor.c",
+        "native/file.c",
         "native/select.c",
         "native/poll.c",
         "native/constants.c"

@@ -44,6 +44,7 @@ const calls: Record<string, (channel: dispatcher) => unknown> = {
   recvfrom: (channel) => channel.recvfrom(1),
   recvmsg: (channel) => channel.recvmsg(1),
   send_fds: (channel) => channel.send_fds([hello], [0]),
+  sendfile: (channel) => channel.sendfile(0, 0, 1),
   sendmsg: (channel) => channel.sendmsg([hello]),
   sendto: (channel) => channel.sendto(hello, ['127.0.0.1', 1]),
   'sendto with flags': (channel) => channel.sendto(hello, 0, ['127.0.0.1', 1]),

@@ -52,8 +52,8 @@ bool call_count(struct call* call, int i, const char* what, int32_t most, int32_
   return true;
 }
 
-/* A length in bytes; JavaScript has buffers larger than an int32_t can say. */
-static bool call_size(struct call* call, int i, const char* what, size_t* out) {
+/* Bytes; JavaScript has buffers and files larger than an int32_t can say. */
+bool call_size(struct call* call, int i, const char* what, size_t* out) {
   double number;
   if (napi_get_value_double(call->env, call->argv[i], &number) != napi_ok) {
     return throw_type(call, what, "an integer");

@@ -11,6 +11,7 @@ NAPI_MODULE_INIT() {
   socket_init(env, exports);
   message_init(env, exports);
   descriptor_init(env, exports);
+  file_init(env, exports);
   select_init(env, exports);
   poll_init(env, exports);
 #if defined(__linux__)

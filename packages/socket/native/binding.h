@@ -47,6 +47,7 @@ void address_init(napi_env env, napi_value exports);
 void socket_init(napi_env env, napi_value exports);
 void message_init(napi_env env, napi_value exports);
 void descriptor_init(napi_env env, napi_value exports);
+void file_init(napi_env env, napi_value exports);
 void select_init(napi_env env, napi_value exports);
 void poll_init(napi_env env, napi_value exports);
 void epoll_init(napi_env env, napi_value exports);

@@ -28,6 +28,7 @@ struct bytes {
 bool call_begin(struct call* call, napi_env env, napi_callback_info info, const char* name);
 bool call_int(struct call* call, int i, const char* what, int32_t* out);
 bool call_count(struct call* call, int i, const char* what, int32_t most, int32_t* out);
+bool call_size(struct call* call, int i, const char* what, size_t* out);
 bool call_bytes(struct call* call, int i, const char* what, struct bytes* out);
 bool call_room(struct call* call, int i, struct bytes* out); /* bytes at i, and how many of them */
 bool call_ints(struct call* call, int i, const char* what, size_t least, int32_t** out, size_t* n);

@@ -147,8 +147,21 @@ export interface Binding {
   set_blocking(fd: number, blocking: number): number;
   /** The bytes that can be read without waiting (FIONREAD). */
   unread(fd: number): number;
-  /** What kind of file it is, and which: fstat(2). Throws as `fs.fstatSync` does. */
-  fstat(fd: number): Pick<BigIntStats, 'dev' | 'ino' | 'isDirectory'>;
+  /** What kind of file it is, which, and how long: fstat(2). Throws as `fs.fstatSync` does. */
+  fstat(fd: number): Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'isFile' | 'isDirectory'>;
+
+  // ---- files ----
+
+  /** A descriptor, the caller's to close. `path` is without a NUL, `flags` are those of `node:fs`. */
+  open(path: Uint8Array, flags: number): number;
+  /** The bytes read from `offset` on; 0 at the end. */
+  pread(fd: number, into: ArrayBufferView, length: number, offset: number): number;
+  /**
+   * Sends at most `count` bytes of `file`, from `offset` on. The bytes that the socket took; 0 at the end of
+   * the file. -ENOSYS where the system has no such call, -EINVAL (or -ESPIPE, -EOPNOTSUPP) where it cannot
+   * send from this file or to this socket.
+   */
+  sendfile(fd: number, file: number, offset: number, count: number): number;
 
   // ---- pollers ----
 

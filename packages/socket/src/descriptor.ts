@@ -1,8 +1,10 @@
+import { constants } from 'node:fs';
 import { binding, on_change } from './binding.js';
 import { checked, checkedOf } from './os_error.js';
 import { received } from './received.js';
 import { wrong } from './wrong.js';
 
+const { O_RDONLY, O_NONBLOCK } = constants;
 const pair = new Int32Array(2);
 
 /**
@@ -16,6 +18,26 @@ export function dup(fd: number): number {
 /** At most `size` bytes; an empty buffer at the end of the file. Throws BlockingIOError: read(2). */
 export function read(fd: number, size: number): Buffer {
   return received(fd, 'read', fd, size, binding.read);
+}
+
+/** At most `size` bytes from `offset` on, whatever the file's own position; none at its end: pread(2). */
+export function pread(fd: number, size: number, offset: number): Buffer {
+  const from = (fd: number, into: Uint8Array, length: number) =>
+    binding.pread(fd, into, length, offset);
+  return received(fd, 'pread', fd, size, from);
+}
+
+/**
+ * A descriptor for reading a file, close-on-exec and the caller's to close. It never waits for somebody
+ * to open a named pipe's other end (O_NONBLOCK). Throws ENOENT and its like: open(2).
+ */
+export function open(path: string | Uint8Array): number {
+  if (typeof path !== 'string' && !(path instanceof Uint8Array)) {
+    throw wrong.type('open: path must be a string or bytes');
+  }
+  const name = typeof path === 'string' ? Buffer.from(path) : path;
+  if (name.includes(0)) throw wrong.type('open: path must be without a NUL');
+  return checked('open', binding.open(name, O_RDONLY | (O_NONBLOCK ?? 0)), path);
 }
 
 /** Writes and gives the number of bytes taken, which may be fewer than given: write(2). */

@@ -260,6 +260,23 @@ export class Socket extends Descriptor implements Transport {
     return { pid: ints[0], uid: ints[1] >>> 0, gid: ints[2] >>> 0 };
   }
 
+  /**
+   * Sends at most `count` bytes of the open file `file` (a descriptor), from `offset` on, without their
+   * passing through the program; the file's own position does not count and stays. Gives the number
+   * of bytes that the kernel took: fewer than `count` where there is no more room or the file ends
+   * before, 0 at its end. Reading a slow disk holds up the whole thread.
+   *
+   * Throws BlockingIOError when there is no room; ENOSYS on a system without it; EINVAL (ESPIPE,
+   * EOPNOTSUPP) when the system cannot send from this file, such as a pipe or some of /proc, or to this
+   * socket. Then read and send. sendfile(2);
+   * https://docs.python.org/3.11/library/os.html#os.sendfile
+   */
+  sendfile(file: number, offset: number, count: number): number {
+    if (this.fileno() < 0) throw failure('sendfile', -errno.EBADF); // a wrong file comes first otherwise
+    const sent = binding.sendfile(this.fileno(), file, offset, count);
+    return checkedOf(this, 'sendfile', sent);
+  }
+
   /** Ends one direction (SHUT_WR, SHUT_RD) or both (SHUT_RDWR). shutdown(2). */
   shutdown(how: number): void {
     if (how !== SHUT_RD && how !== SHUT_WR && how !== SHUT_RDWR) {

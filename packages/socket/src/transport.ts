@@ -26,6 +26,12 @@ export interface Transport {
   send(data: ArrayBufferView): number;
   /** Sends several buffers and gives the number of bytes taken; `send` is used where it is missing. */
   sendmsg?(buffers: Iterable<ArrayBufferView>): number;
+  /**
+   * Sends at most `count` bytes of the open file `file`, from `offset` on, and gives the number of
+   * bytes taken. Where it is missing, throws (but EAGAIN, and what says that the peer is gone) or gives
+   * 0, the file is read and sent by `send`.
+   */
+  sendfile?(file: number, offset: number, count: number): number;
   /** Asked for SO_ERROR. */
   getsockopt(level: number, option: number): number;
   /** Closes the descriptor. */

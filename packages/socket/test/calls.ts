@@ -33,6 +33,7 @@ export const rightArguments: Record<Method, (socket: Socket) => unknown[]> = {
   send_fds: (socket) => [[data()], [0], 0, address(socket)],
   recv_fds: () => [10, 5, 0],
   getpeercred: () => [],
+  sendfile: () => [0, 0, 10],
   shutdown: () => [SHUT_WR],
   getsockopt: () => [SOL_SOCKET, SO_TYPE, 4],
   setsockopt: () => [SOL_SOCKET, SO_KEEPALIVE, 1],

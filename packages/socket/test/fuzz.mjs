@@ -279,6 +279,15 @@ const calls = {
   dup: [[fd], born],
   read: [[fd, ...room]],
   write: [[fd, view]],
+  open: [
+    [
+      () => pick([Buffer.from('/dev/null'), Buffer.alloc(5000, 'x'), view()]),
+      () => pick([0, 'x', null]),
+    ],
+    born,
+  ],
+  pread: [[fd, ...room, int]],
+  sendfile: [[socket, fd, int, int]],
   pipe: [
     [ints(2)],
     (result, args) => {

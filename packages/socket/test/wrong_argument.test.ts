@@ -65,7 +65,9 @@ describe('a wrong argument of', () => {
     is_resolved: [() => [AF_INET, ['127.0.0.1', 1]]],
     is_socket: [() => [fd()]],
     new_wakeup: [() => [fd(), () => {}, () => {}], (wakeup: Wakeup) => wakeup.close()],
+    open: [() => ['/dev/null'], undoFd],
     pipe: [() => [], (fds: number[]) => fds.forEach(ownFd)],
+    pread: [() => [fd(), 10, 0]],
     read: [() => [fd(), 10]],
     resolve: [() => [AF_INET, ['127.0.0.1', 1]]],
     roomForBatch: [() => []],
@@ -254,6 +256,9 @@ describe('a wrong argument of the native', () => {
     dup: () => [fd()],
     read: () => [fd(), ...room()],
     write: () => [fd(), bytes()],
+    open: () => [Buffer.from('/dev/null'), 0],
+    pread: () => [fd(), ...room(), 0],
+    sendfile: () => [fd(), fd(), 0, 5],
     pipe: () => [out()],
     close: () => [1_000_000],
     own: () => [copy()],
@@ -275,7 +280,7 @@ describe('a wrong argument of the native', () => {
   };
 
   /** Those whose answer is a new descriptor. */
-  const giving = ['socket', 'accept', 'dup', 'epoll_create', 'kqueue_create'];
+  const giving = ['socket', 'accept', 'dup', 'open', 'epoll_create', 'kqueue_create'];
 
   const all = { ...binding, ...loadBinary<{ watcher_stop: Call }>('wakeup') };
   const isNative = (value: unknown) =>

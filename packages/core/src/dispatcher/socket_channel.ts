@@ -332,6 +332,11 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     return this.#next('sendmsg', (socket) => socket.sendmsg(...args));
   }
 
+  /** Sends part of a file, without its bytes passing through the program: {@link Socket.sendfile}. */
+  sendfile(...args: Parameters<Socket['sendfile']>): number {
+    return this.#progress(this.#next('sendfile').sendfile(...args));
+  }
+
   /** Sends data with open descriptors over a Unix socket: {@link Socket.send_fds}. The caller keeps its own copies. */
   send_fds(...args: Parameters<Socket['send_fds']>): number {
     return this.#next('send_fds', (socket) => socket.send_fds(...args));

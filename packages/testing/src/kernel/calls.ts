@@ -1,6 +1,7 @@
 import { type Binding, native, type Pairs } from '@asyncore/socket/kernel';
 import { bytesOf } from './byte_queue.js';
 import { Datagram } from './datagram.js';
+import { DiskFile } from './disk_file.js';
 import type { Kernel } from './kernel.js';
 import { type Name, pack, unpack } from './names.js';
 import { C, E, FIRST_DESCRIPTOR, notSimulated } from './numbers.js';
@@ -16,6 +17,8 @@ import { UnixSocket } from './unix_socket.js';
 const { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI } = C;
 const SMALLEST_SEND_BUFFER = 4608;
 const SMALLEST_RECEIVE_BUFFER = 2304;
+/** What one sendfile reads, in bytes. */
+const MOST_OF_A_FILE = 1 << 20;
 
 /** Numbers of files, other ones in every kernel: what was known of one is not taken for another's. */
 let inodes = 0n;
@@ -281,7 +284,34 @@ export function calls(kernel: Kernel): Binding {
       }
       const ino = inode.get(file) ?? ++inodes;
       inode.set(file, ino);
-      return { dev: -1n, ino, isDirectory: () => false };
+      const size = file instanceof DiskFile ? file.size() : 0n;
+      const isFile = () => file instanceof DiskFile;
+      return { dev: -1n, ino, size, isFile, isDirectory: () => false };
+    },
+
+    // ---- files, which are those of the system ----
+
+    open(path, flags) {
+      const real = native.open(path, flags);
+      if (real < 0) return real;
+      const file = new DiskFile(real);
+      const given = kernel.give(file);
+      if (given < 0) file.released();
+      return given;
+    },
+    pread(fd, into, length, offset) {
+      const file = kernel.file(fd);
+      if (file === undefined) return -E.EBADF;
+      return file instanceof DiskFile ? file.readAt(into, length, offset) : -E.ESPIPE;
+    },
+    sendfile(fd, from, offset, count) {
+      const file = kernel.file(from);
+      const socket = isSocket(fd);
+      if (file === undefined || socket === -E.EBADF) return -E.EBADF;
+      if (typeof socket === 'number' || !(file instanceof DiskFile)) return -E.EINVAL;
+      const room = Buffer.allocUnsafe(Math.min(count, MOST_OF_A_FILE));
+      const length = file.readAt(room, room.length, offset);
+      return length <= 0 ? length : send(fd, [room.subarray(0, length)], 0, null);
     },
 
     // ---- pollers ----

@@ -42,6 +42,12 @@ export function traced(binding: Binding, kernel: Kernel): Binding {
     sendmsg: (fd, buffers, flags, address, control) =>
       sent('sendmsg', fd, buffers, binding.sendmsg(fd, buffers, flags, address, control)),
     write: (fd, data) => sent('write', fd, [data], binding.write(fd, data)),
+    sendfile(fd, file, offset, count) {
+      const result = binding.sendfile(fd, file, offset, count);
+      const what = result < 0 ? failed(result) : ` ${result} bytes from ${offset} on`;
+      note(fd, `sendfile${what}`);
+      return result;
+    },
     shutdown(fd, how) {
       const result = binding.shutdown(fd, how);
       note(fd, `shutdown ${HOW[how]}${failed(result)}`);
