@@ -12,6 +12,7 @@ import {
 } from '@asyncore/core';
 import { collect } from './collected.js';
 import { encoded, encoding } from './encoding.js';
+import { file_producer } from './file_producer.js';
 import { producer_fifo } from './producer_fifo.js';
 import type { Producer } from './running_producer.js';
 import {
@@ -239,16 +240,28 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
   /**
    * Queues what `producer` gives, asked for piece by piece as it can be sent: an object with
    * `more()`, or anything to iterate over, also asynchronously; or bytes. What it throws goes to
-   * `handle_error`; when the channel closes first, its `return()` is called.
+   * `handle_error`; when the channel closes first, its `return()` is called. A `file_producer` goes out
+   * by sendfile(2) where that can be; one that fails closes the channel, and one that is refused is closed.
    *
    * @throws TypeError for what is no producer
    */
   push_with_producer(producer: Producer | ArrayBufferView): void {
     const output = this._output();
-    if (output.refuses('push_with_producer')) return;
+    if (output.refuses('push_with_producer')) {
+      if (producer instanceof file_producer) producer.return();
+      return;
+    }
     const { isWaiting } = output;
     this.#fifoOf(output).push(ArrayBuffer.isView(producer) ? bytes(producer) : producer);
     output.given(isWaiting);
+  }
+
+  /** Files only where a subclass does not see to what is sent. */
+  override get _sends_files(): boolean {
+    const isOurs =
+      this.send === dispatcher.prototype.send &&
+      this._send_chunks === async_chat.prototype._send_chunks;
+    return isOurs && super._sends_files;
   }
 
   /**

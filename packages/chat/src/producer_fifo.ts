@@ -1,4 +1,4 @@
-import type { Source } from '@asyncore/core';
+import type { file_range, Source } from '@asyncore/core';
 import { type Producer, running_producer } from './running_producer.js';
 
 /**
@@ -13,6 +13,8 @@ export class producer_fifo implements Source {
   private head = 0;
   /** How many bytes were pushed and not pulled yet. What producers have still to give does not count. */
   byteLength = 0;
+  /** A file has failed in the middle: who receives would take what is behind it for its rest. */
+  broken = false;
 
   /**
    * @param ready called when it is time to `pull` again after `'wait'`. It runs in a turn of its own, so
@@ -33,6 +35,13 @@ export class producer_fifo implements Source {
   get waiting(): boolean {
     const item = this.items[this.head];
     return item instanceof running_producer && item.waiting;
+  }
+
+  /** The file that the first item is a producer of, if it may be sent as such. */
+  get file(): file_range | null {
+    const item = this.items[this.head];
+    const file = item instanceof running_producer ? item.file : null;
+    return file?.isSendable === true ? file : null;
   }
 
   /** @throws TypeError when `item` is neither bytes nor a producer */
@@ -56,7 +65,7 @@ export class producer_fifo implements Source {
         this.remove(item);
         if (item.length > 0) return item;
       } else {
-        const bytes = item.pull(this.encoding());
+        const bytes = this.pullFrom(item);
         if (bytes === null) this.remove(item);
         else if (bytes.length > 0) return bytes;
       }
@@ -64,11 +73,21 @@ export class producer_fifo implements Source {
     return null;
   }
 
+  private pullFrom(item: running_producer): Uint8Array | 'wait' | null {
+    try {
+      return item.pull(this.encoding());
+    } catch (error) {
+      this.broken ||= item.file !== null;
+      throw error;
+    }
+  }
+
   /** Ends every producer, and forgets all items. */
   end(): void {
     const items = this.items.slice(this.head);
     this.items = [];
     this.head = this.byteLength = 0;
+    this.broken = false;
     for (const item of items) if (item instanceof running_producer) item.end();
   }
 

@@ -1,5 +1,6 @@
-import { wrong } from '@asyncore/core';
+import { type file_range, wrong } from '@asyncore/core';
 import { encoded } from './encoding.js';
+import { file_producer } from './file_producer.js';
 
 /** Bytes as a producer gives them, or a string where an encoding is known. */
 export type Piece = NodeJS.ArrayBufferView | string;
@@ -13,6 +14,8 @@ export type Producer =
   | {
       /** The next piece; nothing when there are no more. */
       more(): Piece | null | undefined;
+      /** Called when the channel closes before that. */
+      return?(): unknown;
     }
   | Iterable<Piece>
   | AsyncIterable<Piece>;
@@ -28,6 +31,8 @@ interface Pieces {
 export class running_producer {
   /** A piece was asked for and has not come yet. */
   waiting = false;
+  /** What it is the producer of, if that is a file. */
+  readonly file: file_range | null;
 
   private readonly producer: Producer;
   private readonly ready: () => void;
@@ -47,6 +52,7 @@ export class running_producer {
     this.producer = producer;
     this.ready = ready;
     this.pieces = piecesOf(producer);
+    this.file = producer instanceof file_producer ? producer._range : null;
     // A stream may fail before it is asked. Its iterator throws the error later, but if nobody listened
     // now, the error would end the process.
     if (isStream(producer)) producer.on('error', () => {});
@@ -165,8 +171,9 @@ function piecesOf(producer: Producer): Pieces {
   throw wrong.type('producer must have a method more() or be an iterable of bytes');
 }
 
-function classic(producer: { more(): Piece | null | undefined }): Pieces {
+function classic(producer: { more(): Piece | null | undefined; return?(): unknown }): Pieces {
   return {
+    return: () => producer.return?.(),
     next() {
       const value = producer.more();
       const nothing = value === null || value === undefined || sizeOf(value) === 0;

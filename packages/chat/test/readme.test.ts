@@ -1,5 +1,6 @@
 /** What the README shows. */
 import { createReadStream, readFileSync } from 'node:fs';
+import { file_producer } from '@asyncore/chat';
 import type { Socket } from '@asyncore/core';
 import { expect, it } from 'vitest';
 import { Chat, connected, type Peer, Stage } from './support.js';
@@ -36,6 +37,14 @@ class Files extends Lines {
   send_file(path: string) {
     this.push_with_producer(createReadStream(path));
     this.close_when_done();
+  }
+}
+
+class Parts extends Lines {
+  send_part(path: string, start: number, end: number) {
+    const file = new file_producer(path, { start, end }); // throws ENOENT and its like
+    this.push(Buffer.from(`${file.length}\r\n`));
+    this.push_with_producer(file);
   }
 }
 
@@ -77,6 +86,13 @@ it('a file is sent, and then the channel closes', async () => {
   chat.send_file(import.meta.filename);
   await stage.until(() => peer.ended);
   expect(peer.text).toBe(readFileSync(import.meta.filename, 'latin1'));
+});
+
+it('part of a file is sent behind its length', async () => {
+  const [stage, chat, peer] = talk(Parts);
+  chat.send_part(import.meta.filename, 4, 30);
+  await stage.until(() => peer.length === 30);
+  expect(peer.text).toBe(`26\r\n${readFileSync(import.meta.filename, 'latin1').slice(4, 30)}`);
 });
 
 it('answers that wait come in order', async () => {

@@ -28,6 +28,7 @@ export type { keep_alive_options } from './keep_alive.js';
 export { keep_alive_while, loop, type loop_options } from './loop/loop.js';
 export { poll, poll2, poll3 } from './loop/poll.js';
 export { bytes } from './output/bytes.js';
+export { type file_options, file_range } from './output/file_range.js';
 export { Output, type Source } from './output/output.js';
 export { output_queue } from './output/output_queue.js';
 export { _exception, read, readwrite, write } from './read_write.js';

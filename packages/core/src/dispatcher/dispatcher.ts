@@ -192,6 +192,16 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
     return this.#transmit(chunks);
   }
 
+  /** Whether what it wraps can send a file. */
+  get _sends_files(): boolean {
+    return this.socket?.sendfile !== undefined;
+  }
+
+  /** Sends so much of a file and gives the number of bytes taken; -1 where it has to be read. */
+  _send_file(file: number, offset: number, count: number): number {
+    return this[endpoint].transmitFile(file, offset, count);
+  }
+
   #transmit(chunks: readonly Uint8Array[]): number {
     if (this.socket === null) having(this, 'send');
     return this[endpoint].transmit(chunks);

@@ -11,6 +11,7 @@ import {
   SHUT_WR,
   SO_ERROR,
   SOL_SOCKET,
+  type Socket,
   type Transport,
 } from '@asyncore/socket';
 import { clock } from '@asyncore/socket/kernel';
@@ -372,12 +373,35 @@ export class SocketEndpoint extends Connection implements Endpoint {
       if (sent > 0) this.set(MOVED, true);
       return sent;
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EAGAIN' || code === 'EWOULDBLOCK') return 0;
-      if (!is_disconnected(error, this.established)) throw error;
-      this.lost(error);
+      if (!this.#isUnsent(error)) throw error;
       return 0;
     }
+  }
+
+  /**
+   * Sends of a file in one call; 0 when there is no room, or the peer is gone; -1 when it has to be read
+   * and sent, which also says what is wrong with it.
+   */
+  transmitFile(file: number, offset: number, count: number): number {
+    const transport = this.transport as Socket; // the caller has looked
+    if (this.is(BROKEN)) return 0;
+    try {
+      const sent = transport.sendfile(file, offset, count);
+      if (sent > 0) this.set(MOVED, true);
+      return sent > 0 ? sent : -1;
+    } catch (error) {
+      const isFileClosed = (error as NodeJS.ErrnoException).code === 'EBADF';
+      return !isFileClosed && this.#isUnsent(error) ? 0 : -1;
+    }
+  }
+
+  /** Whether sending has failed for lack of room, or of the peer, which is told. */
+  #isUnsent(error: unknown): boolean {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EAGAIN' || code === 'EWOULDBLOCK') return true;
+    if (!is_disconnected(error, this.established)) return false;
+    this.lost(error);
+    return true;
   }
 
   // ---- the end of what is sent ----

@@ -1,6 +1,7 @@
 import { BlockingIOError, errno, SHUT_RD } from '@asyncore/socket';
 import { type Erring, handling } from '../handlers/handling.js';
 import { bytes } from './bytes.js';
+import type { file_range } from './file_range.js';
 import { gather } from './gathering.js';
 import { output_queue } from './output_queue.js';
 
@@ -16,6 +17,10 @@ export interface OutputChannel extends Erring {
   readonly _send_size: number;
   /** Hands chunks to the socket in one call, and gives the number of bytes taken. */
   _send_chunks(chunks: readonly Uint8Array[]): number;
+  /** Whether `_send_file` is there for what it is on. */
+  readonly _sends_files: boolean;
+  /** Sends of a file, and gives the number of bytes taken; -1 where they have to be read. */
+  _send_file(file: number, offset: number, count: number): number;
   _changed(): void;
   log_info(message: unknown, type?: string): void;
   /** Calls `send` of its output. */
@@ -34,6 +39,8 @@ export interface Ending {
   shutdown(how: number): void;
   /** What `call` gives is refused, since `method` was called: the log says so, once. */
   refuse(call: string, method: string): void;
+  /** Why the connection ends. */
+  reason: unknown;
 }
 
 /**
@@ -51,6 +58,10 @@ export interface Source {
   readonly byteLength: number;
   /** Whether `pull` gave 'wait', and the source will ask to be pulled again. */
   readonly waiting: boolean;
+  /** What comes next is part of a file, which may be sent instead of pulled. */
+  readonly file: file_range | null;
+  /** What was to come is lost, so that nothing may be sent any more: `pull` has thrown why. */
+  readonly broken: boolean;
   /** Forgets all of it. */
   end(): void;
 }
@@ -73,6 +84,8 @@ export class Output {
   #closedBy: string | null = null;
   /** The peer is gone. */
   #isLost = false;
+  /** Something in the middle could not be sent, and nothing behind it may be. */
+  #isBroken = false;
   /** close_when_done was called. */
   #closes = false;
   /** The peer will send no more; the channel closes when everything is sent. */
@@ -187,6 +200,7 @@ export class Output {
       handling(this.#channel, Output.#sendOf, this);
     } finally {
       this.#sending = false;
+      if (this.#isBroken) this.#ending.finish();
       this.#channel._changed();
     }
   }
@@ -208,33 +222,60 @@ export class Output {
     const size = this.#channel._send_size;
     let left = MOST_BYTES;
     for (let sends = 0; sends < MOST_SENDS && left > 0 && this.#channel.connected; sends++) {
-      this.#fill(size);
-      if (!this.queue.isEmpty) {
-        const sent = this.#sendOnce(size);
-        if (sent < 0) return;
-        left -= sent;
-      } else {
+      const file = this.#fill(size);
+      if (this.queue.isEmpty && file === null) {
         if (!this.isWaiting) this.#allIsOut();
         return;
       }
+      const isFile = this.queue.isEmpty && file !== null;
+      const sent = isFile ? this.#sendFile(file, left) : this.#sendOnce(size);
+      if (sent < 0) return;
+      left -= sent;
     }
     if (this.#channel.connected && !this.isWaiting) this.#allIsOut();
   }
 
-  /** Pulls the next bytes into the queue, enough for one send. */
-  #fill(size: number): void {
+  /** Pulls the next bytes into the queue, enough for one send. What comes behind them if it is a file. */
+  #fill(size: number): file_range | null {
     const { source, queue } = this;
-    if (source === null) return;
+    if (source === null) return null;
     try {
       while (queue.length < size) {
+        const { file } = source;
+        if (file !== null && this.#sendsFiles) return file;
         const piece = source.pull();
-        if (piece === null || piece === 'wait') return;
+        if (piece === null || piece === 'wait') return null;
         queue.push(piece);
       }
     } catch (error) {
       if (!queue.isEmpty) this.#sendOnce(size); // what a producer gave before it failed
+      if (source.broken) this.#break(error);
       throw error;
     }
+    return null;
+  }
+
+  /** What was to come is lost: the channel ends, once `error` is told. */
+  #break(error: unknown): void {
+    this.#ending.reason ??= error;
+    this.#isBroken = true;
+    this.lose();
+  }
+
+  get #sendsFiles(): boolean {
+    return !this.queue.keepsBorders && this.#channel._sends_files;
+  }
+
+  /** How many bytes the kernel has taken of a file; -1 if it takes no more now. */
+  #sendFile(file: file_range, most: number): number {
+    const count = Math.min(file.left, most);
+    const sent = this.#channel._send_file(file.fd, file.position, count);
+    if (sent < 0) {
+      file.refuse();
+      return 0;
+    }
+    file.taken(sent);
+    return sent === count ? sent : -1;
   }
 
   /** How many bytes the kernel has taken; -1 if that is not all that it was given. */
