@@ -6,6 +6,23 @@ export const IMPOSSIBLE = [
     reason: 'memory comes from Node-API or the stack, and the addon checks lengths',
   },
   {
+    calls: ['open'],
+    outcomes: [
+      ...[
+        'EDQUOT',
+        'EEXIST',
+        'EFBIG',
+        'EISDIR',
+        'ENOSPC',
+        'EOPNOTSUPP',
+        'EROFS',
+        'ETXTBSY',
+        'EBADF',
+      ],
+    ],
+    reason: 'open(2): for who writes or creates, for its flags, and for a path beside a descriptor',
+  },
+  {
     calls: ['close_socket', 'close_queue'],
     outcomes: ['EIO', 'ENOSPC', 'EDQUOT'],
     reason:

@@ -17,6 +17,17 @@ export const PROGRAMS = [
     'connect',
     'redis',
   ],
-  ...['echo', 'echo_unix', 'fds', 'halves', 'accept', 'accept_unix', 'accept_limit', 'udp', 'file'],
+  ...[
+    'echo',
+    'echo_unix',
+    'fds',
+    'halves',
+    'accept',
+    'accept_unix',
+    'accept_limit',
+    'udp',
+    'file',
+    'send_file',
+  ],
   'again',
 ];

@@ -21,6 +21,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -124,6 +125,7 @@ static enum outcome at_random(enum call call, int n) {
   if ((int32_t)(h % 1000) >= control[PERMILLE]) return AS_IT_IS;
   switch (call) {
     case C_recv: case C_send: case C_recvfrom: case C_recvmsg: case C_sendmsg: case C_read: case C_write:
+    case C_sendfile:
       if (way < 2) return fails_with(way == 0 ? EINTR : EAGAIN);
       return way == 2 ? ONE_BYTE : HALF;
     case C_accept4:
@@ -131,7 +133,9 @@ static enum outcome at_random(enum call call, int n) {
     case C_epoll_wait: case C_poll: case C_select:
       if (way < 2) return fails_with(EINTR);
       return way == 2 || call != C_epoll_wait ? NOTHING : ONE_BYTE;
-    case C_sendto: case C_close_socket: case C_close_queue: case C_close_file:
+    case C_pread:
+      return way < 2 ? fails_with(EINTR) : way == 2 ? ONE_BYTE : HALF;
+    case C_sendto: case C_close_socket: case C_close_queue: case C_close_file: case C_open:
       return fails_with(EINTR);
     default:
       return AS_IT_IS;
@@ -241,6 +245,16 @@ ssize_t read(int fd, void *data, size_t size) {
 ssize_t write(int fd, const void *data, size_t size) {
   if (!OURS) return REAL(write)(fd, data, size);
   DATA(write, fd, size, REAL(write)(fd, data, size));
+}
+
+ssize_t pread64(int fd, void *data, size_t size, off64_t offset) {
+  if (!OURS) return REAL(pread64)(fd, data, size, offset);
+  DATA(pread, fd, size, REAL(pread64)(fd, data, size, offset));
+}
+
+ssize_t sendfile64(int fd, int file, off64_t *offset, size_t size) {
+  if (!OURS) return REAL(sendfile64)(fd, file, offset, size);
+  DATA(sendfile, fd, size, REAL(sendfile64)(fd, file, offset, size));
 }
 
 /* A message cut short loses all buffers but its first, and a part of that. */
@@ -395,6 +409,15 @@ int getpeername(int fd, struct sockaddr *address, socklen_t *length) {
 }
 
 /* ---- descriptors ---- */
+
+int open64(const char *path, int flags, ...) {
+  va_list rest;
+  va_start(rest, flags);
+  mode_t mode = va_arg(rest, mode_t);
+  va_end(rest);
+  if (!OURS) return REAL(open64)(path, flags, mode);
+  PLAIN(open, -1, REAL(open64)(path, flags, mode));
+}
 
 int ioctl(int fd, unsigned long request, ...) {
   va_list rest;

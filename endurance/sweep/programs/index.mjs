@@ -10,6 +10,7 @@ import { fds } from './fds.mjs';
 import { file } from './file.mjs';
 import { graceful } from './graceful.mjs';
 import { halves } from './halves.mjs';
+import { send_file } from './send_file.mjs';
 import { stubborn } from './stubborn.mjs';
 import { timeouts } from './timeouts.mjs';
 import { udp } from './udp.mjs';
@@ -17,7 +18,7 @@ import { new_worker, worker } from './worker.mjs';
 
 export const programs = {
   ...{ stubborn, behind, echo, echo_unix, chat, accept, accept_unix, accept_limit, connect, udp },
-  ...{ fds, file, timeouts, halves, again, graceful, worker, new_worker, http, redis },
+  ...{ fds, file, send_file, timeouts, halves, again, graceful, worker, new_worker, http, redis },
 };
 
 /** Where only some calls are altered: what a thread does when it begins and ends. `worker` has the others. */

@@ -1,4 +1,4 @@
-import { Descriptor, errno, OSError, open, pread, read, wrong } from '@asyncore/socket';
+import { close, Descriptor, errno, OSError, open, pread, read, wrong } from '@asyncore/socket';
 import { binding } from '@asyncore/socket/kernel';
 
 /** Which part of a file, and whose its descriptor is. */
@@ -44,7 +44,7 @@ export class file_range {
     if (end !== Infinity) checkPlace('end', end);
     const given = typeof file === 'number';
     this.#file = file;
-    this.#owned = !given ? new Descriptor(open(file)) : closefd ? new Descriptor(file) : null;
+    this.#owned = !given ? opened(file) : closefd ? new Descriptor(file) : null;
     this.#fd = this.#owned?.fileno() ?? (file as number);
     try {
       const { size, isRegular } = this.#examine();
@@ -117,6 +117,16 @@ export class file_range {
     if (this.#closed) return;
     this.#closed = true;
     this.#owned?.close();
+  }
+}
+
+function opened(path: string | Uint8Array): Descriptor {
+  const fd = open(path);
+  try {
+    return new Descriptor(fd);
+  } catch (error) {
+    close(fd);
+    throw error;
   }
 }
 

@@ -131,6 +131,12 @@ export class Machine {
           ? shown(count)
           : `${count} ${into.toString('latin1', 0, Math.min(count, 3))}`;
       }
+      case 'sendfile': {
+        const file = b.open(Buffer.from(import.meta.filename), 0);
+        const count = b.sendfile(fd, file, number, number);
+        b.close(file);
+        return shown(count);
+      }
       case 'urgent':
         return shown(b.send(fd, Buffer.alloc(number, who), C.MSG_OOB));
       case 'recv':

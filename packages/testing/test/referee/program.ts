@@ -6,7 +6,7 @@ import type { Step } from './machine.js';
 
 const CALLS = [
   ...['send', 'send', 'recv', 'recv', 'recv', 'peek', 'shutdown', 'close', 'error', 'peername'],
-  ...['unread', 'linger', 'connect', 'refused', 'accept', 'socket'],
+  ...['unread', 'linger', 'connect', 'refused', 'accept', 'socket', 'sendfile'],
 ];
 const URGENT = ['urgent', 'urgent', 'recv_urgent', 'recv_urgent', 'inline', 'recv', 'send'];
 
@@ -33,7 +33,7 @@ export function program(seed: number): Step[] {
 
 const IN_PAIRS = [
   ...['send', 'send', 'recv', 'recv', 'recv', 'peek', 'shutdown', 'close', 'error', 'peername'],
-  ...['unread', 'meet', 'dup', 'read', 'write'],
+  ...['unread', 'meet', 'dup', 'read', 'write', 'sendfile'],
 ];
 
 /** One on the two ends of a socketpair of some type, of a pipe, or on two UDP sockets. */
