@@ -42,6 +42,7 @@ export class DataChannel extends with_tls(async_chat<Socket>) {
   ): void {
     const channel = new DataChannel(null, settings);
     channel.#transfer = transfer;
+    transfer.use(channel);
     const [host, , ...scope] = from;
     channel.create_connection(to, { source_address: [plain(host), 0, ...scope] as InetAddress });
   }
@@ -53,14 +54,20 @@ export class DataChannel extends with_tls(async_chat<Socket>) {
   /** The command is there, and so was the connection. */
   begin(transfer: Transfer): void {
     this.#transfer = transfer;
-    if (this.connected) transfer.begin(this);
-    else transfer.fail();
+    transfer.use(this);
+    if (!this.connected) transfer.fail();
+    else if (this.#isReady) transfer.start();
     this._changed();
+  }
+
+  /** Nothing is sent before TLS is there, not even an end: it would be the handshake's. */
+  get #isReady(): boolean {
+    return this.#tls === null || this.#isSecure;
   }
 
   handle_connect() {
     this.#opened();
-    this.#transfer?.begin(this);
+    if (this.#isReady) this.#transfer?.start();
   }
 
   handle_connect_error() {
@@ -70,6 +77,7 @@ export class DataChannel extends with_tls(async_chat<Socket>) {
 
   handle_secure() {
     this.#isSecure = true;
+    this.#transfer?.start();
   }
 
   readable() {

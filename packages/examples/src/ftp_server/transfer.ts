@@ -27,14 +27,18 @@ export abstract class Transfer {
     this.#answer = answer;
   }
 
-  /** There is a connection. */
-  begin(channel: DataChannel): void {
+  /** It has its connection, on which the handshakes may be still to come. */
+  use(channel: DataChannel): void {
     this.#channel = channel;
     if (this.#isOver) channel.close();
-    else this.start(channel);
   }
 
-  protected abstract start(channel: DataChannel): void;
+  /** The connection is ready. */
+  start(): void {
+    if (!this.#isOver && this.#channel) this.begin(this.#channel);
+  }
+
+  protected abstract begin(channel: DataChannel): void;
 
   /** What came; a promise while there should be no more. */
   abstract take(data: Buffer): Promise<void>;
@@ -77,7 +81,7 @@ export class Sending extends Transfer {
     this.#pieces = pieces;
   }
 
-  protected start(channel: DataChannel): void {
+  protected begin(channel: DataChannel): void {
     channel.push_with_producer(this.#counted());
     channel.close_when_done();
   }
@@ -119,8 +123,12 @@ export class Receiving extends Transfer {
     this.#lineEnds = isText ? new LineEnds() : null;
   }
 
-  protected start(): void {
-    this.#file.cut(this.#at);
+  protected begin(): void {
+    try {
+      this.#file.cut(this.#at);
+    } catch (error) {
+      this.end(failure(error));
+    }
   }
 
   async take(data: Buffer): Promise<void> {
