@@ -21,6 +21,8 @@ export {
   type Mail,
   maildir,
   mbox,
+  printed,
+  relayTo,
   SMTPHandler,
   SMTPServer,
   sink,

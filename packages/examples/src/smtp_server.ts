@@ -1,7 +1,8 @@
 /**
- * An SMTP server that keeps mail: for whomever it is, as lines of JSON, in a maildir or an mbox file.
+ * An SMTP server that keeps mail, for whomever it is, prints it or passes it on to another server.
  *
- *     smtp_server --sink FILE | --maildir FOLDER | --mbox FILE [--host HOST] [--port 2525]
+ *     smtp_server --sink FILE | --maildir FOLDER | --mbox FILE | --print | --relay HOST:PORT
+ *                 [--host HOST] [--port 2525]
  *                 [--user USER --password PASSWORD [--require-auth] [--auth-in-clear]]
  *                 [--cert FILE --key FILE [--tls]] [--size 10485760] [--timeout 300]
  *
@@ -12,13 +13,13 @@
  * A protocol of lines: async_chat looks for '\r\n', here and nowhere else, so that no other line end
  * can smuggle in a second mail. A line over max_incoming is discarded, answered with 500, and the next
  * one is understood again. Clients may send many commands at once: the answers leave together. Those
- * behind STARTTLS are dropped by start_tls: whoever put them there, they were not encrypted.
+ * behind STARTTLS are dropped by start_tls: whoever put them there, they were not encrypted. What
+ * becomes of a mail is in smtp_server/deliveries.ts and smtp_server/relay.ts.
  */
 import { isUtf8 } from 'node:buffer';
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { async_chat } from '@asyncore/chat';
 import { dispatcher, loop } from '@asyncore/core';
@@ -31,6 +32,10 @@ import {
   type Socket,
 } from '@asyncore/socket';
 import { type tls_options, with_tls } from '@asyncore/tls';
+import { type Deliver, type Mail, maildir, mbox, printed, sink } from './smtp_server/deliveries.js';
+import { relayTo } from './smtp_server/relay.js';
+
+export { type Deliver, type Mail, maildir, mbox, printed, relayTo, sink };
 
 const LONGEST_COMMAND = 2048;
 /** RFC 4954, 4: without its end. */
@@ -38,19 +43,10 @@ const LONGEST_RESPONSE = 12288 - 2;
 const MOST_RECIPIENTS = 1000;
 const MOST_WRONG_PASSWORDS = 3;
 const BACKLOG = 511;
+const KEPT = '250 kept';
 
 /** An address in angle brackets, which may be empty or have a quoted part, and what follows it. */
 const PATH = /^ *<((?:"(?:\\[ -~]|[ !#-[\]-~\x80-\xff])*"|[!#-;=?-~\x80-\xff])*)>(?: (.*))?$/;
-
-export interface Mail {
-  /** Where to report that it cannot be delivered; may be empty. */
-  sender: string;
-  recipients: string[];
-  /** Header and body in lines that end in '\n', below what whoever delivers a mail puts above it. */
-  text: Buffer;
-  /** Header and body as they were sent. */
-  data: Buffer;
-}
 
 /** Who may send. */
 export interface Account {
@@ -97,7 +93,7 @@ export class SMTPHandler extends with_tls(async_chat<Socket>) {
     this._collect_incoming_data(data);
   }
 
-  found_terminator() {
+  found_terminator(): void | Promise<void> {
     const line = this._get_data().toString('latin1');
     if (this.closing) return;
     const answer =
@@ -106,7 +102,13 @@ export class SMTPHandler extends with_tls(async_chat<Socket>) {
         : this.#response !== null
           ? this.#respond(line, this.#response)
           : this.#command(line);
-    if (answer !== '') this.push(`${answer}\r\n`);
+    // While the promise is pending nothing more is parsed: the answers come in order.
+    if (typeof answer !== 'string') return answer.then((later) => this.#answer(later));
+    this.#answer(answer);
+  }
+
+  #answer(text: string): void {
+    if (text !== '' && this.connected) this.push(`${text}\r\n`);
   }
 
   handle_overflow() {
@@ -312,7 +314,7 @@ export class SMTPHandler extends with_tls(async_chat<Socket>) {
     return '354 go on, and end with a dot on a line of its own';
   }
 
-  #text(line: string, lines: string[]): string {
+  #text(line: string, lines: string[]): string | Promise<string> {
     if (line === '.') {
       this.#lines = null;
       this.#awaitCommand();
@@ -324,20 +326,33 @@ export class SMTPHandler extends with_tls(async_chat<Socket>) {
     return '';
   }
 
-  #finish(lines: string[]): string {
-    const [sender, recipients] = [this.#sender ?? '', this.#recipients];
+  #finish(lines: string[]): string | Promise<string> {
+    const [sender, recipients, isUtf8] = [this.#sender ?? '', this.#recipients, this.#isUtf8];
     this.#reset();
     if (this.#size > this.#server.size) return '552 the mail is too big';
     const body = Buffer.from(lines.map((line) => `${line}\n`).join(''), 'latin1');
     const text = Buffer.concat([Buffer.from(this.#trace(sender, recipients)), body]);
     const data = Buffer.from(lines.map((line) => `${line}\r\n`).join(''), 'latin1');
+    const mail = { sender, recipients, text, data, peer: this.#peer, isUtf8 };
     try {
-      this.#server.deliver({ sender, recipients, text, data });
-      return '250 kept';
+      const answer = this.#server.deliver(mail);
+      if (!(answer instanceof Promise)) return answer || KEPT;
+      return answer.then(
+        (later) => later || KEPT,
+        (error) => this.#cannotKeep(error),
+      );
     } catch (error) {
-      this.log_info(`cannot keep a mail: ${error}`, 'error');
-      return '452 cannot keep it now';
+      return this.#cannotKeep(error);
     }
+  }
+
+  #cannotKeep(error: unknown): string {
+    this.log_info(`cannot keep a mail: ${error}`, 'error');
+    return '452 cannot keep it now';
+  }
+
+  get #peer(): string {
+    return Array.isArray(this.addr) ? String(this.addr[0]) : 'unknown';
   }
 
   /** RFC 3848. */
@@ -348,7 +363,7 @@ export class SMTPHandler extends with_tls(async_chat<Socket>) {
 
   /** The header lines that whoever delivers a mail puts above it. */
   #trace(sender: string, recipients: string[]): string {
-    const address = Array.isArray(this.addr) ? `[${this.addr[0]}]` : 'unknown';
+    const address = Array.isArray(this.addr) ? `[${this.#peer}]` : this.#peer;
     const date = new Date().toUTCString().replace('GMT', '+0000');
     return [
       `Return-Path: <${sender}>\n`,
@@ -374,42 +389,6 @@ function isSame(given: string, wanted = ''): boolean {
 function pathAfter(keyword: string, text: string): RegExpExecArray | [] {
   const found = text.slice(0, keyword.length).toUpperCase() === keyword;
   return (found && PATH.exec(text.slice(keyword.length))) || [];
-}
-
-// ---- where the mail goes ----
-
-export type Deliver = (mail: Mail) => void;
-
-/** A file for each mail in FOLDER/new, written elsewhere first: it is there whole or not at all. */
-export function maildir(folder: string): Deliver {
-  for (const name of ['tmp', 'new', 'cur']) mkdirSync(join(folder, name), { recursive: true });
-  let count = 0;
-  return ({ text }) => {
-    const name = `${Date.now()}.P${process.pid}Q${++count}.${hostname().replaceAll(/[/:]/g, '_')}`;
-    writeFileSync(join(folder, 'tmp', name), text, { flag: 'wx' });
-    renameSync(join(folder, 'tmp', name), join(folder, 'new', name));
-  };
-}
-
-/** A line of JSON for each mail: `mailfrom`, `rcpttos`, and what was sent, in base64, as `data_b64`. */
-export function sink(file: string): Deliver {
-  appendFileSync(file, ''); // it is there, or cannot be
-  return ({ sender, recipients, data }) => {
-    const mail = { mailfrom: sender, rcpttos: recipients, data_b64: data.toString('base64') };
-    appendFileSync(file, `${JSON.stringify(mail)}\n`);
-  };
-}
-
-/** All in one file, each after a line that begins with "From ". Lines that look like it get a ">". */
-export function mbox(file: string): Deliver {
-  return ({ sender, text }) => {
-    const [day, date, month, year, time] = new Date().toUTCString().split(/,? /);
-    const name = Buffer.from(sender.replaceAll(' ', '_') || 'MAILER-DAEMON').toString('latin1');
-    const from = `From ${name} `;
-    const quoted = text.toString('latin1').replaceAll(/(^|\n)(>*From )/g, '$1>$2');
-    const entry = `${from}${day} ${month} ${date} ${time} ${year}\n${quoted}\n`;
-    appendFileSync(file, entry, 'latin1');
-  };
 }
 
 // ---- the server ----
@@ -482,13 +461,29 @@ function listen(
   }
 }
 
-const PLACE = 'say where to keep the mail: --sink FILE, --maildir FOLDER or --mbox FILE';
+/** What the options for it mean, of which one is given. */
+const PLACES: Record<string, (where: string) => Deliver> = {
+  sink,
+  maildir,
+  mbox,
+  print: () => printed(),
+  relay: (where) => relayTo(...hostAndPort(where)),
+};
 
-function deliverTo(places: { sink?: string; maildir?: string; mbox?: string }): Deliver {
-  const given = Object.values(places).filter((place) => place !== undefined);
-  if (given.length !== 1) throw new Error(PLACE);
-  if (places.sink !== undefined) return sink(places.sink);
-  return places.mbox === undefined ? maildir(places.maildir as string) : mbox(places.mbox);
+function deliverTo(places: Record<string, string | boolean | undefined>): Deliver {
+  const given = Object.keys(PLACES).filter((place) => places[place] !== undefined);
+  if (given.length !== 1) {
+    throw new Error(
+      'say where the mail goes: --sink FILE, --maildir FOLDER, --mbox FILE, --print or --relay HOST:PORT',
+    );
+  }
+  return PLACES[given[0]](String(places[given[0]]));
+}
+
+function hostAndPort(where: string): [host: string, port: number] {
+  const [, host, port] = /^\[?([^[\]]+?)\]?:(\d{1,5})$/.exec(where) ?? [];
+  if (host === undefined) throw new Error('--relay HOST:PORT');
+  return [host, Number(port)];
 }
 
 export async function main(args: string[]): Promise<void> {
@@ -502,6 +497,8 @@ export async function main(args: string[]): Promise<void> {
       sink: { type: 'string' },
       maildir: { type: 'string' },
       mbox: { type: 'string' },
+      print: { type: 'boolean' },
+      relay: { type: 'string' },
       user: { type: 'string' },
       password: { type: 'string' },
       'require-auth': { type: 'boolean', default: false },
@@ -523,8 +520,7 @@ export async function main(args: string[]): Promise<void> {
   const inClear = values['auth-in-clear'];
   if (isRequired && user === undefined) throw new Error('--require-auth needs --user');
   if (values.tls && cert === undefined) throw new Error('--tls needs --cert and --key');
-  const { sink, maildir, mbox } = values;
-  const servers = listen(values.host, Number(values.port), deliverTo({ sink, maildir, mbox }), {
+  const servers = listen(values.host, Number(values.port), deliverTo(values), {
     size,
     patience,
     account: user && password !== undefined ? { user, password, isRequired, inClear } : null,

@@ -247,6 +247,10 @@ it.each([
   ],
   [`${GREETED}MAIL FROM:<"a\\" <>b"@c>\r\nRCPT TO:<@x,@y:"\\\\"@c>\r\n`, '250 250 250'],
   [
+    `${GREETED}MAIL FROM:<a\rb>\r\nMAIL FROM:<a\0>\r\nMAIL FROM:<"a\r"@b>\r\nMAIL FROM:<a> \0\r\n`,
+    '250 500 501 500 555',
+  ],
+  [
     `${GREETED}mail from: <>  \r\nrcpt to:<>\r\nrcpt to: <b> \r\nRCPT TO:<b> X=1\r\n`,
     '250 250 501 250 555',
   ],
@@ -313,9 +317,9 @@ it.each([
 it('an mbox has a line for each mail, and an empty one behind it', () => {
   const file = join(folder, 'another');
   const deliver = mbox(file);
-  const data = Buffer.alloc(0);
-  deliver({ sender: '', recipients: ['a'], data, text: Buffer.from('A: b\n\nFrom\n') });
-  deliver({ sender: '"c d"@e', recipients: ['a'], data, text: Buffer.from('\n\xff', 'latin1') });
+  const rest = { recipients: ['a'], data: Buffer.alloc(0), peer: '', isUtf8: false };
+  deliver({ ...rest, sender: '', text: Buffer.from('A: b\n\nFrom\n') });
+  deliver({ ...rest, sender: '"c d"@e', text: Buffer.from('\n\xff', 'latin1') });
   const date = /\w{3} \w{3} \d\d [\d:]{8} \d{4}/g;
   expect(readFileSync(file, 'latin1').replaceAll(date, 'DATE')).toBe(
     'From MAILER-DAEMON DATE\nA: b\n\nFrom\n\nFrom "c_d"@e DATE\n\n\xff\n',
@@ -423,10 +427,10 @@ it('a client that reads no answers is not read from', () => {
 });
 
 it.each([
-  ['', 'say where to keep the mail: --sink FILE, --maildir FOLDER or --mbox FILE'],
+  ['', 'say where the mail goes: --sink FILE, --maildir FOLDER, --mbox FILE, --print or --relay HOST:PORT'],
   [
     '--maildir a --mbox b',
-    'say where to keep the mail: --sink FILE, --maildir FOLDER or --mbox FILE',
+    'say where the mail goes: --sink FILE, --maildir FOLDER, --mbox FILE, --print or --relay HOST:PORT',
   ],
   ['--mbox b --size 0', '--size must be a number of bytes'],
   ['--mbox b --size many', '--size must be a number of bytes'],
