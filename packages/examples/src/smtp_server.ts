@@ -336,11 +336,8 @@ export class SMTPHandler extends with_tls(async_chat<Socket>) {
     const mail = { sender, recipients, text, data, peer: this.#peer, isUtf8 };
     try {
       const answer = this.#server.deliver(mail);
-      if (!(answer instanceof Promise)) return answer || KEPT;
-      return answer.then(
-        (later) => later || KEPT,
-        (error) => this.#cannotKeep(error),
-      );
+      if (!(answer instanceof Promise)) return answerOr(answer);
+      return answer.then(answerOr, (error) => this.#cannotKeep(error));
     } catch (error) {
       return this.#cannotKeep(error);
     }
@@ -371,6 +368,11 @@ export class SMTPHandler extends with_tls(async_chat<Socket>) {
       `Received: from ${this.#client} (${address}) by ${hostname()} with ${this.#protocol}; ${date}\n`,
     ].join('');
   }
+}
+
+/** What delivery gave, where that is an answer: it may be a function that gives anything else. */
+function answerOr(given: unknown): string {
+  return typeof given === 'string' && given !== '' ? given : KEPT;
 }
 
 /** What was received as latin1; null unless it is ASCII, or UTF-8 where that was announced. */

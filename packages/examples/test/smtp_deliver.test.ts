@@ -54,6 +54,8 @@ it('prints a mail as Python’s DebuggingServer, with control characters as code
 it('answers what delivery says, now or later', async () => {
   expect(await answerTo(() => '250 Okish')).toBe(`250 Okish\n250 fine\n221 ${hostname()} closes\n`);
   expect(await answerTo(async () => '451 later')).toMatch(/^451 later\n250 fine\n221/);
+  const mails: Mail[] = [];
+  expect(await answerTo((mail) => mails.push(mail))).toMatch(/^250 kept\n/); // it gives a number
   expect(await answerTo(async () => undefined)).toMatch(/^250 kept\n250 fine\n221/);
   expect(await answerTo(() => Promise.reject(new Error('no space left')))).toMatch(
     /^452 cannot keep it now\n250 fine\n221/,

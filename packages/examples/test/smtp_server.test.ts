@@ -427,7 +427,10 @@ it('a client that reads no answers is not read from', () => {
 });
 
 it.each([
-  ['', 'say where the mail goes: --sink FILE, --maildir FOLDER, --mbox FILE, --print or --relay HOST:PORT'],
+  [
+    '',
+    'say where the mail goes: --sink FILE, --maildir FOLDER, --mbox FILE, --print or --relay HOST:PORT',
+  ],
   [
     '--maildir a --mbox b',
     'say where the mail goes: --sink FILE, --maildir FOLDER, --mbox FILE, --print or --relay HOST:PORT',
