@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { wrong } from '@asyncore/core';
 import { collect, copied } from './collected.js';
 import { find_prefix_at_end } from './find_prefix_at_end.js';
@@ -270,7 +271,11 @@ export class terminator_matcher {
   }
 
   private room(): number {
-    return Math.floor(this.consumer.max_incoming || Infinity) - this.collected;
+    const { max_incoming } = this.consumer;
+    if (typeof max_incoming === 'number' && max_incoming > 0) {
+      return Math.floor(max_incoming) - this.collected;
+    }
+    return withoutLimit(max_incoming);
   }
 
   private overflow(term: Searched): true {
@@ -305,7 +310,8 @@ function searched(term: Terminator): Searched {
   if (term === null) return 0;
   if (term instanceof Uint8Array) return term.length === 0 ? 0 : term;
   if (!Array.isArray(term)) {
-    throw wrong.type(`term must be bytes, a list of them, a number or null: got ${typeof term}`);
+    const got = inspect(term, { depth: 0, breakLength: Infinity });
+    throw wrong.type(`term must be bytes, a string, a list of such, a number or null: got ${got}`);
   }
   for (const each of term as readonly unknown[]) {
     if (!(each instanceof Uint8Array) || each.length === 0) {
@@ -313,6 +319,14 @@ function searched(term: Terminator): Searched {
     }
   }
   return term.length === 0 ? 0 : new needle_list(term);
+}
+
+/** What `max_incoming` means when it is no number above 0: only 0 and null are no limit. */
+function withoutLimit(value: unknown): number {
+  if (value === 0 || value === null || value === undefined) return Infinity;
+  throw wrong.range(
+    `max_incoming must be a number of bytes from 0, which is no limit: got ${inspect(value)}`,
+  );
 }
 
 /** Looks at some bytes before it asks `indexOf`: with short lines that call is what takes time. */

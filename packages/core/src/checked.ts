@@ -14,6 +14,15 @@ export function checkMap(call: string, map: channel_map | null | undefined): voi
   if (map != null && !(map instanceof Map)) throw wrong.type(`${call}: map must be a Map`);
 }
 
+/** A limit, which must not be switched off by a mistake: NaN is less than nothing and more than nothing. */
+export function checkLimit(name: string, unit: string, value: unknown): void {
+  if (value === null || value === undefined) return; // as a Python program has it
+  if (typeof value === 'number' && value >= 0) return;
+  throw wrong.range(
+    `${name} must be a number of ${unit} from 0, which is no limit: got ${inspect(value)}`,
+  );
+}
+
 const METHODS = [
   'readable',
   'writable',

@@ -1,5 +1,6 @@
 import { Buffer, isUtf8 } from 'node:buffer';
 import { isIP } from 'node:net';
+import { inspect } from 'node:util';
 import { binding, type PackedAddress } from './binding.js';
 import { AF_INET, AF_INET6, AF_UNIX } from './constants.js';
 import { checked, errno, failure, gaierror } from './os_error.js';
@@ -68,7 +69,7 @@ function wellKnown(family: number, host: string): string {
 
 function hostAndPort(call: string, address: unknown): InetAddress {
   if (!Array.isArray(address) || (address.length !== 2 && address.length !== 4)) {
-    throw wrong.type(`${call}: address must be [host, port]`);
+    throw wrong.type(`${call}: address must be [host, port]${instead(address)}`);
   }
   const [host, port, flowinfo = 0, scope_id = 0]: unknown[] = address;
   if (typeof host !== 'string' || host.includes('\0')) {
@@ -83,11 +84,34 @@ function hostAndPort(call: string, address: unknown): InetAddress {
 }
 
 function within(call: string, name: string, value: unknown, most: number): number {
-  if (typeof value !== 'number') throw wrong.type(`${call}: ${name} must be a number`);
+  if (typeof value !== 'number') {
+    throw wrong.type(`${call}: ${name} must be a number: got ${got(value)}`);
+  }
   if (!Number.isInteger(value) || value < 0 || value > most) {
-    throw wrong.range(`${call}: ${name} must be an integer from 0 to ${most}`);
+    throw wrong.range(`${call}: ${name} must be an integer from 0 to ${most}: got ${value}`);
   }
   return value;
+}
+
+/** What to write in place of what other libraries take for an address. */
+function instead(address: unknown): string {
+  const { host = '127.0.0.1', port } = Object(address) as Record<string, unknown>;
+  if (typeof address === 'number') return `, such as ['127.0.0.1', ${address}]: got a number`;
+  if (typeof port === 'number') return `: write ['${host}', ${port}]`;
+  if (Array.isArray(address)) return `: got ${got(address)}`;
+  if (typeof address !== 'string') return `, such as ['127.0.0.1', 8080]: got ${got(address)}`;
+  const [, name, digits] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? [];
+  if (digits !== undefined) return `: write ['${name || '127.0.0.1'}', ${digits}]`;
+  return `; a path, such as ${got(address)}, is for a socket of AF_UNIX`;
+}
+
+function got(value: unknown): string {
+  return inspect(value, {
+    depth: 1,
+    breakLength: Infinity,
+    maxStringLength: 80,
+    maxArrayLength: 5,
+  });
 }
 
 function packUnix(call: string, path: unknown): PackedAddress {
@@ -103,6 +127,12 @@ function packUnix(call: string, path: unknown): PackedAddress {
   return into;
 }
 
+/** What is wrong with a numeric host that does not fit the family, by its IP version. */
+const OTHER_FAMILY: Record<number, string> = {
+  4: 'an IPv4 address needs a socket of AF_INET (or, for AF_INET6, the form ::ffff:192.0.2.1)',
+  6: 'an IPv6 address needs a socket of AF_INET6',
+};
+
 /** The packed form, or null when the host is a name that has to be looked up first. */
 function packInet(call: string, family: number, address: InetAddress): PackedAddress | null {
   const [host, port, flowinfo = 0, scope_id = 0] = address;
@@ -113,9 +143,12 @@ function packInet(call: string, family: number, address: InetAddress): PackedAdd
   const result = binding.address_pack(into, family, numeric, port, flowinfo, scope_id);
   if (result === 0) return into;
   if (result === -errno.ENODEV) throw failure(call, result, address);
-  if (isIP(numeric) !== 0) throw failure(call, -errno.EAFNOSUPPORT, address);
+  const version = isIP(numeric);
+  if (version !== 0) throw failure(call, -errno.EAFNOSUPPORT, address, OTHER_FAMILY[version]);
   return null;
 }
+
+const BY_NAME = 'a name that has to be looked up first: see resolve() and create_connection()';
 
 /**
  * An address as the system calls take it. Throws for a wrong one, and for a host name: this
@@ -127,7 +160,7 @@ export function pack(call: string, family: number, address: Address): PackedAddr
   const tuple = hostAndPort(call, address);
   const packed = packInet(call, family, tuple);
   if (packed === null) {
-    throw new gaierror(call, undefined, tuple, 'a name that has to be looked up first');
+    throw new gaierror(call, undefined, tuple, BY_NAME);
   }
   return packed;
 }

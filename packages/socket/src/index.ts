@@ -24,6 +24,7 @@ export {
 } from './descriptor.js';
 export { epoll } from './epoll.js';
 export { kqueue } from './kqueue.js';
+export { ip_mreq, ipv6_mreq } from './multicast.js';
 export { BlockingIOError, errno, gaierror, OSError } from './os_error.js';
 export { poll } from './poll.js';
 export type { Poller } from './poller.js';

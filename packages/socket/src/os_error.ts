@@ -114,9 +114,10 @@ export function failure(
   syscall: string,
   result: number,
   destination?: Destination | null,
+  hint?: string,
 ): OSError {
   const Kind = blocking.has(Math.abs(result)) ? BlockingIOError : OSError;
-  return new Kind(syscall, result, destination);
+  return new Kind(syscall, result, destination, hint);
 }
 
 /** `result`, unless it is a negative errno: then it throws. */
@@ -132,6 +133,22 @@ export function checkedOf(
   result: number,
   destination?: Destination | null,
 ): number {
-  if (result < 0) throw OSError.of(source, failure(syscall, result, destination));
-  return result;
+  if (result >= 0) return result;
+  const hint = syscall === 'bind' ? ofBind(result, destination) : undefined;
+  const closed = result === -errno.EBADF && isClosed(source) ? 'it is closed' : undefined;
+  throw OSError.of(source, failure(syscall, result, destination, closed ?? hint));
+}
+
+function isClosed(source: unknown): boolean {
+  const { fileno } = Object(source) as { fileno?: () => number };
+  return typeof fileno === 'function' && fileno.call(source) < 0;
+}
+
+/** What a newcomer does not know of the errors of bind(2). */
+function ofBind(result: number, destination?: Destination | null): string | undefined {
+  const port = Array.isArray(destination) ? destination[1] : undefined;
+  if (result === -errno.EADDRINUSE && port === undefined) return 'something is there already';
+  if (result === -errno.EADDRINUSE) return 'another socket has this port; 0 takes a free one';
+  if (result !== -errno.EACCES || port === undefined || port >= 1024) return undefined;
+  return 'ports below 1024 are for root and for programs with CAP_NET_BIND_SERVICE';
 }

@@ -65,7 +65,7 @@ export class Socket extends Descriptor implements Transport {
   /** @internal Adopts a descriptor whose kind is known. */
   constructor(family: number, type: number, proto: number, fd: number);
   constructor(family = AF_INET, type = SOCK_STREAM, proto = 0, fd?: number) {
-    super(fd ?? checked('socket', binding.socket(family, type, proto)));
+    super(fd ?? made(family, type, proto));
     this.family = family;
     this.type = type;
     this.proto = proto;
@@ -362,6 +362,12 @@ export function socketpair(family = AF_UNIX, type = SOCK_STREAM, proto = 0): [So
   checked('socketpair', binding.socketpair(family, type, proto, ints));
   const [first, second] = ints;
   return [new Socket(family, type, proto, first), new Socket(family, type, proto, second)];
+}
+
+function made(family: number, type: number, proto: number): number {
+  int32('socket', 'family', family);
+  int32('socket', 'type', type);
+  return checked('socket', binding.socket(family, type, proto));
 }
 
 function receiveFrom(fd: number, into: Uint8Array, length: number, flags: number) {

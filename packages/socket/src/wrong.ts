@@ -12,7 +12,20 @@ export const wrong = {
 
 /** `value`, unless it is no 32-bit integer: then it throws. */
 export function int32(call: string, what: string, value: unknown): number {
-  if (typeof value !== 'number') throw wrong.type(`${call}: ${what} must be an integer`);
+  if (typeof value !== 'number') {
+    throw wrong.type(`${call}: ${what} must be an integer${hint(what, value)}`);
+  }
   if (value !== (value | 0)) throw wrong.range(`${call}: ${what} must be a 32-bit integer`);
   return value;
+}
+
+const CONSTANTS = ['family', 'type', 'level', 'option'];
+
+function hint(what: string, value: unknown): string {
+  if (value === undefined && CONSTANTS.includes(what)) {
+    return ': got undefined, as a constant is that this system does not have';
+  }
+  if (typeof value !== 'string') return '';
+  if (/^[A-Z][A-Z0-9_]+$/.test(value)) return `: the constant ${value}, not its name in quotes`;
+  return /^-?\d+$/.test(value) ? `: the number ${value}, not a string` : '';
 }

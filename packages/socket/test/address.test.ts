@@ -174,7 +174,7 @@ describe('hosts', () => {
       const error = thrown(() => own(new Socket()).connect([host, 80]));
       expect(error).toBeInstanceOf(gaierror);
       expect(error).toMatchObject({
-        message: `connect ENOTFOUND ${host}:80: a name that has to be looked up first`,
+        message: `connect ENOTFOUND ${host}:80: a name that has to be looked up first: see resolve() and create_connection()`,
         code: 'ENOTFOUND',
         hostname: host,
         syscall: 'connect',
@@ -185,12 +185,16 @@ describe('hosts', () => {
   );
 
   it.each([
-    [AF_INET, '::1'],
-    [AF_INET6, '127.0.0.1'],
-  ])('one of another family than %i (%s) throws EAFNOSUPPORT', (family, host) => {
+    [AF_INET, '::1', 'an IPv6 address needs a socket of AF_INET6'],
+    [
+      AF_INET6,
+      '127.0.0.1',
+      'an IPv4 address needs a socket of AF_INET (or, for AF_INET6, the form ::ffff:192.0.2.1)',
+    ],
+  ])('one of another family than %i (%s) throws EAFNOSUPPORT', (family, host, reason) => {
     const error = failure(() => own(new Socket(family)).bind([host, 80]));
     expect(error).toMatchObject({ code: 'EAFNOSUPPORT', address: host, port: 80 });
-    expect(error.message).toBe(`bind EAFNOSUPPORT ${host}:80`);
+    expect(error.message).toBe(`bind EAFNOSUPPORT ${host}:80: ${reason}`);
   });
 
   it('<broadcast> is where a datagram to all goes', () => {
@@ -204,27 +208,62 @@ describe('hosts', () => {
 
 describe('what is no address', () => {
   it.each([
-    [AF_INET, 'a path', 'TypeError', 'address must be [host, port]'],
-    [AF_INET, null, 'TypeError', 'address must be [host, port]'],
-    [AF_INET, ['127.0.0.1'], 'TypeError', 'address must be [host, port]'],
-    [AF_INET6, ['::1', 80, 0], 'TypeError', 'address must be [host, port]'],
+    [
+      AF_INET,
+      'a path',
+      'TypeError',
+      "address must be [host, port]; a path, such as 'a path', is for a socket of AF_UNIX",
+    ],
+    [
+      AF_INET,
+      null,
+      'TypeError',
+      "address must be [host, port], such as ['127.0.0.1', 8080]: got null",
+    ],
+    [AF_INET, ['127.0.0.1'], 'TypeError', "address must be [host, port]: got [ '127.0.0.1' ]"],
+    [AF_INET6, ['::1', 80, 0], 'TypeError', "address must be [host, port]: got [ '::1', 80, 0 ]"],
+    [
+      AF_INET,
+      8080,
+      'TypeError',
+      "address must be [host, port], such as ['127.0.0.1', 8080]: got a number",
+    ],
+    [AF_INET, ':8080', 'TypeError', "address must be [host, port]: write ['127.0.0.1', 8080]"],
+    [
+      AF_INET,
+      'example.org:80',
+      'TypeError',
+      "address must be [host, port]: write ['example.org', 80]",
+    ],
+    [AF_INET6, '[::1]:80', 'TypeError', "address must be [host, port]: write ['::1', 80]"],
+    [
+      AF_INET,
+      { host: '192.0.2.7', port: 80 },
+      'TypeError',
+      "address must be [host, port]: write ['192.0.2.7', 80]",
+    ],
     [AF_INET, [80, '127.0.0.1'], 'TypeError', 'host must be a string without NUL characters'],
     [AF_INET, ['127.0.0.1\0', 80], 'TypeError', 'host must be a string without NUL characters'],
-    [AF_INET, ['127.0.0.1', '80'], 'TypeError', 'port must be a number'],
-    [AF_INET, ['127.0.0.1', 65536], 'RangeError', 'port must be an integer from 0 to 65535'],
-    [AF_INET, ['127.0.0.1', -1], 'RangeError', 'port must be an integer from 0 to 65535'],
-    [AF_INET, ['127.0.0.1', 1.5], 'RangeError', 'port must be an integer from 0 to 65535'],
+    [AF_INET, ['127.0.0.1', '80'], 'TypeError', "port must be a number: got '80'"],
+    [
+      AF_INET,
+      ['127.0.0.1', 65536],
+      'RangeError',
+      'port must be an integer from 0 to 65535: got 65536',
+    ],
+    [AF_INET, ['127.0.0.1', -1], 'RangeError', 'port must be an integer from 0 to 65535: got -1'],
+    [AF_INET, ['127.0.0.1', 1.5], 'RangeError', 'port must be an integer from 0 to 65535: got 1.5'],
     [
       AF_INET6,
       ['::1', 80, 2 ** 20, 0],
       'RangeError',
-      'flowinfo must be an integer from 0 to 1048575',
+      'flowinfo must be an integer from 0 to 1048575: got 1048576',
     ],
     [
       AF_INET6,
       ['::1', 80, 0, -1],
       'RangeError',
-      'scope_id must be an integer from 0 to 2147483647',
+      'scope_id must be an integer from 0 to 2147483647: got -1',
     ],
     [
       AF_UNIX,

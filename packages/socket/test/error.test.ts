@@ -41,7 +41,11 @@ describe('an OSError', () => {
     taken.listen();
     const [address, port] = taken.getsockname();
     const error = failure(() => own(new Socket()).bind([address as string, port as number]));
-    expectError(error, `bind EADDRINUSE ${address}:${port}`, { address, port });
+    expectError(
+      error,
+      `bind EADDRINUSE ${address}:${port}: another socket has this port; 0 takes a free one`,
+      { address, port },
+    );
   });
 
   it('has an IPv6 address as Node writes it', () => {
@@ -121,9 +125,11 @@ describe('every method of a closed Socket', () => {
   it('of a Unix socket too', () => {
     const socket = new Socket(AF_UNIX, SOCK_DGRAM);
     socket.close();
-    expect(failure(() => socket.sendto(Buffer.from('x'), '/a')).message).toBe('sendto EBADF /a');
+    expect(failure(() => socket.sendto(Buffer.from('x'), '/a')).message).toBe(
+      'sendto EBADF /a: it is closed',
+    );
     expect(failure(() => socket.getsockopt(SOL_SOCKET, SO_TYPE, 4)).message).toBe(
-      'getsockopt EBADF',
+      'getsockopt EBADF: it is closed',
     );
   });
 });

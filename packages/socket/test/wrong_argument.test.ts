@@ -62,6 +62,8 @@ describe('a wrong argument of', () => {
     family_of: [() => ['127.0.0.1']],
     get_blocking: [() => [fd()]],
     getaddrinfo: [() => ['127.0.0.1', 1, { family: 0 }]],
+    ip_mreq: [() => ['239.1.2.3', '']],
+    ipv6_mreq: [() => ['ff02::1', 0]],
     is_resolved: [() => [AF_INET, ['127.0.0.1', 1]]],
     is_socket: [() => [fd()]],
     new_wakeup: [() => [fd(), () => {}, () => {}], (wakeup: Wakeup) => wakeup.close()],
@@ -74,6 +76,7 @@ describe('a wrong argument of', () => {
     set_blocking: [() => [fd(), false]],
     socketpair: [() => [AF_UNIX, SOCK_STREAM, 0], undoAll],
     state_of: [() => [fd(), 0]],
+    tcp_traffic: [() => [fd()]],
     unread: [() => [fd()]],
     unread_of: [() => [fd()]],
     use_wakeup: [() => [null], () => exported.use_wakeup(null)],
@@ -151,7 +154,7 @@ describe('the error of a wrong argument says what to give', () => {
     'sendto(data)': [
       (socket) => (socket.sendto as Call).call(socket, bytes()),
       TypeError,
-      'sendto: address must be [host, port]',
+      "sendto: address must be [host, port], such as ['127.0.0.1', 8080]: got undefined",
     ],
     'listen(1.5)': [
       (socket) => socket.listen(1.5),
@@ -171,7 +174,7 @@ describe('the error of a wrong argument says what to give', () => {
     'setsockopt()': [
       (socket) => (socket.setsockopt as Call).call(socket),
       TypeError,
-      'setsockopt: level must be an integer',
+      'setsockopt: level must be an integer: got undefined, as a constant is that this system does not have',
     ],
     'setsockopt of "1000"': [
       (socket) => socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, '1000' as never),
@@ -201,12 +204,12 @@ describe('the error of a wrong argument says what to give', () => {
     'sendmsg with a level that is no integer': [
       (socket) => socket.sendmsg([bytes()], [['1' as never, 1, bytes()]]),
       TypeError,
-      'sendmsg: level in ancdata must be an integer',
+      'sendmsg: level in ancdata must be an integer: the number 1, not a string',
     ],
     'from_fd("3")': [
       () => exported.Socket.from_fd('3' as never),
       TypeError,
-      'from_fd: fd must be an integer',
+      'from_fd: fd must be an integer: the number 3, not a string',
     ],
   };
 

@@ -151,7 +151,7 @@ it('a program that calls loop itself is left to it', () =>
     const peer = net.connect(HERE);
     await peer.expect('ready');
     const failed = await loop().catch((error) => error.message);
-    expect(failed).toBe('loop: a loop already runs on this map');
+    expect(failed).toBe('loop: a loop already runs on this map: await the promise of that one');
     for (const channel of socket_map.values()) channel.close?.();
     await net.settle();
     await running;

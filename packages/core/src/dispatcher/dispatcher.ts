@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { type Address, errno, OSError, type Socket, type Transport } from '@asyncore/socket';
 import { announce_assignment, announce_changes } from '../announced.js';
 import type { channel } from '../channel.js';
+import { checkLimit } from '../checked.js';
 import { condensed } from '../compact_traceback.js';
 import { accepted, connected, listens } from '../diagnostics/life.js';
 import { endpoint } from '../endpoint.js';
@@ -10,6 +11,7 @@ import { report, settle } from '../handlers/handling.js';
 import { Connecting } from './connecting.js';
 import { READING, URGENT, WRITING } from './connection_flags.js';
 import { Listening } from './listening.js';
+import { methods, of_listeners, unhandled_connection, unhandled_event } from './mistakes.js';
 import { type connection_options, Racing } from './racing.js';
 import { serve, type server_options } from './serving.js';
 import { having, socket_channel } from './socket_channel.js';
@@ -92,6 +94,7 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
    */
   listen(backlog?: number): void {
     this[endpoint].passOverFields();
+    checkLimit('max_connections', 'connections', this.max_connections);
     const before = this.accepting;
     this.accepting = true;
     try {
@@ -432,6 +435,7 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
 
   /** Urgent (out-of-band) data has come: read it with `this.recv(1, MSG_OOB)`. The default logs a warning. */
   handle_expt(): void {
+    unhandled_event(this, 'handle_expt');
     this.log_info('unhandled incoming priority event', 'warning');
   }
 
@@ -441,16 +445,19 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
    */
   handle_read(): void {
     this[endpoint].deafen();
+    unhandled_event(this, 'handle_read');
     this.log_info('unhandled read event', 'warning');
   }
 
   /** The kernel takes output: call `send`. The loop calls this while `writable()` is true. */
   handle_write(): void {
+    unhandled_event(this, 'handle_write');
     this.log_info('unhandled write event', 'warning');
   }
 
   /** The connection is made: what is sent from here on goes out. The default logs a warning. */
   handle_connect(): void {
+    unhandled_event(this, 'handle_connect');
     this.log_info('unhandled connect event', 'warning');
   }
 
@@ -471,6 +478,7 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
   handle_accepted(sock: Socket, address: Address): void;
   handle_accepted(sock: Socket): void {
     sock.close();
+    if (!unhandled_event(this, 'handle_accepted')) unhandled_connection(this);
     this.log_info('unhandled accepted event', 'warning');
   }
 
@@ -503,6 +511,7 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
    * and closes. An override should call `close()`.
    */
   handle_close(): void {
+    unhandled_event(this, 'handle_close');
     this.log_info('unhandled close event', 'warning');
     this.close();
   }
@@ -515,6 +524,15 @@ Object.assign(unhandled, {
 });
 /** The library's own, which takes all that wait. */
 const { handle_accept: accepts_all } = dispatcher.prototype;
+Object.assign(of_listeners, {
+  accept: accepts_all,
+  accepted: dispatcher.prototype.handle_accepted,
+});
+for (const { prototype } of [socket_channel, dispatcher]) {
+  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+    if (typeof value === 'function' && name !== 'constructor') methods.add(name);
+  }
+}
 announce_changes(dispatcher.prototype, 'readable', 'writable');
 announce_assignment(dispatcher.prototype, 'handle_read', 'handle_write', 'handle_write_event');
 

@@ -8,6 +8,7 @@ import {
   type Transport,
 } from '@asyncore/socket';
 import { clock } from '@asyncore/socket/kernel';
+import { checkLimit } from '../checked.js';
 import { endpoint } from '../endpoint.js';
 import { is_exit } from '../exit_now.js';
 import { isNothingToRead, report, settle } from '../handlers/handling.js';
@@ -162,7 +163,10 @@ export class Listening {
   }
 
   isFull(channel: dispatcher<Transport>): boolean {
-    return channel.max_connections > 0 && this.#connections >= channel.max_connections;
+    const { max_connections } = channel;
+    if (max_connections === 0) return false;
+    checkLimit('max_connections', 'connections', max_connections);
+    return max_connections > 0 && this.#connections >= max_connections;
   }
 
   // ---- out of descriptors ----

@@ -21,6 +21,7 @@ import type { Output } from '../output/output.js';
 import { ACCEPTING, CONNECTED, CONNECTING } from './connection_flags.js';
 import type { dispatcher } from './dispatcher.js';
 import { claim } from './listening.js';
+import { expect_loop } from './mistakes.js';
 import { SocketEndpoint } from './socket_endpoint.js';
 
 /**
@@ -198,6 +199,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     this[endpoint].begin();
     this.add_channel(map);
     opened(this);
+    expect_loop();
   }
 
   /** Sets SO_REUSEADDR, so that a restarted server can bind its port at once. Does nothing where the system refuses it. */

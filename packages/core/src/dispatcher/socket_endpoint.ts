@@ -44,6 +44,7 @@ import {
 } from './connection_flags.js';
 import { explain_truth } from './fields.js';
 import { isLackOfRoom } from './listening.js';
+import { examine } from './mistakes.js';
 import { set_no_delay } from './no_delay.js';
 import { is_noted, is_own, note_nothing_to_read, queues_errors } from './own_errors.js';
 
@@ -92,6 +93,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
     if (!this.is(EXAMINED)) {
       this.set(EXAMINED, true);
       this.passOverFields();
+      examine(channel, this.idle);
     }
     if (this.is(CONNECTED) && !this.is(TUNED)) this.tune();
     if (this.is(LINGERING)) return this.#isStirred(POLLIN) ? POLLIN | NOTICE : POLLIN;

@@ -24,6 +24,8 @@ type Watched = channel_map & { [channels]?: Channels };
 export class Channels {
   /** The loop that runs on the map, if one does. */
   listener: Listener | null = null;
+  /** Whether a loop or a pass has served any map of this thread. */
+  static areServed = false;
   /** Counts the synchronous passes, for a loop that runs meanwhile. */
   passes = 0;
   readonly timeouts = new Timeouts(() => this.listener);
@@ -144,6 +146,7 @@ export class Channels {
    * `clear` are covered until `unwatch`. A plain Map given as the map stays itself.
    */
   watch(): void {
+    Channels.areServed = true;
     this.#watchers += 1;
     if (this.#watchers > 1) return;
     const { map } = this;

@@ -54,7 +54,7 @@ export async function loop(
   running.signal?.throwIfAborted();
   if (running.map.size === 0 || running.count === 0) return;
   if (Channels.of(running.map).listener !== null) {
-    throw new Error('loop: a loop already runs on this map');
+    throw new Error('loop: a loop already runs on this map: await the promise of that one');
   }
   await new Promise<void>((resolve, reject) => new Loop(running, resolve, reject));
 }

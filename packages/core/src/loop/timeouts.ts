@@ -1,6 +1,8 @@
 import { clock } from '@asyncore/socket/kernel';
+import { checkLimit } from '../checked.js';
 import type { Endpoint } from '../endpoint.js';
 import { type Escape, escapingTo } from '../handlers/escaping.js';
+import { type Erring, failed } from '../handlers/handling.js';
 
 /**
  * How many times in the shortest timeout the channels are looked at. Progress since the last look
@@ -13,6 +15,7 @@ export const LONGEST_TIMER = 0x7fffffff;
 /** A channel's place in the map. */
 interface Timed {
   readonly endpoint: Pick<Endpoint, 'limit' | 'patience'>;
+  readonly channel: Erring;
   /** The channel's, in seconds, as last seen; 0 for none. */
   timeout: number;
   /** Tells the channel that it has made no progress for too long. */
@@ -41,11 +44,22 @@ export class Timeouts {
     const { limit: timeout } = registration.endpoint;
     if (timeout === registration.timeout) return;
     this.drop(registration);
-    if (!(timeout > 0)) return;
+    if (typeof timeout !== 'number' || !(timeout > 0)) {
+      this.#check(registration, timeout);
+      return;
+    }
     const left = registration.endpoint.patience(clock.now());
     registration.timeout = timeout;
     this.#timed.add(registration);
     this.#lookIn(Math.min(left, (timeout * 1000) / LOOKS));
+  }
+
+  #check({ channel }: Timed, timeout: unknown): void {
+    try {
+      checkLimit('timeout', 'seconds', timeout);
+    } catch (error) {
+      failed(channel, error);
+    }
   }
 
   drop(registration: Timed): void {

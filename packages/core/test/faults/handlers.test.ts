@@ -111,7 +111,7 @@ onEveryPoller((use_poll) => {
         await loop({ map: stage.map }).catch((error) => stage.say(error.message));
       });
       const quiet = new Recorder(stage, connection()[0]);
-      await stage.until('loop: a loop already runs on this map');
+      await stage.until('loop: a loop already runs on this map: await the promise of that one');
       expect(quiet.connected).toBe(true);
     });
   });
