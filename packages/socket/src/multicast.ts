@@ -11,7 +11,8 @@ import { wrong } from './wrong.js';
  * @throws TypeError for what is no numeric IPv4 address, RangeError for a group that is not of multicast
  */
 export function ip_mreq(group: string, address = ''): Buffer {
-  if (typeof group !== 'string' || !isIPv4(group)) throw wrong.type("ip_mreq: group must be an IPv4 address, as '239.1.2.3'");
+  if (typeof group !== 'string' || !isIPv4(group))
+    throw wrong.type("ip_mreq: group must be an IPv4 address, as '239.1.2.3'");
   if (typeof address !== 'string' || (address !== '' && !isIPv4(address))) {
     throw wrong.type("ip_mreq: address must be that of an interface, as '192.0.2.1', or ''");
   }
