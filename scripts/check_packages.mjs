@@ -1,7 +1,8 @@
 /**
  * Packs the packages, installs the tarballs in empty projects outside the workspace, each alone and
  * all together, and uses them there: imported, required, in TypeScript, copied from the examples. And
- * has changesets raise the versions in a copy of the repository. Prints a line for each check.
+ * raises the versions in a copy of the repository, and updates projects to them: updates.mjs. Prints a line for
+ * each check.
  */
 import { execFile } from 'node:child_process';
 import {
@@ -19,11 +20,14 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { unfit } from '../packages/socket/scripts/binaries.mjs';
+import { CLIENTS, Updates } from './updates.mjs';
 
 const root = dirname(import.meta.dirname);
 const consumers = join(root, 'scripts/consumer');
 const temp = mkdtempSync(join(tmpdir(), 'asyncore-packages-'));
 const names = ['socket', 'core', 'chat', 'file', 'stream', 'testing', 'tls', 'examples'];
+/** `npm run check:packages -- versions` does that part alone: together, versions, or a package's name. */
+const [, , only] = process.argv;
 let passed = 0;
 const failed = [];
 
@@ -103,6 +107,7 @@ function contents(name) {
   const manifest = parsed(folder, 'package.json');
   const { scripts = {}, repository, publishConfig, keywords = [] } = manifest;
   const wanted = ['LICENSE', 'README.md', 'dist/index.js', 'dist/index.d.ts', 'src/index.ts'];
+  if (name === 'examples') wanted.push('simulated/echo_server.js');
   if (name === 'socket') {
     wanted.push(
       'binding.gyp',
@@ -191,60 +196,129 @@ async function copied(name) {
   await install(
     folder,
     '--no-save',
-    ...withDependencies('examples').map((other) => tarballs[other]),
+    ...[...withDependencies('examples'), 'testing'].map((other) => tarballs[other]),
   );
   await run(folder, 'npm', 'test');
 }
 
-/** A patch of one package changes that package alone; a minor raises those that depend on it too. */
-async function changesets() {
+/** A copy of the repository as it is, in which versions are raised. */
+async function repository() {
   const folder = join(temp, 'versions');
   await run(root, 'git', 'clone', '--quiet', '--no-hardlinks', root, folder);
-  const versions = () =>
-    Object.fromEntries(
-      names.map((name) => [name, parsed(folder, 'packages', name, 'package.json').version]),
-    );
-  for (const file of (await run(root, 'git', 'ls-files')).split('\n').filter(Boolean)) {
+  for (const file of (
+    await run(root, 'git', 'ls-files', '--cached', '--others', '--exclude-standard')
+  )
+    .split('\n')
+    .filter(Boolean)) {
     if (existsSync(join(root, file))) cpSync(join(root, file), join(folder, file));
+    else rmSync(join(folder, file), { force: true });
   }
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-  const commit = async () => {
-    const who = ['-c', 'user.name=check', '-c', 'user.email=check@localhost'];
-    await run(folder, 'git', 'add', '--all');
-    await run(folder, 'git', ...who, 'commit', '--quiet', '--allow-empty', '--message=check');
-  };
-  await commit();
-  if (readdirSync(join(folder, '.changeset')).some((file) => /^(?!README).*\.md$/.test(file))) {
-    await run(folder, bin('changeset'), 'version');
-    await commit();
-  }
-  const before = versions();
-  hold(!Object.values(before).includes('0.0.0'), `not raised: ${JSON.stringify(before)}`);
-  const note = 'Only a check.';
+  await commit(folder);
+  return folder;
+}
+
+async function commit(folder) {
+  const who = ['-c', 'user.name=check', '-c', 'user.email=check@localhost'];
+  await run(folder, 'git', 'add', '--all');
+  await run(folder, 'git', ...who, 'commit', '--quiet', '--allow-empty', '--message=check');
+}
+
+const manifestsIn = (folder) =>
+  Object.fromEntries(names.map((name) => [name, parsed(folder, 'packages', name, 'package.json')]));
+const versionsIn = (folder) =>
+  Object.fromEntries(
+    Object.entries(manifestsIn(folder)).map(([name, { version }]) => [name, version]),
+  );
+
+const NOTE = 'Only a check.';
+
+/** Raises the versions by a changeset of its own. Gives the manifests, and puts everything back. */
+async function raised(folder, name, kind) {
   writeFileSync(
     join(folder, '.changeset/check.md'),
-    `---\n'@asyncore/chat': patch\n---\n\n${note}\n`,
+    `---\n'@asyncore/${name}': ${kind}\n---\n\n${NOTE}\n`,
   );
-  await commit();
-  await run(folder, bin('changeset'), 'version');
-  const [, start, patch] = /^(.*\.)(\d+)$/.exec(before.chat);
-  const wanted = JSON.stringify({ ...before, chat: `${start}${Number(patch) + 1}` });
-  hold(JSON.stringify(versions()) === wanted, `${JSON.stringify(versions())} is not ${wanted}`);
-  const changelog = readFileSync(join(folder, 'packages/chat/CHANGELOG.md'), 'utf8');
-  hold(changelog.includes(note), 'the note is not in CHANGELOG.md');
-  await commit();
-  await minorOfCore(folder, versions);
+  await run(folder, process.execPath, 'scripts/version.mjs');
+  const manifests = manifestsIn(folder);
+  const file = join(folder, 'packages', name, 'CHANGELOG.md');
+  hold(readFileSync(file, 'utf8').includes(NOTE), 'the note is not in CHANGELOG.md');
+  await run(folder, 'git', 'checkout', '--quiet', '.');
+  return manifests;
+}
+
+/** What is pending raises every package, and its CHANGELOG is one for readers. */
+async function changesets(folder) {
+  await run(folder, process.execPath, 'scripts/version.mjs');
+  const before = versionsIn(folder);
+  hold(!Object.values(before).includes('0.0.0'), `not raised: ${JSON.stringify(before)}`);
+  for (const name of names) {
+    const changelog = readFileSync(join(folder, 'packages', name, 'CHANGELOG.md'), 'utf8');
+    const [title, , first] = changelog.split('\n');
+    hold(title === `# @asyncore/${name}`, `${name}: it begins with ${title}`);
+    hold(first === `## ${before[name]}`, `${name}: ${first} is not ${before[name]}`);
+    hold(
+      /^The first release/m.test(changelog),
+      `${name}: it does not say which release is the first`,
+    );
+    const bare = /(?<!\[)\b[0-9a-f]{7}\b(?!\]|[0-9a-f])/.exec(changelog);
+    hold(bare === null, `${name}: a bare hash, ${bare}`);
+    hold(!changelog.includes('Updated dependencies'), `${name}: Updated dependencies`);
+  }
+  await run(folder, bin('biome'), 'ci', '--error-on-warnings', 'packages', 'scripts');
+  await commit(folder);
+}
+
+/** A patch of one package changes that package alone. */
+async function patch(folder) {
+  const before = versionsIn(folder);
+  const manifests = await raised(folder, 'chat', 'patch');
+  const [, start, last] = /^(.*\.)(\d+)$/.exec(before.chat);
+  const wanted = { ...before, chat: `${start}${Number(last) + 1}` };
+  for (const name of names) {
+    const { version } = manifests[name];
+    hold(version === wanted[name], `${name} is ${version}, not ${wanted[name]}`);
+  }
 }
 
 /** Who updates to a minor of core is led to versions of its dependents that take this core. */
-async function minorOfCore(folder, versions) {
-  const note = join(folder, '.changeset/check.md');
-  writeFileSync(note, "---\n'@asyncore/core': minor\n---\n\nOnly a check.\n");
-  await run(folder, bin('changeset'), 'version');
-  const raised = versions();
+async function minorOfCore(folder) {
+  const manifests = await raised(folder, 'core', 'minor');
   for (const name of names.filter((other) => withDependencies(other).includes('core'))) {
     // Else `npm update` takes the new patch of this one, which brings a second core.
-    hold(raised[name] === raised.core, `${name} is ${raised[name]} with core ${raised.core}`);
+    const { version } = manifests[name];
+    hold(
+      version === manifests.core.version,
+      `${name} is ${version}, core ${manifests.core.version}`,
+    );
+  }
+}
+
+/** Versions as changesets raise them, and what an update to them does to who uses the packages. */
+async function checkVersions() {
+  let folder;
+  await check('versions: what is pending raises each, with a CHANGELOG for readers', async () => {
+    const copy = await repository();
+    await changesets(copy);
+    folder = copy;
+  });
+  if (folder === undefined) return;
+  await check('versions: a patch raises one package alone', () => patch(folder));
+  await check('versions: a minor of core raises its dependents too', () => minorOfCore(folder));
+  const updates = new Updates(temp, names, run, (name) => join(temp, 'packed', name, 'package'));
+  try {
+    await check('updates: a registry of its own', () =>
+      updates.publish(manifestsIn(folder), (name, kind) => raised(folder, name, kind)),
+    );
+    for (const client of CLIENTS) {
+      for (const [name, kind] of updates.states) {
+        await check(`updates: a ${kind} of ${name}, by ${client}`, () =>
+          updates.try(client, name, kind),
+        );
+      }
+    }
+  } finally {
+    updates.close();
   }
 }
 
@@ -280,10 +354,11 @@ try {
   });
   await Promise.all(names.map((name) => check(`${name}: pnpm pack`, () => pack(name))));
   // Two processes at a time or so: more make nothing faster.
-  const work = [checkTogether, ...names.map((name) => () => checkPackage(name))];
-  work.push(() =>
-    check('changeset version: a patch alone, a minor of core with its dependents', changesets),
-  );
+  const work = Object.entries({
+    together: checkTogether,
+    versions: checkVersions,
+    ...Object.fromEntries(names.map((name) => [name, () => checkPackage(name)])),
+  }).flatMap(([part, body]) => (only === undefined || only === part ? [body] : []));
   const workers = Array.from({ length: Math.max(2, availableParallelism()) }, async () => {
     for (let next = work.shift(); next; next = work.shift()) await next();
   });
