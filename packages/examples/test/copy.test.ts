@@ -1,5 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,10 +35,26 @@ it.each(names)('makes a project of %s whose tests pass', async (name) => {
   );
   symlinkSync(modules, join(folder, 'node_modules'));
   const test = spawnSync('npm', ['test'], { cwd: folder, encoding: 'utf8' });
-  // Which reporter node --test has by default depends on its version.
-  expect(test.stdout + test.stderr).toMatch(/^(?:#|ℹ) pass 1$/m);
+  // Its own, and one for each promise. Which reporter node --test has by default depends on its version.
+  const promises = existsSync(join(folder, 'simulated'))
+    ? read(folder, `simulated/${name}.js`).match(/^export async function /gm)
+    : null;
+  const [, passed] = /^(?:#|ℹ) pass (\d+)$/m.exec(test.stdout + test.stderr) ?? [];
+  expect(Number(passed)).toBe(1 + (promises?.length ?? 0));
   expect(test.stdout + test.stderr).toMatch(/^(?:#|ℹ) fail 0$/m);
   expect(test.status).toBe(0);
+});
+
+it('gives an example that is simulated its promises along, which fail when they are broken', async () => {
+  const folder = join(newFolder(), 'project');
+  await run('copy', 'echo_server', folder);
+  symlinkSync(modules, join(folder, 'node_modules'));
+  const file = join(folder, 'src/echo_server.ts');
+  const text = read(folder, 'src/echo_server.ts');
+  writeFileSync(file, text.replace('this.send(data)', 'this.send(data.subarray(0, 700))'));
+  const { status, stdout, stderr } = spawnSync('npm', ['test'], { cwd: folder, encoding: 'utf8' });
+  expect(status).toBe(1);
+  expect(stdout + stderr).toMatch(/echo_server keeps its promises in whatever network/);
 });
 
 it('asks for the packages that the program imports, and no others', async () => {
@@ -40,7 +64,7 @@ it('asks for the packages that the program imports, and no others', async () => 
   expect(name).toBe('my-server');
   expect(Object.keys(dependencies)).toEqual(['@asyncore/core', '@asyncore/socket']);
   for (const range of Object.values(dependencies)) expect(range).toMatch(/^\^\d+\.\d+\.\d+$/);
-  expect(Object.keys(devDependencies)).toEqual(['@types/node', 'typescript']);
+  expect(Object.keys(devDependencies)).toEqual(['@types/node', 'typescript', '@asyncore/testing']);
   expect(read(folder, 'README.md')).toContain(
     '    npm start -- [--host 127.0.0.1] [--port 8080]\n',
   );

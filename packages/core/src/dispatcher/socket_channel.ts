@@ -336,7 +336,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
 
   /** Sends part of a file, without its bytes passing through the program: {@link Socket.sendfile}. */
   sendfile(...args: Parameters<Socket['sendfile']>): number {
-    return this.#progress(this.#next('sendfile').sendfile(...args));
+    return this.#next('sendfile', (socket) => socket.sendfile(...args));
   }
 
   /** Sends data with open descriptors over a Unix socket: {@link Socket.send_fds}. The caller keeps its own copies. */

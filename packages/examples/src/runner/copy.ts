@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, posix, resolve } from 'node:path';
-import { existing, header, source } from './examples.js';
+import { existing, header, simulated, source } from './examples.js';
 
 const IMPORT = /^(?:import|export)\b[^;]*?from '([^']+)';/gms;
 
@@ -29,6 +29,11 @@ function project(name: string, title: string): Record<string, string> {
     'src/main.ts': mainFile(name),
     [`test/${name}.test.js`]: isServer(name) ? serverTest(name) : importTest(name),
   };
+  const promises = simulated(name);
+  if (promises !== null) {
+    files[`simulated/${name}.js`] = promises;
+    files['test/simulated.test.js'] = simulatedTest(name);
+  }
   for (const [file, text] of Object.entries(sources)) files[`src/${file}.ts`] = text;
   return files;
 }
@@ -111,6 +116,7 @@ function manifest(name: string, title: string, imports: string[]) {
       '@types/node': devDependencies['@types/node'],
       ...typesOf(needed, devDependencies),
       typescript: devDependencies.typescript,
+      ...(simulated(name) === null ? {} : testing(devDependencies)),
     },
   };
 }
@@ -119,6 +125,10 @@ function manifest(name: string, title: string, imports: string[]) {
 function typesOf(needed: [name: string, range: string][], all: Record<string, string>) {
   const types = needed.map(([name]) => `@types/${name}`).filter((name) => name in all);
   return Object.fromEntries(types.map((name) => [name, all[name]]));
+}
+
+function testing({ '@asyncore/testing': range }: Record<string, string>): Record<string, string> {
+  return Object.fromEntries([published(['@asyncore/testing', range])]);
 }
 
 /** In a checkout the packages need no particular version of each other; a project does. */
@@ -187,6 +197,23 @@ test('${name} takes connections until it is told to end', async () => {
     await closed;
   }
 });
+`;
+}
+
+function simulatedTest(name: string): string {
+  return `/**
+ * What simulated/${name}.js promises, in a simulated network: no ports, no waiting. \`explore\` delays, cuts,
+ * reorders and breaks what the network carries, 100 times; a failure says how to do it again.
+ */
+import { test } from 'node:test';
+import { explore } from '@asyncore/testing';
+import * as promises from '../simulated/${name}.js';
+
+for (const [name, promise] of Object.entries(promises)) {
+  test(\`\${name} keeps its promises in whatever network\`, async () => {
+    await explore({ runs: 100, globals: true }, promise);
+  });
+}
 `;
 }
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 // The sources lie beside the compiled files in the published package too.
 const sources = new URL('../../src/', import.meta.url);
@@ -18,6 +18,12 @@ export function existing(name: string): string {
 /** The text of a file in src. */
 export function source(name: string): string {
   return readFileSync(new URL(`${name}.ts`, sources), 'utf8');
+}
+
+/** What is promised of an example in a simulated network, as a file of functions; null if nothing is. */
+export function simulated(name: string): string | null {
+  const file = new URL(`../../simulated/${name}.js`, import.meta.url);
+  return existsSync(file) ? readFileSync(file, 'utf8') : null;
 }
 
 /** The comment that opens an example's file. */
