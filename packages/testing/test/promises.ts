@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { async_chat } from '@asyncore/chat';
 import { type channel_map, dispatcher, dispatcher_with_send, socket_map } from '@asyncore/core';
-import type { Address, InetAddress, Socket } from '@asyncore/socket';
+import { type Address, type InetAddress, SHUT_WR, type Socket } from '@asyncore/socket';
 import type { network } from '@asyncore/testing';
 import { inside, later, sleep, tcpOf } from './inside.js';
 
@@ -658,7 +658,162 @@ async function timeouts(net: network) {
   assert.ok(told >= 29.999, `told after ${told} s of 30`);
 }
 
+/** What came is read before a loss that only sending has met is told. */
+async function loss_while_writing(net: network) {
+  const { kernel } = inside(net);
+  kernel.receiveRoom = Math.max(7, kernel.receiveRoom);
+  let got = '';
+  let closes = 0;
+  class Speaker extends Plain {
+    isOpen = false;
+    override readable() {
+      return this.isOpen;
+    }
+    override writable() {
+      return false;
+    }
+    override handle_read() {
+      got += this.recv(of('size', [3, 1, 100])).toString();
+    }
+    override handle_close() {
+      closes += 1;
+      this.close();
+    }
+  }
+  const channels: Speaker[] = [];
+  new Listener((sock) => channels.push(new Speaker(sock)));
+  const peer = net.connect(HERE).send('0123456');
+  const hasCome = () => channels.length > 0 && tcpOf(net, channels[0]).input.length === 7;
+  await net.until(hasCome, 'it has come', 60);
+  if (net.choose(2, 'how it ends') === 0) peer.reset();
+  else peer.close();
+  await net.advance(of('when', [10, 0.0001, 0]));
+  const [channel] = channels;
+  channel.isOpen = true;
+  for (let i = 0; i < 3 && closes === 0; i++) channel.send(Buffer.from('x'));
+  await net.until(() => closes > 0, 'handle_close', 3000);
+  await net.settle(100);
+  assert.deepEqual([got, closes], ['0123456', 1]);
+}
+
+/** The end is told once, however often it is read. */
+async function end_read_again(net: network) {
+  let got = '';
+  let ends = 0;
+  class Reader extends Plain {
+    override writable() {
+      return false;
+    }
+    override handle_read() {
+      for (let i = of('reads', [4, 1, 12]); i > 0; i--) {
+        try {
+          got += this.recv(3).toString();
+        } catch (error) {
+          assert.equal((error as NodeJS.ErrnoException).code, 'EAGAIN');
+        }
+      }
+    }
+    override handle_eof() {
+      ends += 1;
+    }
+  }
+  const channels: Reader[] = [];
+  new Listener((sock) => channels.push(new Reader(sock)));
+  net.connect(HERE).send('01234').half_close();
+  await net.until(() => ends > 0, 'handle_eof');
+  await net.settle(100);
+  assert.deepEqual([got, ends], ['01234', 1]);
+  channels[0].close();
+}
+
+/** An async handler is not called again while it runs, and nothing is lost meanwhile. */
+async function one_at_a_time(net: network) {
+  let got = '';
+  let running = 0;
+  class Slow extends Plain {
+    override writable() {
+      return false;
+    }
+    override async handle_read() {
+      running += 1;
+      assert.equal(running, 1);
+      await sleep(of('work', [0.01, 0, 1]));
+      const data = this.recv(of('size', [2, 100])); // which may call handle_close
+      got += data;
+      running -= 1;
+    }
+    override handle_close() {
+      got += '.';
+      this.close();
+    }
+  }
+  new Listener((sock) => new Slow(sock));
+  const peer = net.connect(HERE);
+  for (const part of ['ab', 'cd', 'ef']) {
+    peer.send(part);
+    await net.advance(of('pause', [0.005, 0, 2]));
+  }
+  peer.half_close();
+  await net.until(() => got.endsWith('.'), 'the end');
+  assert.equal(got, 'abcdef.');
+}
+
+/** A shutdown follows what was sent before it, however slowly that is read. */
+async function shutdown_follows(net: network) {
+  const size = of('size', [10, 3000, 9000]);
+  class Sender extends WithSend {
+    override handle_read() {
+      this.recv(100);
+    }
+    override handle_close() {
+      this.close();
+    }
+  }
+  new Listener((sock) => {
+    const channel = new Sender(sock);
+    channel.send(Buffer.alloc(size, 'a'));
+    channel.shutdown(SHUT_WR);
+    assert.equal(channel.send(Buffer.from('refused')), 0);
+  });
+  const peer = net.connect(HERE);
+  if (net.choose(2, 'stalls') === 1) {
+    peer.stall();
+    await net.advance(1);
+    peer.resume();
+  }
+  assert.equal(await peer.end(), 'end');
+  assert.equal(peer.text, 'a'.repeat(size));
+}
+
+/** Timers of channels come in their order, not before their time, and not after their channel. */
+async function timers(net: network) {
+  const told: string[] = [];
+  const channel = new Plain();
+  const other = new Plain();
+  const start = net.now;
+  for (const seconds of [3, 1, 2, 1.5, 0.5, 2.5]) {
+    channel.call_later(seconds, () => {
+      told.push(String(seconds));
+      assert.ok(net.now - start >= seconds - 1e-6, `${seconds} came after ${net.now - start}`);
+    });
+    other.call_later(seconds + 0.1, () => told.push('of a closed channel'));
+  }
+  const every = channel.call_every(0.9, () => told.push('every'));
+  await net.advance(of('when', [0.05, 0.01]));
+  other.close();
+  await net.advance(2.9);
+  every.cancel();
+  await net.advance(5);
+  assert.deepEqual(told, ['0.5', 'every', '1', '1.5', 'every', '2', '2.5', 'every', '3']);
+  channel.close();
+}
+
 const scenarios = {
+  loss_while_writing,
+  end_read_again,
+  one_at_a_time,
+  shutdown_follows,
+  timers,
   drain,
   overflow,
   lines,
