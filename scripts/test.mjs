@@ -1,14 +1,15 @@
 /**
  * Runs tests by package:
  *
- *     npm test                          all of them
+ *     npm test                          all of them, two packages side by side
  *     npm test -- chat                  one package's, or several packages'
  *     npm test -- chat test/faults      these files; what follows the packages is vitest's
  *     npm run quick -- chat             those that take no time
  *     npm run watch -- chat             again whenever something changes
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
@@ -36,9 +37,51 @@ function run(cwd, command, ...args) {
   return status ?? 1;
 }
 
-if (mode === 'run' && args.length === 0) {
-  process.exit(run(root, 'turbo', 'run', 'test', '--concurrency=1', '--continue'));
+/** Those whose tests take longest, which therefore begin first. */
+const LONGEST = ['examples', 'core', 'testing', 'chat', 'file', 'tls'];
+
+/** One package's tests to their end, which print what they say when they have ended. */
+function runBeside(name) {
+  const start = performance.now();
+  const cwd = join(root, folders.get(name));
+  const child = spawn(join(root, 'node_modules/.bin/vitest'), ['run'], {
+    cwd,
+    env: { ASYNCORE_TEST_PATIENCE: '30', ...process.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      output += text;
+    });
+  }
+  return new Promise((resolve) => {
+    child.on('error', (error) => {
+      output += error.message;
+    });
+    child.on('close', (status) => {
+      const seconds = ((performance.now() - start) / 1000).toFixed(0);
+      console.log(`==> ${folders.get(name)}, ${seconds} s\n${output}`);
+      resolve(status ?? 1);
+    });
+  });
 }
+
+/** All packages' tests. Those of one wait for each other's processes more than they use the cores. */
+async function runAll() {
+  const order = [...LONGEST, ...[...folders.keys()].filter((name) => !LONGEST.includes(name))];
+  const failed = [];
+  const workers = Array.from({ length: Math.min(2, availableParallelism()) }, async () => {
+    for (let name = order.shift(); name; name = order.shift()) {
+      if ((await runBeside(name)) !== 0) failed.push(name);
+    }
+  });
+  await Promise.all(workers);
+  if (failed.length > 0) console.log(`FAILED: ${failed.join(', ')}`);
+  return failed.length > 0 ? 1 : 0;
+}
+
+if (mode === 'run' && args.length === 0) process.exit(await runAll());
 if (mode === 'watch' && names.length !== 1)
   fail('Name one package to watch: npm run watch -- core.');
 if (rest.length > 0 && !rest[0].startsWith('-') && names.length === 0) {
