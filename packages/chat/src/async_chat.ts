@@ -24,26 +24,28 @@ import {
 type Text = string;
 
 /**
- * A channel for protocols of commands and responses: what comes in is handed to
- * `collect_incoming_data`, and `found_terminator` is called at each terminator; what goes out is
- * queued, bytes and producers alike.
+ * A channel for protocols of commands and responses. Input goes to `collect_incoming_data`, and at each
+ * terminator the channel calls `found_terminator`. Output is queued, both bytes and producers.
  *
  * https://docs.python.org/3.11/library/asynchat.html#asynchat.async_chat
  */
 export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
-  // As in Python, the class has the usual values: a subclass or an instance may set its own.
+  // As in Python, the class has the defaults. A subclass or an instance may set its own values.
 
-  /** What one recv(2) asks for, in bytes. Default 65536. */
+  /** The most bytes that one recv(2) asks for. Default 65536. */
   declare ac_in_buffer_size: number;
-  /** What one send(2) is given at most, in bytes. Default 65536. */
+  /** The most bytes that one send(2) is given. Default 65536. */
   declare ac_out_buffer_size: number;
-  /** More bytes than this waiting to be sent and `push` returns false; 0: no limit. Default 0. */
+  /**
+   * The most bytes that may wait to be sent before `push` returns false and the channel stops reading. See
+   * `handle_drain`. Default 0: no limit.
+   */
   declare ac_out_high_water: number;
-  /** The most bytes to collect before a terminator (see `handle_overflow`); 0: no limit. Default 0. */
+  /** The most bytes to collect before a terminator; one more calls `handle_overflow`. Default 0: no limit. */
   declare max_incoming: number;
-  /** Whether strings may be pushed; they are encoded as `encoding`. Default false. */
+  /** Whether `push` and producers may give strings, which are encoded as `encoding` says. Default false. */
   declare use_encoding: boolean | number;
-  /** Any encoding of Node's; Python's spelling will do, `'latin-1'`. Default 'latin1'. */
+  /** The encoding of strings: any of Node's, also in Python's spelling (`'latin-1'`). Default 'latin1'. */
   declare encoding: string;
 
   static {
@@ -57,33 +59,39 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
     } satisfies Partial<async_chat>);
   }
 
-  /** What `_collect_incoming_data` has collected. */
+  /** The pieces that `_collect_incoming_data` has collected. */
   incoming: Buffer[] = [];
 
   readonly #matcher = new terminator_matcher(new Consumer(this));
-  /** The attribute `terminator` of the class or the instance, as it was last taken. */
+  /** The attribute `terminator` of the class or the instance, when it was last read. */
   #attribute: unknown;
-  /** A handler of the input is waiting for a promise, or there is too much output: no parsing. */
+  /** How many input handlers have returned promises that are pending. Parsing waits for them. */
   #pending = 0;
 
   // ---- input ----
 
-  /** Some of the input, never none. A subclass must override it, for one with the method below. */
+  /**
+   * Receives the next piece of input, which is never empty. A subclass must override it: call
+   * `_collect_incoming_data(data)` to keep everything up to the terminator.
+   */
   collect_incoming_data(_data: Buffer): void {
     throw new Error(`${this.constructor.name} must have a collect_incoming_data`);
   }
 
-  /** The terminator was found. A subclass must override it. */
+  /**
+   * The terminator was found: the input up to it is complete, and `_get_data()` returns it if it was
+   * collected. A subclass must override this method.
+   */
   found_terminator(): void {
     throw new Error(`${this.constructor.name} must have a found_terminator`);
   }
 
-  /** Collects `data` in `incoming`. */
+  /** Adds `data` to `incoming`, for `_get_data`. */
   _collect_incoming_data(data: Buffer): void {
     collect(this.incoming, data);
   }
 
-  /** What was collected, and forgets it. */
+  /** Returns what was collected as one buffer, and empties `incoming`. */
   _get_data(): Buffer {
     const pieces = this.incoming;
     this.incoming = [];
@@ -94,9 +102,14 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
   }
 
   /**
-   * What ends the next piece of input: bytes or a string, several of such (the earliest counts, of
-   * those the longest), a number of bytes, or null for nothing: everything is collected. Set in
-   * `found_terminator` it holds for what has already been received.
+   * Sets what ends the next piece of input:
+   *
+   * - bytes or a string;
+   * - a list of these: the one that begins first counts, and of two that begin at the same place the longer;
+   * - a number of bytes;
+   * - null: nothing ends it, and everything is collected.
+   *
+   * Set in `found_terminator`, it also holds for input that was received already.
    *
    * @throws TypeError for anything else, RangeError for a number that is negative or not whole
    */
@@ -108,13 +121,13 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
     else this.#matcher.terminator = term as Terminator; // which it checks
   }
 
-  /** The terminator in force; of a number, what is left of it: 0 once it was reached. */
+  /** The terminator in force. For a number it is how many bytes are still missing: 0 once it was reached. */
   get_terminator(): Terminator {
     return this.#matcher.terminator;
   }
 
-  // Some Python programs set the attribute `terminator`, of an instance or the class. It is not
-  // declared, so that a class may have it as a field, which then hides the accessor here.
+  // Some Python programs set the attribute `terminator` of an instance or of the class. It is not
+  // declared, so that a class may have a field of that name, which then hides this accessor.
   static {
     Object.defineProperty(async_chat.prototype, 'terminator', {
       configurable: true,
@@ -128,7 +141,7 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
     });
   }
 
-  /** Takes what a field of the class, or its prototype, has as terminator. */
+  /** Takes over a terminator that was set as a field or on the prototype. */
   #takeAttribute(): void {
     const value = (this as { terminator?: unknown }).terminator;
     if (value === this.#matcher.terminator || value === this.#attribute) return;
@@ -136,7 +149,7 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
     this.set_terminator(value as Terminator); // which checks it
   }
 
-  /** Receives, and hands on what comes. When there is nothing it returns, as asynchat's does. */
+  /** Receives and hands on what came. When nothing has, it returns, as asynchat's does. */
   override handle_read(): void {
     let data: Buffer | Text;
     try {
@@ -147,16 +160,16 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
       throw error;
     }
     this.#takeAttribute();
-    // A recv of the subclass's own may give a string, as in asynchat.
+    // A subclass's own recv may return a string, as in asynchat.
     this.#matcher.feed(typeof data === 'string' ? encoded(data, this.encoding) : data);
   }
 
   /**
-   * What a method of the input gave. While it is a promise that is pending, nothing more is parsed,
-   * and what comes is parsed afterwards, in order: a Python handler that blocks does just so.
+   * Takes what an input handler returned. While that is a pending promise the channel parses nothing more;
+   * what comes meanwhile is parsed afterwards, in order, as after a Python handler that blocked.
    */
   _input_handled(result: unknown): void {
-    this.#takeAttribute(); // it holds for what has already been received
+    this.#takeAttribute(); // it also holds for what was received already
     const { life } = this[endpoint];
     const isPending = settle(this, result, undefined, () => {
       if (this[endpoint].life === life) handling(this, () => this.#goOn());
@@ -182,8 +195,9 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
   }
 
   /**
-   * More than `max_incoming` bytes came without a terminator. The default logs and closes. A channel
-   * that stays open gets nothing up to and including the next terminator, and `incoming` is emptied.
+   * More than `max_incoming` bytes came without a terminator. The default logs that and closes. If an
+   * override leaves the channel open, everything up to and including the next terminator is discarded, and
+   * `incoming` is emptied.
    */
   handle_overflow(): void {
     this.log_info(`more than ${this.max_incoming} bytes without a terminator: ${this}`, 'error');
@@ -196,7 +210,7 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
     return this[endpoint].makeOutput();
   }
 
-  /** Where producers wait, made when the first one comes. */
+  /** The queue in which producers wait, made when the first one comes. */
   #fifoOf(output: Output): producer_fifo {
     output.source ??= new producer_fifo(
       () => run_as_handler(this, () => this.initiate_send()),
@@ -210,13 +224,16 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
   }
 
   /**
-   * Queues bytes, which must not be changed until they are sent. They go out together with all else
-   * that a handler pushes when that returns, at once when pushed from elsewhere, and no later than
-   * `close`. On a socket that keeps message borders each push is a message. Returns whether no more
-   * than `ac_out_high_water` bytes are waiting now; after false `handle_drain` follows. After `close`,
-   * `close_when_done` or `shutdown` a push is refused with a line in the log, and false comes back.
+   * Queues bytes to be sent. They are not copied, so they must not change until they are sent. What a
+   * handler pushes goes out together when the handler returns; what is pushed from elsewhere goes out at
+   * once; `close` sends what is left, as far as the kernel takes it. On a datagram or SEQPACKET socket
+   * each push is a message of its own.
    *
-   * @throws TypeError for what is not bytes; a string needs `use_encoding`
+   * Returns true while no more than `ac_out_high_water` bytes wait to be sent. After it has returned
+   * false, `handle_drain` is called once enough has gone out. After `close`, `close_when_done` or
+   * `shutdown` the channel refuses the bytes, logs that once and returns false.
+   *
+   * @throws TypeError for anything but bytes; a string needs `use_encoding`
    */
   push(data: ArrayBufferView | Text): boolean {
     const chunk = typeof data === 'string' && this.use_encoding ? data : bytes(data as Uint8Array);
@@ -238,12 +255,13 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
   }
 
   /**
-   * Queues what `producer` gives, asked for piece by piece as it can be sent: an object with
-   * `more()`, or anything to iterate over, also asynchronously; or bytes. What it throws goes to
-   * `handle_error`; when the channel closes first, its `return()` is called. A `file_producer` goes out
-   * by sendfile(2) where that can be; one that fails closes the channel, and one that is refused is closed.
+   * Queues a producer: an object with `more()`, or anything to iterate over, also asynchronously (a
+   * stream, a generator). The channel asks it for the next piece when there is room to send it. What the
+   * producer throws goes to `handle_error`. If the channel closes first, it calls the producer's
+   * `return()`. Bytes are taken too, as by `push`. A `file_producer` goes out by sendfile(2) where that is
+   * possible; if it fails the channel is closed, and if it is refused, it is closed.
    *
-   * @throws TypeError for what is no producer
+   * @throws TypeError for anything else
    */
   push_with_producer(producer: Producer | ArrayBufferView): void {
     const output = this._output();
@@ -265,15 +283,19 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
   }
 
   /**
-   * Closes the channel once everything is sent and the peer has ended too, or `linger_time` is over.
-   * What is pushed after this is refused, and logged.
+   * Closes the channel once everything is sent and the peer has ended too, or `linger_time` has passed.
+   * What is pushed after this is refused and logged. Input still comes to `found_terminator`: return
+   * there if `this.closing`.
    */
   close_when_done(): void {
     this.closing = true;
     this._output().closeWhenOut();
   }
 
-  /** After `push` has returned false: no more than half of `ac_out_high_water` is left, push on. */
+  /**
+   * The queue has emptied to half of `ac_out_high_water` after `push` returned false, so there is room to
+   * push more. The default does nothing.
+   */
   handle_drain(): void {}
 
   #drain(): void {
@@ -284,18 +306,18 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
     this.#resume();
   }
 
-  /** Sends what the kernel takes. It may be called from within whatever it calls. */
+  /** Sends what is queued, as far as the kernel takes it now. The channel does this by itself. */
   initiate_send(): void {
     this[endpoint].output?.send();
   }
 
-  /** A subclass may have a `send` of its own. */
+  /** Sends several chunks in one call, or by the subclass's own `send` if it has one. */
   override _send_chunks(chunks: readonly Uint8Array[]): number {
     if (this.send === dispatcher.prototype.send) return super._send_chunks(chunks);
     return this.send(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
   }
 
-  /** Forgets what has been received and what was to be sent: for emergencies. */
+  /** Drops all input that was received and all output that is queued: an emergency stop. */
   discard_buffers(): void {
     this.#matcher.discard();
     this.incoming = [];
@@ -332,7 +354,7 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
 
   override handle_write(): void {
     this.initiate_send();
-    // Here, so that one channel whose peer reads as fast as it pushes does not keep all others waiting.
+    // Here rather than in a loop, so that a peer that reads as fast as we push does not hold up other channels.
     this.#drain();
   }
 
@@ -340,7 +362,7 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
     this.close();
   }
 
-  /** Closes the channel at once. What was pushed still goes out, as far as the kernel takes it. */
+  /** Closes the channel at once. What was pushed is sent first, as far as the kernel takes it; the rest is lost. */
   override close(): void {
     const { life } = this[endpoint];
     super.close();
@@ -350,7 +372,7 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
 
 announce_changes(async_chat.prototype, 'readable', 'writable');
 
-/** Between the matcher and the channel, whose methods may be async. */
+/** Passes what the matcher finds to the channel, whose methods may be async. */
 class Consumer implements terminator_consumer {
   readonly #chat: async_chat<Transport>;
 
