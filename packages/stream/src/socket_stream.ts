@@ -13,17 +13,17 @@ import {
 import { stream_link } from './stream_link.js';
 import { stream_map } from './streaming.js';
 
-/** What `socket_stream` takes beside the socket. */
+/** The options of `socket_stream`. */
 export interface socket_stream_options {
-  /** The map for its channel. Default: one of the package's own, on which a loop runs by itself. */
+  /** The map of the stream's channel. Default: a map of this package, on which a loop runs as long as it has streams. */
   map?: channel_map | null;
   /** Whether the writable half stays open when the peer has ended its half. Default false. */
   allowHalfOpen?: boolean;
-  /** As of any stream, in bytes. Default 65536. */
+  /** The high-water mark of both directions, in bytes, as for any stream of Node's. Default 65536. */
   highWaterMark?: number;
 }
 
-/** Where a stream is: as `net.Socket`'s `address()` has it. */
+/** An end of a connection, as `address()` of a `net.Socket` gives it. */
 export interface stream_address {
   /** The host. */
   address?: string;
@@ -44,15 +44,17 @@ export class socket_stream extends Duplex {
   readonly #link: stream_link;
   #peer: Address | null = null;
   #own: Address | null = null;
-  /** What ended the connection: told when what had arrived is read. */
+  /** The error that ended the connection: emitted when everything that had arrived is read. */
   #ending: Error | null = null;
   #final: Callback | null = null;
-  /** Milliseconds. */
+  /** The value of `setTimeout`, in milliseconds; 0 is none. */
   timeout = 0;
 
   /**
-   * `from` is a connected socket, or a channel that has one, or another transport: then the channel
-   * has none any more. Without it, see `connect`. Throws a TypeError for a socket that is no stream.
+   * Makes a stream of a connected socket or other transport, or of a channel's: the channel then has none
+   * any more. Without `from`, call `connect` next.
+   *
+   * @throws TypeError for a socket that is not of the stream kind
    */
   constructor(
     from: Socket | Transport | dispatcher<Transport> | null = null,
@@ -96,7 +98,7 @@ export class socket_stream extends Duplex {
     this.#own = this.#link.own();
   }
 
-  /** The channel that it stands on: for socket options, addresses, timers. It has handlers of its own. */
+  /** The channel under the stream: use it for socket options, addresses and timers. Its handlers belong to the stream. */
   get channel(): dispatcher<Transport> {
     return this.#link;
   }
@@ -104,8 +106,10 @@ export class socket_stream extends Duplex {
   // ---- connecting ----
 
   /**
-   * Connects to `[host, port]` or a path, as `create_connection` of a channel. 'connect' and 'ready'
-   * follow, or 'error'. `port, host` are taken too, as by node:net. Throws for wrong arguments.
+   * Connects to `[host, port]` or a path, as a channel's `create_connection` does. The stream then emits
+   * 'connect' and 'ready', or 'error'. The arguments `port, host` of node:net are taken too.
+   *
+   * @throws TypeError or RangeError for wrong arguments
    */
   connect(address: Address, options?: connection_options): this;
   connect(port: number, host?: string): this;
@@ -118,12 +122,12 @@ export class socket_stream extends Duplex {
     return this;
   }
 
-  /** Whether an attempt to connect goes on. */
+  /** Whether an attempt to connect is under way. */
   get connecting(): boolean {
     return this.#link.connecting;
   }
 
-  /** Whether it is not connected yet. */
+  /** Whether the stream is not connected yet. */
   get pending(): boolean {
     return !this.#link.connected && !this.destroyed;
   }
@@ -168,7 +172,7 @@ export class socket_stream extends Duplex {
     this.#end();
   }
 
-  /** Ends our half, if it is to end and the connection is there. */
+  /** Ends our half, if `end` was called and the connection is made. */
   #end(): void {
     const done = this.#final;
     if (done === null || (!this.#link.connected && !this.#link.isOver)) return;
@@ -182,7 +186,7 @@ export class socket_stream extends Duplex {
     done(error);
   }
 
-  /** The connection is over. What had arrived is read before an error is told. */
+  /** The connection is over. What had arrived is read before an error is emitted. */
   #over(error: Error | null): void {
     if (error === null) {
       if (!this.readableEnded) this.push(null);
@@ -194,7 +198,7 @@ export class socket_stream extends Duplex {
     }
   }
 
-  /** Whether somebody reads it, or did and pauses. */
+  /** Whether the stream is being read, or was and is paused. */
   get #isRead(): boolean {
     return this.readableFlowing !== null || this.listenerCount('readable') > 0;
   }
@@ -204,14 +208,14 @@ export class socket_stream extends Duplex {
     process.nextTick(() => this.destroy(error)); // the last of it is still being handed out
   }
 
-  /** Ends, and is destroyed when everything is written. */
+  /** Ends the stream, and destroys it when everything is written. */
   destroySoon(): void {
     if (this.writable) this.end();
     if (this.writableFinished) this.destroy();
     else this.once('finish', () => this.destroy());
   }
 
-  /** Destroys it with a reset: the peer gets ECONNRESET. */
+  /** Destroys the stream with a reset: the peer gets ECONNRESET. */
   resetAndDestroy(): this {
     this.#link.option(SOL_SOCKET, SO_LINGER, new Int32Array([1, 0]));
     return this.destroy();
@@ -219,7 +223,7 @@ export class socket_stream extends Duplex {
 
   // ---- what a net.Socket has: none of it throws before the connection or after the end ----
 
-  /** 'timeout' comes when nothing was received or sent for so many milliseconds; 0 is never. */
+  /** Emits 'timeout' when nothing was received or sent for this many milliseconds; 0 is never. */
   setTimeout(milliseconds: number, listener?: () => void): this {
     this.timeout = milliseconds;
     this.#link.waitAtMost(milliseconds / 1000);
@@ -230,31 +234,31 @@ export class socket_stream extends Duplex {
     return this;
   }
 
-  /** TCP_NODELAY, which a TCP channel sets by itself. */
+  /** Sets TCP_NODELAY on or off. A TCP channel sets it by itself. */
   setNoDelay(on = true): this {
     this.#link.noDelay(on);
     return this;
   }
 
-  /** Whether the system looks if the peer is still there, after so many milliseconds of silence. */
+  /** Whether the system probes the peer after this many milliseconds of silence (SO_KEEPALIVE). */
   setKeepAlive(on = false, initialDelay = 0): this {
     this.#link.keepAlive(on, initialDelay / 1000);
     return this;
   }
 
-  /** It keeps the process alive: the default. */
+  /** Lets the stream keep the process alive, which is the default. */
   ref(): this {
     this.#link.keepsProcess(true);
     return this;
   }
 
-  /** It alone does not keep the process alive. */
+  /** Lets the process end although the stream is open. */
   unref(): this {
     this.#link.keepsProcess(false);
     return this;
   }
 
-  /** The local address, as node:net has it; empty when there is none. */
+  /** The local address as node:net gives it; an empty object when there is none. */
   address(): stream_address {
     const { localAddress: address, localFamily: family, localPort: port } = this;
     return address === undefined ? {} : { address, family, port };
@@ -265,12 +269,12 @@ export class socket_stream extends Duplex {
     return this.#link.received;
   }
 
-  /** How many bytes were written, those among them that wait. */
+  /** How many bytes were written, including those that wait to be sent. */
   get bytesWritten(): number {
     return this.#link.written + this.writableLength;
   }
 
-  /** The peer's host, as it was when it connected. */
+  /** The peer's host, as it was when the connection was made. */
   get remoteAddress(): string | undefined {
     return hostOf(this.#peer);
   }
@@ -301,7 +305,7 @@ export class socket_stream extends Duplex {
   }
 }
 
-/** The transport of a channel, which has none any more. What was sent before must be out. */
+/** Takes the transport away from a channel, whose output must have been sent. */
 function taken(channel: dispatcher<Transport>): Transport {
   const { socket } = channel;
   if (socket === null) throw new TypeError('socket_stream: the channel has no socket');

@@ -12,8 +12,9 @@ const LOOKS = 10;
 
 /**
  * An `async_chat` over any Duplex that carries bytes: a TLSSocket, a process's standard input and output, a
- * `socket_stream`. The events of the stream drive it: it is in no map and needs no loop. `close` destroys
- * the stream. What leaves `handle_error` ends the loop on `map`, if one runs, else it is thrown.
+ * `socket_stream`. The stream's events drive it, so it is in no map and needs no loop. `close` destroys
+ * the stream. What `handle_error` throws ends the loop on `map`; without such a loop it is thrown as an
+ * uncaught exception.
  */
 export class stream_channel extends async_chat<duplex_transport> {
   #isDue = false;
@@ -21,13 +22,13 @@ export class stream_channel extends async_chat<duplex_transport> {
   #limit = 0;
   readonly #isMade = true;
 
-  /** Throws a TypeError for what is no Duplex, or one of objects or strings. */
+  /** @throws TypeError unless `stream` is a Duplex of bytes (not of objects or strings) */
   constructor(stream: Duplex, map: channel_map | null = null) {
     super(new duplex_transport(stream), map);
     this._changed();
   }
 
-  /** The stream that it stands on. */
+  /** The stream under the channel. */
   get stream(): Duplex | null {
     return this.socket?.stream ?? null;
   }

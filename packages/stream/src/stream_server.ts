@@ -6,21 +6,21 @@ import { socket_stream, type socket_stream_options } from './socket_stream.js';
 import { serve, stream_map, toProcess } from './streaming.js';
 
 /**
- * Who gets the streams: a function, or a server of Node's (of node:http, node:http2, node:tls,
- * node:net), as 'connection' events.
+ * What takes the streams: a function, or a server of Node's (of node:http, node:http2, node:tls,
+ * node:net), which gets them as 'connection' events.
  */
 export type stream_consumer = ((stream: socket_stream) => void) | node_server;
 
 /** A server of Node's, or what behaves as one. */
 export interface node_server extends EventEmitter {
-  /** Called when the listener is closed. */
+  /** Closes the server; called when the listener closes. */
   close?(done?: () => void): unknown;
 }
 
 /**
- * A listener that makes a `socket_stream` of each connection: `create_server` and the rest are as of
- * any dispatcher. A server of Node's is told 'listening', on which its time limits depend, and is
- * closed with this one.
+ * A listener that makes a `socket_stream` of each connection. Call `create_server` or bind and listen as
+ * with any dispatcher. A server of Node's gets 'listening', which starts its time limits, and closes with
+ * this one.
  */
 export class stream_server extends dispatcher {
   readonly #consumer: stream_consumer;
@@ -29,7 +29,7 @@ export class stream_server extends dispatcher {
   #keeps = true;
 
   /**
-   * `options` are those of the streams; `map` is for this one too. `allowHalfOpen` is by default true for a
+   * `options` go to each stream; `map` applies to the listener too. `allowHalfOpen` defaults to true for a
    * server of Node's that ends streams itself.
    */
   constructor(consumer: stream_consumer, options: socket_stream_options = {}) {
@@ -56,7 +56,7 @@ export class stream_server extends dispatcher {
     else this.#consumer.emit('connection', stream);
   }
 
-  /** What the consumer throws goes to the process, as with node:net; the listener goes on. */
+  /** Makes a stream of the connection. What the consumer throws goes to the process, as with node:net; the listener goes on. */
   override handle_error(error: unknown): void {
     toProcess(error);
   }
@@ -71,21 +71,21 @@ export class stream_server extends dispatcher {
     serve(this._map, this, false);
   }
 
-  /** It keeps the process alive: the default. */
+  /** Lets the listener keep the process alive, which is the default. */
   ref(): this {
     this.#keeps = true;
     if (this._fileno !== null) serve(this._map, this, true);
     return this;
   }
 
-  /** It alone does not keep the process alive. */
+  /** Lets the process end although the listener is open. */
   unref(): this {
     this.#keeps = false;
     serve(this._map, this, false);
     return this;
   }
 
-  /** Accepts no more. A server of Node's is closed too; the streams that there are go on. */
+  /** Stops accepting. A server of Node's is closed too. Streams that are open go on. */
   override close(): void {
     super.close();
     if (typeof this.#consumer === 'function' || !this.#isTold) return;

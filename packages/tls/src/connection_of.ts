@@ -2,21 +2,21 @@ import type { TLSSocket } from 'node:tls';
 import type { dispatcher, Transport } from '@asyncore/core';
 import { tls_transport } from './tls_transport.js';
 
-/** What was agreed with the peer; null where nothing is. */
+/** The properties of a TLS connection, as agreed with the peer. */
 export interface tls_facts {
-  /** The protocol of ALPN; null when none was agreed. */
+  /** The application protocol (ALPN); null when none was agreed. */
   alpn_protocol: string | null;
-  /** The peer's certificate; null when it has sent none. */
+  /** The peer's certificate; null when it sent none. */
   peer_certificate: ReturnType<TLSSocket['getPeerCertificate']> | null;
   /** Whether the peer's certificate was asked for and is trusted. */
   authorized: boolean;
-  /** Why it is not: a code of X509 verification, such as CERT_HAS_EXPIRED. */
+  /** Why the certificate is not trusted: a code of X509 verification, such as CERT_HAS_EXPIRED. */
   authorization_error: string | null;
-  /** The cipher suite. */
+  /** The cipher suite in use. */
   cipher: ReturnType<TLSSocket['getCipher']> | null;
-  /** 'TLSv1.3' and so on. */
+  /** The protocol version: 'TLSv1.3' and so on. */
   protocol: string | null;
-  /** A client's, to be resumed: give it to `start_tls` as `session`. It may come after the handshake. */
+  /** A client's session: give it to `start_tls` as `session` to resume it later. It may come after the handshake. */
   session: Buffer | null;
   /** Whether a former session was resumed. */
   session_reused: boolean;
@@ -24,7 +24,7 @@ export interface tls_facts {
   servername: string | null;
 }
 
-/** What was agreed on the channel's connection. */
+/** The properties of the channel's TLS connection; null where there is none. */
 export function tls_of<S extends Transport>(channel: dispatcher<S>): tls_facts {
   const transport = channel.socket as Transport | null;
   const known = transport instanceof tls_transport ? transport : null;

@@ -12,21 +12,22 @@ import {
 import type { tls_options } from './tls_options.js';
 import { tls_transport } from './tls_transport.js';
 
-/** A channel as far as TLS is concerned. */
+/** The handlers that a channel with TLS has. */
 export interface secured {
-  /** The handshake is done: what came before it, and what is asked of the connection, is known. */
+  /** The handshake is done. It comes before any data. */
   handle_secure?(): void;
-  /** There is no TLS, or no more. Default: `handle_error`. The channel is closed afterwards. */
+  /** The handshake failed, or TLS failed later. Default: `handle_error`. The channel is closed afterwards. */
   handle_tls_error?(error: unknown): void;
 }
 
 /**
- * From here on the channel speaks TLS. What was sent before goes out in the clear, first; what is sent
- * from now on, after the handshake. What was received before and not yet handed on is dropped, since
- * anybody may have put it there. `handle_secure` or `handle_tls_error` tells how it went.
+ * Starts TLS on the channel's connection. Output that was sent before goes out first, in the clear; output
+ * that is sent from now on waits for the handshake. Input that was received but not handed on is dropped,
+ * since an attacker may have put it there. Then the channel calls `handle_secure` or `handle_tls_error`.
  *
- * @throws what node:tls throws for wrong options, TypeError and Error for a channel that cannot; ENOTCONN
- * without a connection, EAGAIN while a producer has something to send. The channel is as it was then.
+ * @throws what node:tls throws for wrong options; TypeError or Error for a channel that cannot speak TLS;
+ * OSError (ENOTCONN) without a connection, (EAGAIN) while a producer has something to send. The channel
+ * then goes on as before.
  */
 export function start_tls<S extends Transport>(
   channel: dispatcher<S> & secured,

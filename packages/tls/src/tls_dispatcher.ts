@@ -4,15 +4,15 @@ import type { tls_options } from './tls_options.js';
 import { with_tls } from './with_tls.js';
 
 /**
- * A dispatcher with buffered output whose connections speak TLS from the start: one that is given an
- * accepted socket, and one that connects. What is sent before the handshake is done waits for it.
- * As a listener it accepts as any dispatcher does: give what it accepts to another one.
+ * A dispatcher with buffered output that speaks TLS from the start, both as a server (made for an accepted
+ * socket) and as a client (which connects). What is sent before the handshake is done waits for it.
+ * As a listener it accepts plain sockets as any dispatcher does: make another tls_dispatcher for each.
  */
 export class tls_dispatcher extends with_tls(dispatcher_with_send<Socket>) {
-  /** For `start_tls`; null for a connection in the clear. */
+  /** The options for `start_tls`; null for a connection in the clear. */
   tls_options: tls_options | null;
 
-  /** As a dispatcher's, with the `options` of each connection's handshake. */
+  /** Takes the arguments of a dispatcher, with the `options` of each connection's handshake. */
   constructor(
     sock: Socket | null = null,
     map: channel_map | null = null,

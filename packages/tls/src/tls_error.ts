@@ -5,9 +5,9 @@
  * what X509 verification gives, such as SELF_SIGNED_CERT_IN_CHAIN.
  */
 export class TLSError extends Error {
-  /** `message` says what happened in words. */
+  /** `message` is the description for people. */
   constructor(
-    /** What happened, as in Node's own errors. */
+    /** The code for programs, as in Node's own errors. */
     readonly code: string,
     message: string,
   ) {

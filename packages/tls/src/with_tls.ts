@@ -9,11 +9,11 @@ type Class<T> = new (...args: any[]) => T;
 
 /** What `with_tls` adds to a class of channels. */
 export interface tls_channel extends Readonly<tls_facts> {
-  /** From here on the channel speaks TLS: {@link start_tls}. */
+  /** Starts TLS on the channel's connection: {@link start_tls}. */
   start_tls(options?: tls_options): void;
-  /** The handshake is done, and no data has come yet. */
+  /** The handshake is done. It comes before any data. */
   handle_secure(): void;
-  /** There is no TLS, or no more; the channel is closed afterwards. Default: `handle_error`. */
+  /** The handshake failed, or TLS failed later. Default: `handle_error`. The channel is closed afterwards. */
   handle_tls_error(error: unknown): void;
 }
 
