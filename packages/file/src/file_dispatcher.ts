@@ -5,23 +5,26 @@ import { borrow, descriptorOf, type file_like } from './file_like.js';
 import { file_wrapper } from './file_wrapper.js';
 
 /**
- * A dispatcher for what is not a socket: a pipe, a terminal, a device, a file. It is connected from the
- * start, and the end of the file calls the same handlers as the end of a connection.
+ * A dispatcher for a descriptor that is not a socket: a pipe, a terminal, a device, a file. It is connected
+ * from the start, and the end of the file calls the same handlers as the end of a connection.
  *
  * https://docs.python.org/3.11/library/asyncore.html#asyncore.file_dispatcher
  */
 export class file_dispatcher extends dispatcher<file_wrapper> {
   /**
-   * Works on a duplicate of `fd`. Until the channel is closed, detached or collected, both are
-   * non-blocking (they share the open file), and a stream does not read for itself. Throws EBADF for
-   * what is not open, a TypeError for what has no descriptor, an Error for what cannot be waited on.
+   * Works on a duplicate of `fd`. Until the channel is closed, detached or garbage collected, both
+   * descriptors are non-blocking, since they share the open file, and a stream given as `fd` does not read
+   * by itself.
+   *
+   * @throws OSError (EBADF) when `fd` is not open
+   * @throws TypeError when it has no descriptor, Error when it cannot be waited on (a directory)
    */
   constructor(fd: file_like, map: channel_map | null = null) {
     super(null, map);
     this.set_file(fd);
   }
 
-  /** Takes another file and closes the duplicate of the one before. Throws as the constructor. */
+  /** Takes another file, and closes the duplicate of the former one. Throws as the constructor does. */
   set_file(fd: file_like): void {
     const wrapper = new file_wrapper(descriptorOf(fd));
     const { socket } = this;

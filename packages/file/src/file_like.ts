@@ -2,13 +2,13 @@ import type { Stream } from 'node:stream';
 import { type Descriptor, wrong } from '@asyncore/socket';
 
 /**
- * What has a descriptor: its number, an object with `fileno()` (a Socket, a file_wrapper) or with
- * `fd` (a FileHandle), or one of Node's streams that has a descriptor of the system behind it.
+ * Something with a descriptor: the descriptor's number, an object with `fileno()` (a Socket, a file_wrapper)
+ * or with `fd` (a FileHandle), or a stream of Node's that has a system descriptor behind it.
  */
 export type file_like =
   | number
   | {
-      /** Its descriptor. */
+      /** Returns the descriptor. */
       fileno(): number;
     }
   | {

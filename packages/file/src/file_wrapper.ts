@@ -15,27 +15,29 @@ import {
 import { keepFromBlocking, letBlock } from './blocking_mode.js';
 
 /**
- * Makes a descriptor look like a socket, as far as a dispatcher needs one. It works on a duplicate, so
- * whoever owns the original still has to close that. A file_wrapper that is collected before anybody
- * closed it closes itself, with a ResourceWarning.
+ * Makes a descriptor look like a socket, as far as a dispatcher needs one. It works on a duplicate, so the
+ * owner of the original still has to close that. A file_wrapper that is garbage collected while it is open
+ * closes itself, with a ResourceWarning.
  *
  * https://docs.python.org/3.11/library/asyncore.html#asyncore.file_wrapper
  */
 export class file_wrapper extends Descriptor {
-  /** Duplicates `fd`: dup(2). Throws EBADF if that is not open. */
+  /** Duplicates `fd` with dup(2). @throws OSError (EBADF) if it is not open */
   constructor(fd: number) {
     if (!Number.isInteger(fd)) throw wrong.type('file_wrapper: fd must be an integer');
     super(dup(fd), letBlock);
   }
 
-  /** The duplicate's number; -1 after `close`. */
+  /** The number of the duplicate; -1 after `close`. */
   get fd(): number {
     return this.fileno();
   }
 
   /**
-   * Reads at most `size` bytes: read(2). An empty buffer means the end of the file; for a terminal, that
-   * its other side is closed. Throws BlockingIOError when there is nothing to read yet.
+   * Reads at most `size` bytes: read(2). An empty buffer means the end of the file; for a terminal it means
+   * that the other side is closed.
+   *
+   * @throws BlockingIOError when there is nothing to read yet
    */
   recv(size: number): Buffer {
     try {
@@ -46,7 +48,7 @@ export class file_wrapper extends Descriptor {
     }
   }
 
-  /** Writes, and returns how many bytes were taken: write(2). Throws EPIPE when nobody can read them any more. */
+  /** Writes, and returns how many bytes were taken: write(2). @throws OSError (EPIPE) when no reader is left */
   send(data: ArrayBufferView): number {
     try {
       return write(this.fd, data);
@@ -56,30 +58,30 @@ export class file_wrapper extends Descriptor {
     }
   }
 
-  /** The same as `recv`. */
+  /** Reads as `recv` does: its name in Python's file_wrapper. */
   read(size: number): Buffer {
     return this.recv(size);
   }
 
-  /** The same as `send`. */
+  /** Writes as `send` does: its name in Python's file_wrapper. */
   write(data: ArrayBufferView): number {
     return this.send(data);
   }
 
-  /** It holds no bytes itself. */
+  /** How many bytes the wrapper itself holds: always 0. */
   pending(): number {
     return 0;
   }
 
-  /** A dispatcher asks for SO_ERROR only, and the answer is 0. Throws an Error for any other option. */
+  /** Returns 0 for SO_ERROR, the one option that a dispatcher asks for. @throws Error for any other option */
   getsockopt(level: number, option: number, buflen?: number): number {
     if (level === SOL_SOCKET && option === SO_ERROR && !buflen) return 0;
     throw new Error('getsockopt: not implemented for files, except SO_ERROR');
   }
 
   /**
-   * Says whether calls wait, for all descriptors of the open file (O_NONBLOCK, fcntl(2)). What this makes
-   * non-blocking, `close` and `detach` make blocking again, and so does the end of the process.
+   * Makes calls on the open file blocking or not, for all of its descriptors (O_NONBLOCK, fcntl(2)). `close`,
+   * `detach` and the end of the process make blocking again what this has made non-blocking.
    */
   setblocking(blocking: boolean): void {
     if (blocking) set_blocking(this.fd, true);

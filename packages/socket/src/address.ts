@@ -7,9 +7,9 @@ import { checked, errno, failure, gaierror } from './os_error.js';
 import { wrong } from './wrong.js';
 
 /**
- * Where a socket is or goes: `[host, port]`, for IPv6 also `[host, port, flowinfo, scope_id]`, or
- * a path for AF_UNIX (a leading NUL is Linux's abstract namespace, '' no name at all). A path that
- * is not UTF-8 is a Buffer when it comes from the system; it may be given as any Uint8Array.
+ * The address of a socket: `[host, port]`, for IPv6 also `[host, port, flowinfo, scope_id]`, or a path for
+ * AF_UNIX. A path with a leading NUL is a name in Linux's abstract namespace; '' is no name at all. A path
+ * that is not UTF-8 comes from the system as a Buffer, and may be given as any Uint8Array.
  */
 export type Address = InetAddress | string | Uint8Array;
 /** An address of AF_INET or AF_INET6: a numeric host or a name, and a port in the host's byte order. */
@@ -166,7 +166,7 @@ export function pack(call: string, family: number, address: Address): PackedAddr
 }
 
 /**
- * Whether a socket of `family` can use `address` as it is. False for a host name: see `resolve`.
+ * Whether a socket of `family` can use `address` as it is. False for a host name, which `resolve` looks up.
  * Throws a TypeError or RangeError for what is no address, an OSError for one that cannot be used.
  */
 export function is_resolved(family: number, address: Address): boolean {
@@ -184,8 +184,8 @@ function isResolved(call: string, family: number, address: Address): boolean {
 }
 
 /**
- * Looks a host name up in the background, as getaddrinfo(3) does it, and gives the first address
- * of that family. Rejects with a gaierror, whose `code` is 'ENOTFOUND' or as `dns.lookup` has it.
+ * Looks a host name up in the background, by getaddrinfo(3), and resolves with the first address of that
+ * family. Rejects with a gaierror, whose `code` is 'ENOTFOUND' or another code of `dns.lookup`.
  */
 export async function resolve(family: number, address: Address): Promise<Address> {
   if (isResolved('resolve', family, address)) return address;
@@ -239,7 +239,7 @@ async function lookedUp(family: number, [host, port]: InetAddress) {
   }
 }
 
-/** The family of a numeric host, AF_INET or AF_INET6; null for a name. */
+/** The family of a numeric host: AF_INET or AF_INET6; null for a name. */
 export function family_of(host: string): number | null {
   if (typeof host !== 'string') throw wrong.type('family_of: host must be a string');
   const version = isIP(host);

@@ -8,14 +8,14 @@ const { O_RDONLY, O_NONBLOCK } = constants;
 const pair = new Int32Array(2);
 
 /**
- * A duplicate of a descriptor, close-on-exec and the caller's to close. Blocking mode stays shared
- * with it: dup(2).
+ * Duplicates a descriptor: dup(2). The duplicate is close-on-exec, shares the blocking mode of the original,
+ * and the caller must close it.
  */
 export function dup(fd: number): number {
   return checked('dup', binding.dup(fd));
 }
 
-/** At most `size` bytes; an empty buffer at the end of the file. Throws BlockingIOError: read(2). */
+/** Reads at most `size` bytes; an empty buffer means the end of the file. read(2). @throws BlockingIOError when there is nothing to read yet */
 export function read(fd: number, size: number): Buffer {
   return received(fd, 'read', fd, size, binding.read);
 }
@@ -40,44 +40,44 @@ export function open(path: string | Uint8Array): number {
   return checked('open', binding.open(name, O_RDONLY | (O_NONBLOCK ?? 0)), path);
 }
 
-/** Writes and gives the number of bytes taken, which may be fewer than given: write(2). */
+/** Writes, and returns the number of bytes taken, which may be fewer than given. write(2). */
 export function write(fd: number, data: ArrayBufferView): number {
   return checkedOf(fd, 'write', binding.write(fd, data));
 }
 
 /**
- * A pipe's ends, [for reading, for writing], close-on-exec, blocking and the caller's to close:
- * pipe(2).
+ * Makes a pipe, and returns its ends as `[for reading, for writing]`: pipe(2). They are close-on-exec and
+ * blocking, and the caller must close them.
  */
 export function pipe(): [reading: number, writing: number] {
   checked('pipe', binding.pipe(pair));
   return [pair[0], pair[1]];
 }
 
-/** Closes a descriptor: close(2). */
+/** Closes a descriptor. close(2). */
 export function close(fd: number): void {
   tell_release(fd);
   checked('close', binding.close(fd));
 }
 
-/** Whether calls on the descriptor wait. All duplicates share it (O_NONBLOCK, fcntl(2)). */
+/** Whether calls on the descriptor block. All duplicates share this (O_NONBLOCK, fcntl(2)). */
 export function get_blocking(fd: number): boolean {
   return checked('fcntl', binding.get_blocking(fd)) === 1;
 }
 
-/** Makes calls on the descriptor wait, or not; for all its duplicates (O_NONBLOCK, fcntl(2)). */
+/** Makes calls on the descriptor and all its duplicates block or not (O_NONBLOCK, fcntl(2)). */
 export function set_blocking(fd: number, blocking: boolean): void {
   checked('fcntl', binding.set_blocking(fd, blocking ? 1 : 0));
 }
 
-/** The number of bytes that a read would find without waiting (FIONREAD). */
+/** How many bytes a read would find now (FIONREAD). */
 export function unread(fd: number): number {
   return checked('ioctl', binding.unread(fd));
 }
 
 const option = new Uint8Array(4);
 
-/** Whether it is a socket's: getsockopt(2) takes no other. False for what is not open. */
+/** Whether the descriptor is a socket's; false too when it is not open. */
 export function is_socket(fd: number): boolean {
   const { SOL_SOCKET, SO_TYPE } = binding.constants;
   return binding.getsockopt(fd, SOL_SOCKET, SO_TYPE, option) >= 0;
@@ -156,17 +156,17 @@ on_change(() => {
 });
 
 /**
- * An object that owns a descriptor. Collected without having been closed, it closes the descriptor
- * and says so in a ResourceWarning. The end of a worker thread closes the descriptors of all its
- * objects, without a word; plain descriptors (`dup`, `pipe`, `recv_fds`, `detach`) stay open.
+ * An object that owns a descriptor. If it is garbage collected while open, it closes the descriptor and
+ * emits a ResourceWarning. The end of a worker thread closes the descriptors of all its objects; plain
+ * descriptors (`dup`, `pipe`, `recv_fds`, `detach`) stay open.
  */
 export class Descriptor {
   #fd: number;
   #unclosed: Registry;
 
   /**
-   * Takes the descriptor over; throws EBADF when it is not open. `release`, the same for all of a
-   * class, is called with the descriptor of one that was collected, before that is closed.
+   * Takes the descriptor over; throws EBADF when it is not open. `release`, one function for the whole
+   * class, is called with the descriptor of an object that was collected, before that is closed.
    */
   constructor(fd: number, release?: Release) {
     if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fffffff) {
@@ -178,12 +178,12 @@ export class Descriptor {
     this.#unclosed.register(this, fd, this);
   }
 
-  /** The descriptor's number, -1 once closed or detached. */
+  /** The number of the descriptor; -1 once it is closed or detached. */
   fileno(): number {
     return this.#fd;
   }
 
-  /** Gives the descriptor away without closing it, and returns its number. */
+  /** Gives up the descriptor without closing it, and returns its number: the caller then owns it. */
   detach(): number {
     const fd = this.#fd;
     if (fd >= 0) {
@@ -198,9 +198,9 @@ export class Descriptor {
   }
 
   /**
-   * Calls `callback`, beside those given before, when the descriptor is this object's no longer: closed,
-   * detached or collected. A callback that holds on to the object keeps it from being collected; what it
-   * throws leaves `close` or `detach`.
+   * Calls `callback` when the object no longer owns its descriptor: it was closed, detached or collected.
+   * Several callbacks may be given. A callback that refers to the object keeps it from being collected. What
+   * a callback throws, `close` or `detach` throws.
    */
   on_release(callback: () => void): void {
     if (typeof callback !== 'function') {
@@ -218,7 +218,7 @@ export class Descriptor {
     });
   }
 
-  /** Closes it: close(2). A second time does nothing. */
+  /** Closes the descriptor. close(2). Closing twice does nothing. */
   close(): void {
     if (this.#fd < 0) return;
     const { home } = this.#unclosed;
@@ -230,7 +230,7 @@ export class Descriptor {
     }
   }
 
-  /** `using`: closes it at the end of the block. */
+  /** Closes the descriptor at the end of a block that declared it with `using`. */
   [Symbol.dispose](): void {
     this.close();
   }

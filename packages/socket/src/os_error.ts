@@ -38,16 +38,16 @@ function readable(path: Path): string {
 export class OSError extends Error {
   /** The error's name: 'ECONNREFUSED'. */
   readonly code: string;
-  /** Its number, negative as in Node's own errors. */
+  /** The error's number, negative as in Node's own errors. */
   readonly errno: number;
   /** The system call that failed: 'connect'. */
   readonly syscall: string;
   /**
-   * Where the call was going: the host or the path, where there is one. In a path `@` stands for
-   * NUL, and `\xff` for a byte of one that is not UTF-8.
+   * The host or path that the call was given, where there is one. In a path `@` stands for NUL, and `\xff`
+   * for a byte that is not UTF-8.
    */
   declare readonly address?: string;
-  /** The port it was going to, where there is one. */
+  /** The port of that address, where there is one. */
   declare readonly port?: number;
   #source: unknown = null;
 
@@ -84,7 +84,7 @@ export class OSError extends Error {
   }
 }
 
-/** A host name that could not be looked up, as in Python; `hostname` as in Node's own errors. */
+/** A host name could not be looked up. The class is Python's; `hostname` is as in Node's own errors. */
 export class gaierror extends OSError {
   /** The name that was looked up. */
   readonly hostname: string;
@@ -100,7 +100,7 @@ export class gaierror extends OSError {
   }
 }
 
-/** The call would have to wait (EAGAIN), or goes on by itself (EINPROGRESS, EALREADY). */
+/** The call would have to wait (EAGAIN), or its work goes on by itself (EINPROGRESS, EALREADY). */
 export class BlockingIOError extends OSError {
   static {
     BlockingIOError.prototype.name = 'BlockingIOError';

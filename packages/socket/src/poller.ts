@@ -4,22 +4,22 @@
  * descriptor registered for 0 is watched for these alone.
  */
 export interface Poller {
-  /** Starts to watch `fd` for `events` (POLLIN | POLLOUT | POLLPRI, POLLRDHUP on Linux). */
+  /** Starts to watch `fd` for `events`: POLLIN, POLLOUT, POLLPRI, and on Linux POLLRDHUP. */
   register(fd: number, events: number): void;
-  /** Watches a registered descriptor for other events. */
+  /** Changes the events of a registered descriptor. */
   modify(fd: number, events: number): void;
-  /** Stops watching `fd`. Do it before closing: while a duplicate lives, epoll keeps a closed one. */
+  /** Stops watching `fd`. Call it before closing: epoll keeps a closed descriptor while a duplicate is open. */
   unregister(fd: number): void;
   /**
-   * Waits at most `timeout` seconds, null for as long as it takes, and gives those that are ready.
-   * Waiting blocks the thread.
+   * Waits at most `timeout` seconds (null: without limit) until a descriptor is ready, and returns pairs
+   * `[fd, events]`. Waiting blocks the thread.
    */
   poll(timeout?: number | null): [fd: number, events: number][];
   /**
-   * The same without allocating: writes pairs fd, events into `into` and gives their number.
-   * Those for which there is no room are told the next time.
+   * Waits as `poll` does, but allocates nothing: writes pairs of fd and events into `into`, and returns their
+   * number. Descriptors for which there is no room are reported the next time.
    */
   wait(into: Int32Array, timeout: number | null): number;
-  /** Forgets all, and closes the descriptor of a queue. */
+  /** Unregisters everything, and closes the queue's own descriptor if it has one. */
   close(): void;
 }

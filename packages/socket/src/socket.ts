@@ -22,13 +22,13 @@ import { received } from './received.js';
 import { state_of, type Transport, unread_of } from './transport.js';
 import { int32, wrong } from './wrong.js';
 
-/** A control message that goes with data: cmsg(3). */
+/** A control message to send with data: cmsg(3). */
 export type AncillaryData = [level: number, type: number, data: ArrayBufferView];
 
-/** One that came with data. */
+/** A control message that came with data. */
 export type ReceivedAncillaryData = [level: number, type: number, data: Buffer];
 
-/** The process at the other end of a Unix socket when it connected; `pid` 0 where unknown. */
+/** The process at the other end of a Unix socket, as it was when it connected. `pid` is 0 where it is unknown. */
 export interface PeerCredentials {
   /** Process id. */
   pid: number;
@@ -48,9 +48,9 @@ const ints = new Int32Array(4);
 const intBytes = new Uint8Array(int.buffer);
 
 /**
- * A BSD socket: non-blocking and close-on-exec from birth, each method the system call of its
- * name. A failed call throws an OSError, one that would have to wait a BlockingIOError, a wrong
- * argument a TypeError or RangeError before any call. Methods of a closed socket throw EBADF.
+ * A BSD socket, non-blocking and close-on-exec from the start. Each method is the system call of its name.
+ * A failed call throws an OSError, and a call that would have to wait a BlockingIOError. A wrong argument
+ * throws a TypeError or RangeError before any call. Methods of a closed socket throw EBADF.
  */
 export class Socket extends Descriptor implements Transport {
   /** AF_INET, AF_INET6 or AF_UNIX. */
@@ -60,7 +60,7 @@ export class Socket extends Descriptor implements Transport {
   /** The protocol: IPPROTO_TCP and so on, 0 for the default of its family and type. */
   readonly proto: number;
 
-  /** socket(2). */
+  /** Opens a socket: socket(2). @throws OSError when that fails */
   constructor(family?: number, type?: number, proto?: number);
   /** @internal Adopts a descriptor whose kind is known. */
   constructor(family: number, type: number, proto: number, fd: number);
@@ -72,8 +72,10 @@ export class Socket extends Descriptor implements Transport {
   }
 
   /**
-   * A socket on a descriptor that came from elsewhere (a parent process, `recv_fds`), from now on
-   * owned by it and non-blocking. Throws ENOTSOCK for anything that is no socket.
+   * Makes a Socket of a descriptor that came from elsewhere (a parent process, `recv_fds`), which it owns
+   * from then on, and makes non-blocking.
+   *
+   * @throws OSError (ENOTSOCK) when the descriptor is not a socket's
    */
   static from_fd(fd: number): Socket {
     int32('from_fd', 'fd', fd);
@@ -84,18 +86,18 @@ export class Socket extends Descriptor implements Transport {
     return new Socket(family, type, proto, fd);
   }
 
-  /** Takes a local address: numeric, '' for every interface, or localhost. bind(2). */
+  /** Binds the socket to a local address, whose host is numeric, localhost or '' for every interface. bind(2). */
   bind(address: Address): void {
     const packed = pack('bind', this.family, address);
     checkedOf(this, 'bind', binding.bind(this.fileno(), packed), address);
   }
 
-  /** Lets others connect; `backlog` connections may wait to be accepted. listen(2). */
+  /** Starts to listen; up to `backlog` connections may wait to be accepted. listen(2). */
   listen(backlog: number = SOMAXCONN): void {
     checkedOf(this, 'listen', binding.listen(this.fileno(), backlog));
   }
 
-  /** The next waiting connection and where it comes from. accept(2). */
+  /** Accepts the next waiting connection, and returns it with the peer's address. accept(2). */
   accept(): [connection: Socket, address: Address] {
     const answer = this.accept_ex();
     if (typeof answer === 'number') throw OSError.of(this, failure('accept', answer));
@@ -103,8 +105,8 @@ export class Socket extends Descriptor implements Transport {
   }
 
   /**
-   * As `accept`, but returns the errno (positive) where that throws: EAGAIN, above all, when no
-   * connection waits. Throws when closed.
+   * Accepts as `accept` does, but returns the positive errno where that would throw: usually EAGAIN, when no
+   * connection waits. Throws only when the socket is closed.
    */
   accept_ex(): [connection: Socket, address: Address] | number {
     if (this.fileno() < 0) throw failure('accept', -errno.EBADF);
@@ -115,18 +117,19 @@ export class Socket extends Descriptor implements Transport {
   }
 
   /**
-   * Starts to connect. Throws BlockingIOError (EINPROGRESS) when the attempt goes on by itself:
-   * the socket becomes writable at its end, and SO_ERROR says how it went. So it is when a signal
-   * interrupts a blocking socket that waits for a connection, except that one of AF_UNIX, whose
-   * attempt ends there, tries again. connect(2).
+   * Starts to connect. connect(2).
+   *
+   * When the attempt goes on by itself this throws a BlockingIOError (EINPROGRESS): at the end of the
+   * attempt the socket becomes writable, and SO_ERROR tells its result. A blocking socket throws the same
+   * when a signal interrupts it, except one of AF_UNIX, which tries again.
    */
   connect(address: Address): void {
     checkedOf(this, 'connect', -this.connect_ex(address), address);
   }
 
   /**
-   * As `connect`, but returns the errno (positive), 0 once connected, and never EINTR. Throws when
-   * closed.
+   * Connects as `connect` does, but returns the positive errno where that would throw, and 0 once connected.
+   * It never returns EINTR. Throws only when the socket is closed.
    */
   connect_ex(address: Address): number {
     const to = pack('connect', this.family, address);
@@ -138,12 +141,12 @@ export class Socket extends Descriptor implements Transport {
     return result === -errno.EINTR ? errno.EINPROGRESS : Math.abs(result);
   }
 
-  /** At most `bufsize` bytes; an empty buffer at the end of the stream. recv(2). */
+  /** Receives at most `bufsize` bytes; an empty buffer means the end of the stream. recv(2). */
   recv(bufsize: number, flags = 0): Buffer {
     return received(this, 'recv', this.fileno(), bufsize, binding.recv, flags);
   }
 
-  /** Receives into `buffer` and gives the number of bytes; `nbytes` 0 means all its room. */
+  /** Receives into `buffer` and returns the number of bytes. At most `nbytes`; 0 means as many as there is room for. recv(2). */
   recv_into(buffer: ArrayBufferView, nbytes = 0, flags = 0): number {
     const length = nbytes === 0 ? buffer?.byteLength : int32('recv_into', 'nbytes', nbytes);
     if (length < 0 || length > buffer?.byteLength) {
@@ -152,18 +155,18 @@ export class Socket extends Descriptor implements Transport {
     return checkedOf(this, 'recv', binding.recv(this.fileno(), buffer, length, flags));
   }
 
-  /** One datagram, and where it comes from (null on a connected stream). recvfrom(2). */
+  /** Receives one datagram, and returns it with the sender's address (null on a connected stream). recvfrom(2). */
   recvfrom(bufsize: number, flags = 0): [data: Buffer, address: Address | null] {
     const data = received(this, 'recvfrom', this.fileno(), bufsize, receiveFrom, flags);
     return [data, unpack(name)];
   }
 
-  /** Gives the number of bytes that the kernel took, which may be fewer than given. send(2). */
+  /** Sends, and returns the number of bytes that the kernel took, which may be fewer than given. send(2). */
   send(data: ArrayBufferView, flags = 0): number {
     return checkedOf(this, 'send', binding.send(this.fileno(), data, flags));
   }
 
-  /** One datagram to an address. sendto(2). */
+  /** Sends one datagram to `address`, and returns the number of bytes. sendto(2). */
   sendto(data: ArrayBufferView, address: Address): number;
   sendto(data: ArrayBufferView, flags: number, address: Address): number;
   sendto(data: ArrayBufferView, ...rest: [Address] | [number, Address]): number {
@@ -177,8 +180,8 @@ export class Socket extends Descriptor implements Transport {
   }
 
   /**
-   * Sends several buffers (at most 1024) in one call, with control messages and an address where
-   * given, and gives the number of data bytes that the kernel took. sendmsg(2).
+   * Sends several buffers (at most 1024) in one call, with control messages and to an address if given, and
+   * returns the number of data bytes that the kernel took. sendmsg(2).
    */
   sendmsg(
     buffers: Iterable<ArrayBufferView>,
@@ -195,9 +198,9 @@ export class Socket extends Descriptor implements Transport {
   }
 
   /**
-   * Data, control messages (in at most `ancbufsize` bytes, see CMSG_SPACE), the flags MSG_TRUNC
-   * and the like, and the sender. Descriptors among the control messages are the caller's to
-   * close. recvmsg(2).
+   * Receives at most `bufsize` bytes with their control messages, and returns `[data, messages, flags,
+   * sender]`. The control messages get at most `ancbufsize` bytes (see CMSG_SPACE); the flags are MSG_TRUNC
+   * and its kin. The caller must close descriptors among the control messages. recvmsg(2).
    */
   recvmsg(
     bufsize: number,
@@ -220,7 +223,7 @@ export class Socket extends Descriptor implements Transport {
     return [data, control ? unpackControl(control, ints[1]) : [], messageFlags, unpack(name)];
   }
 
-  /** Sends descriptors along with data over a Unix socket: SCM_RIGHTS, unix(7). */
+  /** Sends data with open descriptors over a Unix socket (SCM_RIGHTS), and returns the number of data bytes. unix(7). */
   send_fds(
     buffers: Iterable<ArrayBufferView>,
     fds: Iterable<number>,
@@ -235,7 +238,7 @@ export class Socket extends Descriptor implements Transport {
     return this.sendmsg(data, [[SOL_SOCKET, SCM_RIGHTS, Int32Array.from(list)]], flags, address);
   }
 
-  /** Data and at most `maxfds` descriptors, close-on-exec and the caller's to close: unix(7). */
+  /** Receives data with at most `maxfds` descriptors, which are close-on-exec and which the caller must close. unix(7). */
   recv_fds(
     bufsize: number,
     maxfds: number,
@@ -254,7 +257,7 @@ export class Socket extends Descriptor implements Transport {
     return [data, fds, messageFlags, address];
   }
 
-  /** Who is at the other end of a connected Unix socket. SO_PEERCRED, unix(7). */
+  /** The process, user and group at the other end of a connected Unix socket: SO_PEERCRED, unix(7). */
   getpeercred(): PeerCredentials {
     checkedOf(this, 'getsockopt', binding.getpeercred(this.fileno(), ints));
     return { pid: ints[0], uid: ints[1] >>> 0, gid: ints[2] >>> 0 };
@@ -285,7 +288,7 @@ export class Socket extends Descriptor implements Transport {
     checkedOf(this, 'shutdown', binding.shutdown(this.fileno(), how));
   }
 
-  /** An option's value: a number, or at most `buflen` raw bytes. getsockopt(2), socket(7). */
+  /** Reads a socket option, as a number or as at most `buflen` raw bytes. getsockopt(2), socket(7). */
   getsockopt(level: number, option: number): number;
   getsockopt(level: number, option: number, buflen: number): Buffer;
   getsockopt(level: number, option: number, buflen?: number): number | Buffer {
@@ -300,7 +303,7 @@ export class Socket extends Descriptor implements Transport {
     );
   }
 
-  /** Sets an option to a number, or to raw bytes (a struct, a device name). setsockopt(2). */
+  /** Sets a socket option to a number, or to raw bytes (a struct, a device name). setsockopt(2), socket(7). */
   setsockopt(level: number, option: number, value: number | boolean | ArrayBufferView): void {
     int32('setsockopt', 'level', level);
     int32('setsockopt', 'option', option);
@@ -314,42 +317,42 @@ export class Socket extends Descriptor implements Transport {
     return unpack(name) ?? '';
   }
 
-  /** The other end's address. Throws ENOTCONN when there is none. getpeername(2). */
+  /** The peer's address. getpeername(2). @throws OSError (ENOTCONN) when there is no connection */
   getpeername(): Address {
     checkedOf(this, 'getpeername', binding.getpeername(this.fileno(), name));
     return unpack(name) ?? '';
   }
 
-  /** It holds no bytes itself: whatever was received is with the kernel. */
+  /** How many bytes the socket object itself holds: always 0, since the kernel keeps what was received. */
   pending(): number {
     return 0;
   }
 
   /**
-   * How the connection is now, as poll(2)'s flags: POLLERR, POLLHUP, POLLRDHUP (the peer sends no
-   * more; Linux), POLLNVAL once closed; 0 when it is well. poll(2).
+   * The present state of the connection as flags of poll(2): POLLERR, POLLHUP, POLLRDHUP (the peer sends no
+   * more; Linux), POLLNVAL once closed; 0 when nothing is wrong.
    */
   state(): number {
     return this.fileno() < 0 ? POLLNVAL : state_of(this.fileno());
   }
 
-  /** How many bytes can be received at once; 0 where the system does not count them (FIONREAD). */
+  /** How many bytes a receive would find now (FIONREAD); 0 where the system does not count them. */
   unread(): number {
     return unread_of(this.fileno());
   }
 
-  /** Whether calls wait, as they do not from birth. One that waits holds up the whole thread. */
+  /** Makes calls block or not; a new socket does not block. A blocking call holds up the whole thread. */
   setblocking(blocking: boolean): void {
     checkedOf(this, 'fcntl', binding.set_blocking(this.fileno(), blocking ? 1 : 0));
   }
 
-  /** Whether its calls wait: false, unless `setblocking` said otherwise. */
+  /** Whether calls block: false, unless `setblocking(true)` was called. */
   getblocking(): boolean {
     return checkedOf(this, 'fcntl', binding.get_blocking(this.fileno())) === 1;
   }
 }
 
-/** The room that a control message with `length` bytes of data (at most 1 MiB) takes: cmsg(3). */
+/** The size in bytes of a control message with `length` bytes of data (at most 1 MiB): cmsg(3). */
 export function CMSG_SPACE(length: number): number {
   if (int32('CMSG_SPACE', 'length', length) < 0 || length > MOST_CONTROL) {
     throw wrong.range(`CMSG_SPACE: length must be an integer from 0 to ${MOST_CONTROL}`);
@@ -357,7 +360,7 @@ export function CMSG_SPACE(length: number): number {
   return binding.cmsg_space(length);
 }
 
-/** Two sockets connected to each other. socketpair(2). */
+/** Makes two sockets that are connected to each other. socketpair(2). */
 export function socketpair(family = AF_UNIX, type = SOCK_STREAM, proto = 0): [Socket, Socket] {
   checked('socketpair', binding.socketpair(family, type, proto, ints));
   const [first, second] = ints;

@@ -5,26 +5,26 @@ import { checked, errno } from './os_error.js';
 import { int32 } from './wrong.js';
 
 /**
- * What a channel wraps: something that receives and sends bytes, and a descriptor to wait on. A
- * `Socket` is one, so is a TLS connection, a file, or a test's fake.
+ * What a channel wraps: something that receives and sends bytes, with a descriptor to wait on. It may be a
+ * `Socket`, a TLS connection, a file or a test's fake.
  *
  * The members with a question mark may be left out. Without `pending` a channel asks `recv` again
  * until it throws EAGAIN, since there may be more; without `state` and `unread` the kernel is asked
  * about the descriptor.
  */
 export interface Transport {
-  /** SOCK_STREAM and so on; taken for a stream where it is not given. */
+  /** The socket type, SOCK_STREAM and so on. Default: a stream. */
   readonly type?: number;
-  /** What the loop waits on; -1 once it is closed. */
+  /** The descriptor that the loop waits on; -1 once it is closed. */
   fileno(): number;
   /**
-   * At most `bufsize` bytes, none at the end. Throws an error with code EAGAIN when there is
-   * nothing.
+   * Receives at most `bufsize` bytes; an empty buffer is the end. Throws an error with code EAGAIN when
+   * there is nothing to receive.
    */
   recv(bufsize: number, flags?: number): Buffer;
-  /** Gives the number of bytes taken. Throws an error with code EAGAIN when there is no room. */
+  /** Sends, and returns the number of bytes taken. Throws an error with code EAGAIN when there is no room. */
   send(data: ArrayBufferView): number;
-  /** Sends several buffers and gives the number of bytes taken; `send` is used where it is missing. */
+  /** Sends several buffers, and returns the number of bytes taken. Default: the channel calls `send`. */
   sendmsg?(buffers: Iterable<ArrayBufferView>): number;
   /**
    * Sends at most `count` bytes of the open file `file`, from `offset` on, and gives the number of
@@ -32,17 +32,17 @@ export interface Transport {
    * 0, the file is read and sent by `send`.
    */
   sendfile?(file: number, offset: number, count: number): number;
-  /** Asked for SO_ERROR. */
+  /** Returns a socket option. A channel asks for SO_ERROR only. */
   getsockopt(level: number, option: number): number;
   /** Closes the descriptor. */
   close(): void;
-  /** Called with false at the start. */
+  /** Makes calls block or not. A channel calls it with false at the start. */
   setblocking?(blocking: boolean): void;
-  /** Throws ENOTCONN when there is no connection yet. */
+  /** The peer's address. Throws ENOTCONN when there is no connection yet. */
   getpeername?(): Address;
-  /** shutdown(2): called with SHUT_WR at the end of the output. */
+  /** Ends one half, as shutdown(2). A channel calls it with SHUT_WR at the end of its output. */
   shutdown?(how: number): void;
-  /** How many bytes it holds itself, so that `recv` gives them although no poller tells of any. */
+  /** How many bytes the transport itself holds: `recv` returns them although no poller reports any. */
   pending?(): number;
   /**
    * What to wait for on the descriptor. `events` is what the channel wants: POLLIN to receive,
@@ -52,8 +52,8 @@ export interface Transport {
    */
   wants?(events: number): number;
   /**
-   * How the connection is now, as poll(2)'s flags: POLLERR when it failed, POLLHUP when it is over,
-   * POLLRDHUP when the peer sends no more, POLLNVAL when it was closed; 0 when it is well.
+   * The present state of the connection as flags of poll(2): POLLERR when it failed, POLLHUP when it is
+   * over, POLLRDHUP when the peer sends no more, POLLNVAL when it was closed; 0 when nothing is wrong.
    */
   state?(): number;
   /** How many bytes can be received at once, pending ones among them. */
