@@ -12,7 +12,7 @@ export type file_like =
       fileno(): number;
     }
   | {
-      /** Its descriptor. */
+      /** The descriptor. */
       readonly fd: number;
     }
   | Stream;

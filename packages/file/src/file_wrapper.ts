@@ -22,7 +22,11 @@ import { keepFromBlocking, letBlock } from './blocking_mode.js';
  * https://docs.python.org/3.11/library/asyncore.html#asyncore.file_wrapper
  */
 export class file_wrapper extends Descriptor {
-  /** Duplicates `fd` with dup(2). @throws OSError (EBADF) if it is not open */
+  /**
+   * Duplicates `fd` with dup(2).
+   *
+   * @throws OSError (EBADF) if it is not open
+   */
   constructor(fd: number) {
     if (!Number.isInteger(fd)) throw wrong.type('file_wrapper: fd must be an integer');
     super(dup(fd), letBlock);
@@ -48,7 +52,11 @@ export class file_wrapper extends Descriptor {
     }
   }
 
-  /** Writes, and returns how many bytes were taken: write(2). @throws OSError (EPIPE) when no reader is left */
+  /**
+   * Writes, and returns how many bytes were taken: write(2).
+   *
+   * @throws OSError (EPIPE) when no reader is left
+   */
   send(data: ArrayBufferView): number {
     try {
       return write(this.fd, data);
@@ -73,7 +81,11 @@ export class file_wrapper extends Descriptor {
     return 0;
   }
 
-  /** Returns 0 for SO_ERROR, the one option that a dispatcher asks for. @throws Error for any other option */
+  /**
+   * Returns 0 for SO_ERROR, the one option that a dispatcher asks for.
+   *
+   * @throws Error for any other option
+   */
   getsockopt(level: number, option: number, buflen?: number): number {
     if (level === SOL_SOCKET && option === SO_ERROR && !buflen) return 0;
     throw new Error('getsockopt: not implemented for files, except SO_ERROR');

@@ -15,7 +15,11 @@ export function dup(fd: number): number {
   return checked('dup', binding.dup(fd));
 }
 
-/** Reads at most `size` bytes; an empty buffer means the end of the file. read(2). @throws BlockingIOError when there is nothing to read yet */
+/**
+ * Reads at most `size` bytes; an empty buffer means the end of the file. read(2).
+ *
+ * @throws BlockingIOError when there is nothing to read yet
+ */
 export function read(fd: number, size: number): Buffer {
   return received(fd, 'read', fd, size, binding.read);
 }

@@ -60,7 +60,11 @@ export class Socket extends Descriptor implements Transport {
   /** The protocol: IPPROTO_TCP and so on, 0 for the default of its family and type. */
   readonly proto: number;
 
-  /** Opens a socket: socket(2). @throws OSError when that fails */
+  /**
+   * Opens a socket: socket(2).
+   *
+   * @throws OSError when that fails
+   */
   constructor(family?: number, type?: number, proto?: number);
   /** @internal Adopts a descriptor whose kind is known. */
   constructor(family: number, type: number, proto: number, fd: number);
@@ -317,7 +321,11 @@ export class Socket extends Descriptor implements Transport {
     return unpack(name) ?? '';
   }
 
-  /** The peer's address. getpeername(2). @throws OSError (ENOTCONN) when there is no connection */
+  /**
+   * The peer's address. getpeername(2).
+   *
+   * @throws OSError (ENOTCONN) when there is no connection
+   */
   getpeername(): Address {
     checkedOf(this, 'getpeername', binding.getpeername(this.fileno(), name));
     return unpack(name) ?? '';
