@@ -37,7 +37,7 @@ export {
   Socket,
   socketpair,
 } from './socket.js';
-export { tcp_traffic } from './tcp_traffic.js';
+export { tcp_traffic, type traffic } from './tcp_traffic.js';
 export { NOTICE, state_of, type Transport, unread_of } from './transport.js';
 export { roomForBatch } from './waiting.js';
 export { LookAgain } from './wakeup/look_again.js';

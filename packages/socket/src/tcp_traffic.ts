@@ -10,13 +10,21 @@ const LISTEN = 10;
 /** And those after the peer's FIN, which counts as a byte: TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING. */
 const AFTER_FIN = [6, 8, 9, 11];
 
+/** What the kernel has counted of a TCP connection. */
+export interface traffic {
+  /** Bytes received, as far as they are in order. */
+  bytes_in: number;
+  /** Bytes given to the kernel, whether it has sent them yet or not. */
+  bytes_out: number;
+  /** Seconds since something was last sent or received. */
+  idle: number;
+}
+
 /**
  * How much went through a TCP connection, by the kernel's own count, and for how many seconds nothing
  * has. null for any other descriptor, and where the system does not tell: only Linux does. TCP_INFO, tcp(7).
  */
-export function tcp_traffic(
-  fd: number,
-): { bytes_in: number; bytes_out: number; idle: number } | null {
+export function tcp_traffic(fd: number): traffic | null {
   int32('tcp_traffic', 'fd', fd);
   if (process.platform !== 'linux' || TCP_INFO === undefined) return null;
   const bytes = new Uint8Array(LENGTH);
