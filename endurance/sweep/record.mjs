@@ -38,6 +38,8 @@ export class Record {
   done = false;
   /** Timers and sockets of Node's own take part. */
   inNode = false;
+  /** Timers decide what comes of it, so that a busy machine may change that. */
+  isTimed = false;
 
   constructor(poller) {
     this.poller = poller;

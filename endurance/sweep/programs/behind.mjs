@@ -46,6 +46,7 @@ const isOpen = (channel) => channel && !channel.isClosed;
 
 export async function behind(record) {
   record.inNode = true;
+  record.isTimed = true;
   record.conversation('closed', {});
   record.conversation('neighbour', { b: WORDS.join(''), a: 'ok' });
   const [closed, peer] = pair(record, 'closed');

@@ -9,7 +9,7 @@ class Handler extends Watched(dispatcher_with_send) {
   constructor(sock, record) {
     super(sock, record.map);
     this.of = record;
-    this.timeout = 0.03;
+    this.timeout = 0.05;
   }
   handle_read() {
     const data = this.recv(100);
@@ -54,6 +54,7 @@ export async function timeouts(record) {
     { limit: 2, keep_alive: { idle: 10, interval: 5, count: 3, user_timeout: 20 } },
   );
   if (record.setup) return;
+  record.isTimed = true;
   for (const [i, want] of ['0', '1111', '2'].entries()) {
     record.expect(`c${i}`);
     record.conversation(`c${i}`, { client: want, server: want });
