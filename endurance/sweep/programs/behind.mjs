@@ -53,14 +53,15 @@ export async function behind(record) {
   const neighbours = pair(record, 'neighbour');
   const safely = (work) => record.safely(work, 'timers', 'setup');
   let duplicate = -1;
+  let isClosed = false;
   const closeBehind = () => {
     if (!isOpen(closed)) return;
     duplicate = dup(closed.fileno());
     record.mustTell = { closed: 'a' };
+    isClosed = true;
     closed.socket.close();
     if (isOpen(peer)) peer.send(Buffer.from('to nobody'));
   };
-  setTimeout(() => safely(closeBehind), FIRST);
   // One after the other: timers of different lengths need not keep their order.
   const say = ([word, ...rest]) => {
     if (isOpen(neighbours[0])) safely(() => neighbours[0].send(Buffer.from(word)));
@@ -68,13 +69,15 @@ export async function behind(record) {
   };
   setTimeout(say, 1, WORDS);
   const begun = performance.now();
-  await Promise.all([record.serve(), ending()]);
+  await Promise.all([record.serve(), play()]);
 
-  /** Ends the rest once the channel was told, or has had its time. */
-  async function ending() {
+  /** Closes the socket, and ends the rest once the channel was told, or has had its time. */
+  async function play() {
     const isLate = () => performance.now() - begun > GIVEN_UP;
-    await delay(FIRST + LOOK);
-    while (isOpen(closed) && !isLate()) await delay(LOOK);
+    await delay(FIRST);
+    safely(closeBehind);
+    await delay(LOOK);
+    while (isClosed && isOpen(closed) && !isLate()) await delay(LOOK);
     if (duplicate >= 0) safely(() => close(duplicate));
     for (const channel of [closed, peer]) if (isOpen(channel)) safely(() => channel.close());
     while (neighbours.some(isOpen) && !isLate()) await delay(LOOK);
