@@ -1,5 +1,5 @@
 /** The HTTP and the Redis example, with clients that are sockets of Node's own. */
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { socket_map } from '@asyncore/core';
@@ -85,15 +85,19 @@ const get = (path, method = 'GET') =>
 const command = (...words) =>
   `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join('')}`;
 
-let isWritten = false;
+/** Of this process: headers tell when a file was written. */
+let site = null;
+
+function written() {
+  const made = mkdtempSync(join(folder, 'site-'));
+  writeFileSync(join(made, 'small'), 'small file');
+  writeFileSync(join(made, 'big'), text('big', 150_000));
+  return made;
+}
 
 export async function http(record) {
-  if (!isWritten) {
-    writeFileSync(join(folder, 'small'), 'small file');
-    writeFileSync(join(folder, 'big'), text('big', 150_000));
-    isWritten = true;
-  }
-  await serve(record, () => new HTTPServer('127.0.0.1', 0, folder, 5, true), {
+  site ??= written();
+  await serve(record, () => new HTTPServer('127.0.0.1', 0, site, 5, true), {
     c0: get('/small'),
     c1: get('/big'),
     c2: `HEAD /small HTTP/1.1\r\nHost: x\r\n\r\n${get('/none')}`,
