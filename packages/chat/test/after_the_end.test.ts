@@ -1,7 +1,15 @@
 /** Every way of sending, after every way of ending: refused, said once, and nothing else comes of it. */
 import { async_chat } from '@asyncore/chat';
 import { dispatcher, dispatcher_with_send, type Socket } from '@asyncore/core';
-import { AF_INET, close, SHUT_WR, SOCK_DGRAM, Socket as socket } from '@asyncore/socket';
+import {
+  AF_INET,
+  close,
+  SHUT_WR,
+  SO_RCVTIMEO,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+  Socket as socket,
+} from '@asyncore/socket';
 import { afterEach, describe, expect, it } from 'vitest';
 import { b, onEveryPoller, Stage } from './support.js';
 
@@ -13,6 +21,12 @@ afterEach(() => {
   said.length = 0;
   for (const each of open.splice(0)) each.close();
 });
+
+/** Its recv waits, five seconds at most: what never comes is a failure. */
+function patient(sock: Socket): void {
+  sock.setblocking(true);
+  sock.setsockopt(SOL_SOCKET, SO_RCVTIMEO, new BigInt64Array([5n, 0n]));
+}
 
 /** Says what it is told. It ends with its peer. */
 class Plain extends dispatcher {
@@ -132,7 +146,7 @@ onEveryPoller((use_poll) => {
       theirs.send(b('still read'));
       await stage.until(() => said.includes('read still read'));
     }
-    theirs.setblocking(true);
+    patient(theirs);
     expect([theirs.recv(100), theirs.recv(100)].join('|')).toBe('before|');
     theirs.close();
     if (stage.map.size > 0) await stage.loop();
@@ -165,7 +179,7 @@ onEveryPoller((use_poll) => {
         channel.connected = true;
         expect(channel.send(b('on time'))).toBe(7);
         end(channel as Any);
-        theirs.setblocking(true);
+        patient(theirs);
         expect(String(theirs.recv(100))).toBe('on time');
       }
       channel.close();
@@ -195,7 +209,7 @@ onEveryPoller((use_poll) => {
     channel.push(b('one'));
     channel.push(b('two'));
     channel.close_when_done();
-    theirs.setblocking(true);
+    patient(theirs);
     expect([theirs.recv(100), theirs.recv(100)].join('|')).toBe('one|two');
     await stage.loop();
     expect(said).toEqual(['close']);
