@@ -1,1 +1,7 @@
-export { default } from '../../vitest.config.ts';
+import { overEveryKind } from '../../vitest.kinds.ts';
+import { STREAMS } from './test/streams.ts';
+
+export default overEveryKind(['buffering', 'silent', 'wanting', 'ending'], {
+  folder: import.meta.dirname,
+  files: STREAMS,
+});

@@ -18,7 +18,7 @@ onEveryPoller((use_poll) => {
   // CPython: AttributeError at the first byte, and closed (A7).
   it('without set_terminator everything is collected', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, (sock) => {
+    const [chat, peer] = await connected(stage, (sock) => {
       class Plain extends Chat {
         override set_terminator(): void {}
       }
@@ -34,7 +34,7 @@ onEveryPoller((use_poll) => {
     '%s in found_terminator stops the parsing',
     async (method) => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, make(stage, '\n'));
+      const [chat, peer] = await connected(stage, make(stage, '\n'));
       const { found_terminator } = chat;
       chat.found_terminator = () => {
         found_terminator.call(chat);
@@ -48,7 +48,7 @@ onEveryPoller((use_poll) => {
 
   it('close in collect_incoming_data stops it before found_terminator', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage, '\n'));
+    const [chat, peer] = await connected(stage, make(stage, '\n'));
     chat.collect_incoming_data = (data) => {
       chat.buffer += data;
       chat.close();
@@ -128,7 +128,7 @@ onEveryPoller((use_poll) => {
   // CPython keeps all of it (A17).
   it('more than max_incoming bytes without a terminator are logged and close the channel', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage, '\n'));
+    const [chat, peer] = await connected(stage, make(stage, '\n'));
     chat.max_incoming = 1000;
     peer.say(`${'x'.repeat(1000)}\n${'y'.repeat(1_000_000)}`);
     await stage.until(() => peer.ended);
@@ -144,7 +144,7 @@ onEveryPoller((use_poll) => {
     'a channel that overrides handle_overflow is back in step, read %i bytes at a time',
     async (size) => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, make(stage, '\r\n'));
+      const [chat, peer] = await connected(stage, make(stage, '\r\n'));
       chat.ac_in_buffer_size = size;
       chat.max_incoming = 5;
       chat.collect_incoming_data = chat._collect_incoming_data;
@@ -159,7 +159,7 @@ onEveryPoller((use_poll) => {
 
   it('an async found_terminator that rejects reaches handle_error', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage, '\n'));
+    const [chat, peer] = await connected(stage, make(stage, '\n'));
     chat.found_terminator = async () => {
       throw new Error('later');
     };
@@ -170,7 +170,7 @@ onEveryPoller((use_poll) => {
 
   it('so does an async collect_incoming_data, and handle_overflow', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage, '\n'));
+    const [chat, peer] = await connected(stage, make(stage, '\n'));
     chat.max_incoming = 2;
     chat.handle_error = (error) => chat.said.push(`error ${(error as Error).message}`);
     chat.collect_incoming_data = () => Promise.reject(new Error('collect'));
@@ -182,7 +182,7 @@ onEveryPoller((use_poll) => {
 
   it('an exception in a handler leaves the rest for the next read, if the channel stays', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage, '\n'));
+    const [chat, peer] = await connected(stage, make(stage, '\n'));
     chat.handle_error = (error) => chat.said.push(`error ${(error as Error).message}`);
     const { found_terminator } = chat;
     chat.found_terminator = () => {
@@ -199,7 +199,7 @@ onEveryPoller((use_poll) => {
 
   it('what a connection left over is not part of the next one', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage, '\r\n'));
+    const [chat, peer] = await connected(stage, make(stage, '\r\n'));
     peer.say('old\r');
     await stage.until(() => chat.buffer === 'old');
     chat.close();
@@ -266,7 +266,7 @@ describe('set_terminator', () => {
 describe('the terminator', () => {
   it('changed in found_terminator holds for what has come already', async () => {
     const stage = new Stage();
-    const [chat] = connected(stage, make(stage, '\r\n'));
+    const [chat] = await connected(stage, make(stage, '\r\n'));
     const { found_terminator } = chat;
     const next: Parameters<Chat['set_terminator']>[0][] = [3, '\r\n', ['!', '?'], null];
     chat.found_terminator = () => {
@@ -281,7 +281,7 @@ describe('the terminator', () => {
   // As in CPython (A33).
   it('that is a number counts down, and is 0 once it was reached', async () => {
     const stage = new Stage();
-    const [chat] = connected(stage, make(stage, 5));
+    const [chat] = await connected(stage, make(stage, 5));
     tell(chat, 'ab');
     expect(chat.get_terminator()).toBe(3);
     tell(chat, 'cdefg');
@@ -294,9 +294,9 @@ describe('the terminator', () => {
     { term: '' },
     { term: b('') },
     { term: [] },
-  ])('$term collects everything', ({ term }) => {
+  ])('$term collects everything', async ({ term }) => {
     const stage = new Stage();
-    const [chat] = connected(stage, make(stage, term));
+    const [chat] = await connected(stage, make(stage, term));
     tell(chat, 'a\r\nb\0c');
     expect([chat.contents, chat.buffer]).toEqual([[], 'a\r\nb\0c']);
   });
@@ -304,18 +304,18 @@ describe('the terminator', () => {
 
 it('an empty collect is never reported', async () => {
   const stage = new Stage();
-  const [chat] = connected(stage, make(stage, '\n'));
+  const [chat] = await connected(stage, make(stage, '\n'));
   chat.collect_incoming_data = (data) => chat.said.push(`collect ${data.length}`);
   tell(chat, '\n\n\n');
   expect([chat.contents, chat.said]).toEqual([['', '', ''], []]);
 });
 
-it('a class without one of the two says in handle_error which it lacks', () => {
+it('a class without one of the two says in handle_error which it lacks', async () => {
   const stage = new Stage();
-  const [chat] = connected(stage, make(stage, '\n'));
+  const [chat] = await connected(stage, make(stage, '\n'));
   chat.collect_incoming_data = async_chat.prototype.collect_incoming_data;
   tell(chat, 'one\n');
-  const [another] = connected(stage, make(stage, '\n'));
+  const [another] = await connected(stage, make(stage, '\n'));
   another.found_terminator = async_chat.prototype.found_terminator;
   tell(another, 'one\n');
   expect([...chat.said, ...another.said]).toEqual([
@@ -334,7 +334,7 @@ it('the base class has handlers that say what is missing', () => {
 
 it('a recv of its own may give a string, which is encoded', async () => {
   const stage = new Stage();
-  const [chat] = connected(stage, make(stage, 'é'));
+  const [chat] = await connected(stage, make(stage, 'é'));
   chat.recv = () => 'caféx' as never;
   chat.handle_read();
   expect([chat.contents, chat.buffer]).toEqual([['caf'], 'x']);
@@ -366,7 +366,7 @@ describe('_collect_incoming_data and _get_data', () => {
 describe('discard_buffers', () => {
   it('forgets what was held back, what was collected, and what was to be sent', async () => {
     const stage = new Stage();
-    const [chat, peer] = connected(stage, make(stage, '\r\n'));
+    const [chat, peer] = await connected(stage, make(stage, '\r\n'));
     tell(chat, 'abc\r');
     chat.incoming.push(b('abc'));
     peer.isReading = false;
@@ -379,7 +379,7 @@ describe('discard_buffers', () => {
 
   it('in found_terminator drops the rest of the chunk', async () => {
     const stage = new Stage();
-    const [chat] = connected(stage, make(stage, '\n'));
+    const [chat] = await connected(stage, make(stage, '\n'));
     const { found_terminator } = chat;
     chat.found_terminator = () => {
       found_terminator.call(chat);
@@ -392,7 +392,7 @@ describe('discard_buffers', () => {
 
   it('forgets close_when_done too', async () => {
     const stage = new Stage();
-    const [chat, peer] = connected(stage, make(stage, '\n'));
+    const [chat, peer] = await connected(stage, make(stage, '\n'));
     chat.close_when_done();
     chat.discard_buffers();
     expect([chat.closing, chat.push(b('still here'))]).toEqual([false, true]);
@@ -421,7 +421,7 @@ function joined(body: () => void): number {
 /** A chat that has received `total` bytes, `piece` by piece. */
 function receiving(total: number, piece: Buffer): Chat {
   const stage = new Stage();
-  const [chat] = connected(stage, make(stage, '\r\n'));
+  const chat = new Chat(stage, '\r\n', stage.pair()[0]);
   chat.collect_incoming_data = (data) => chat._collect_incoming_data(data);
   chat.found_terminator = () => chat.contents.push(chat._get_data().toString('latin1', 0, 10));
   chat.recv = () => piece;

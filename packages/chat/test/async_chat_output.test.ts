@@ -8,12 +8,15 @@ import {
   b,
   Chat,
   connected,
+  itUnless,
   listening,
   onEveryPoller,
   Peer,
   Stage,
   sends,
 } from './support.js';
+
+const MUCH = 'it moves more than is worth encrypting in a test';
 
 const make =
   (stage: Stage, terminator: string | null = null) =>
@@ -34,7 +37,7 @@ function stall(chat: Chat, peer: Peer): number {
 onEveryPoller((use_poll) => {
   it('16 commands at once are answered with one system call', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer, ours] = connected(stage, make(stage, '\n'));
+    const [chat, peer, ours] = await connected(stage, make(stage, '\n'));
     chat.found_terminator = () => {
       chat.push(b('+'));
       chat.push(b('OK'));
@@ -47,30 +50,33 @@ onEveryPoller((use_poll) => {
     expect(peer.text).toBe('+OK\r\n'.repeat(16));
   });
 
-  it('so are answers that are strings, among bytes large and small', async () => {
-    const stage = new Stage(use_poll);
-    const [chat, peer, ours] = connected(stage, make(stage, '\n'));
-    const large = Buffer.alloc(5000, 'L');
-    chat.use_encoding = true;
-    chat.found_terminator = () => {
-      chat.push('é');
-      chat.push(b('small'));
-      chat.push('');
-      chat.push(large);
-      chat.push('e');
-      chat.push('nd');
-    };
-    const sizes = sends(ours);
-    peer.say('1\n2\n3\n');
-    await stage.until(() => peer.length === 3 * 5009);
-    expect(sizes).toEqual([3 * 5009]);
-    expect(peer.text).toBe(`ésmall${large}end`.repeat(3));
-  });
+  itUnless({ tls: 'several buffers are sent by its own send, which is counted too' })(
+    'so are answers that are strings, among bytes large and small',
+    async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer, ours] = await connected(stage, make(stage, '\n'));
+      const large = Buffer.alloc(5000, 'L');
+      chat.use_encoding = true;
+      chat.found_terminator = () => {
+        chat.push('é');
+        chat.push(b('small'));
+        chat.push('');
+        chat.push(large);
+        chat.push('e');
+        chat.push('nd');
+      };
+      const sizes = sends(ours);
+      peer.say('1\n2\n3\n');
+      await stage.until(() => peer.length === 3 * 5009);
+      expect(sizes).toEqual([3 * 5009]);
+      expect(peer.text).toBe(`ésmall${large}end`.repeat(3));
+    },
+  );
 
   it('what one channel pushes to another goes out when the handler returns', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage, '\n'));
-    const [other, otherPeer, theirs] = connected(stage, make(stage));
+    const [chat, peer] = await connected(stage, make(stage, '\n'));
+    const [other, otherPeer, theirs] = await connected(stage, make(stage));
     chat.found_terminator = () => {
       other.push(b('a'));
       other.push(b('b'));
@@ -81,9 +87,9 @@ onEveryPoller((use_poll) => {
     expect(sizes).toEqual([4]);
   });
 
-  it('what is pushed from outside of handlers goes out at once', () => {
+  it('what is pushed from outside of handlers goes out at once', async () => {
     const stage = new Stage(use_poll);
-    const [chat, , ours] = connected(stage, make(stage));
+    const [chat, , ours] = await connected(stage, make(stage));
     const sizes = sends(ours);
     chat.push(b('one'));
     chat.push(b('three'));
@@ -92,7 +98,7 @@ onEveryPoller((use_poll) => {
 
   it('so it does after a handler has pushed, from the next handler too', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer, ours] = connected(stage, make(stage, '\n'));
+    const [chat, peer, ours] = await connected(stage, make(stage, '\n'));
     chat.found_terminator = () => chat.push(b('answer'));
     peer.say('1\n');
     await stage.until(() => peer.length === 6);
@@ -111,7 +117,7 @@ onEveryPoller((use_poll) => {
 
   it('behind what the kernel had no room for, a push makes no system call', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer, ours] = connected(stage, make(stage));
+    const [chat, peer, ours] = await connected(stage, make(stage));
     const pushed = stall(chat, peer);
     const sizes = sends(ours);
     for (let i = 0; i < 100; i++) chat.push(b('x'));
@@ -137,16 +143,19 @@ onEveryPoller((use_poll) => {
       await stage.loop();
     }
 
-    it('what is pushed from outside goes out, also if the kernel has no room at first', async () => {
-      const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, make(stage));
-      await whileItWaits(stage, peer, 20 << 20, () => chat.push(Buffer.alloc(20 << 20)));
-      expect(peer.length).toBe(20 << 20);
-    });
+    itUnless({ tls: MUCH })(
+      'what is pushed from outside goes out, also if the kernel has no room at first',
+      async () => {
+        const stage = new Stage(use_poll);
+        const [chat, peer] = await connected(stage, make(stage));
+        await whileItWaits(stage, peer, 20 << 20, () => chat.push(Buffer.alloc(20 << 20)));
+        expect(peer.length).toBe(20 << 20);
+      },
+    );
 
     it('close_when_done closes', async () => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, make(stage));
+      const [chat, peer] = await connected(stage, make(stage));
       chat.handle_close = () => close_all(stage.map);
       await whileItWaits(stage, peer, 1, () => chat.close_when_done());
       expect(chat.connected).toBe(false);
@@ -154,7 +163,7 @@ onEveryPoller((use_poll) => {
 
     it('discard_buffers lets a channel go on that waits for a producer, over the mark', async () => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, make(stage));
+      const [chat, peer] = await connected(stage, make(stage));
       chat.ac_out_high_water = 1;
       chat.push_with_producer({
         [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
@@ -165,9 +174,9 @@ onEveryPoller((use_poll) => {
       expect(peer.text).toBe('!');
     });
 
-    it('a push that goes over the mark stops the reading', async () => {
+    itUnless({ tls: MUCH })('a push that goes over the mark stops the reading', async () => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, make(stage));
+      const [chat, peer] = await connected(stage, make(stage));
       const stalled = stall(chat, peer);
       chat.ac_out_high_water = stalled + (10 << 20);
       const read: number[] = [];
@@ -221,7 +230,7 @@ onEveryPoller((use_poll) => {
   // CPython: 31 chunks are lost (A15).
   it('what a handler pushed before it closed the channel goes out', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage, '\n'));
+    const [chat, peer] = await connected(stage, make(stage, '\n'));
     chat.found_terminator = () => {
       for (let i = 0; i < 1000; i++) chat.push(b(`${i} `));
       chat.close();
@@ -231,25 +240,28 @@ onEveryPoller((use_poll) => {
     expect(peer.text).toBe(Array.from({ length: 1000 }, (_, i) => `${i} `).join(''));
   });
 
-  it('close sends what the kernel takes of what is left, and calls no handle_close', async () => {
-    const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage, '\n'));
-    chat.found_terminator = () => {
-      // More chunks, and more bytes, than one pass sends.
-      for (let i = 0; i < 100; i++) chat.push(Buffer.alloc(20_000));
-      chat.close_when_done();
-      chat.close();
-    };
-    peer.say('go\n');
-    await stage.until(() => peer.ended);
-    expect(peer.length).toBeGreaterThan(1 << 20);
-    expect(chat.said).toEqual([]);
-  });
+  itUnless({ tls: '128 KB at most are taken at once' })(
+    'close sends what the kernel takes of what is left, and calls no handle_close',
+    async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = await connected(stage, make(stage, '\n'));
+      chat.found_terminator = () => {
+        // More chunks, and more bytes, than one pass sends.
+        for (let i = 0; i < 100; i++) chat.push(Buffer.alloc(20_000));
+        chat.close_when_done();
+        chat.close();
+      };
+      peer.say('go\n');
+      await stage.until(() => peer.ended);
+      expect(peer.length).toBeGreaterThan(1 << 20);
+      expect(chat.said).toEqual([]);
+    },
+  );
 
   // CPython: lost in silence (A14).
   it('pushes after close_when_done are refused, and that is logged once', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage));
+    const [chat, peer] = await connected(stage, make(stage));
     chat.push(b('last words'));
     chat.close_when_done();
     expect(chat.push(b('and more'))).toBe(false);
@@ -265,20 +277,20 @@ onEveryPoller((use_poll) => {
 
   it('close_when_done waits for all of a slow reader', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage));
+    const [chat, peer] = await connected(stage, make(stage));
     const pushed = stall(chat, peer);
     chat.close_when_done();
     chat.close_when_done();
     await stage.passes(5);
     expect([chat.closing, chat.said]).toEqual([true, []]);
     peer.isReading = true;
-    await stage.until(() => chat.said.includes('close'));
+    await stage.until(() => chat.said.includes('close') && peer.length === pushed);
     expect([peer.length, chat.said, chat.closing]).toEqual([pushed, ['close'], false]);
   });
 
   it('close_when_done in a handler closes when its answers are sent', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer, ours] = connected(stage, make(stage, '\n'));
+    const [chat, peer, ours] = await connected(stage, make(stage, '\n'));
     chat.found_terminator = () => {
       chat.push(b('bye'));
       chat.close_when_done();
@@ -291,7 +303,7 @@ onEveryPoller((use_poll) => {
 
   it('with nothing to send, close_when_done closes all the same', async () => {
     const stage = new Stage(use_poll);
-    const [chat] = connected(stage, make(stage));
+    const [chat] = await connected(stage, make(stage));
     chat.close_when_done();
     await stage.until(() => chat.said.includes('close'));
     expect(chat.said).toEqual(['close']);
@@ -300,7 +312,7 @@ onEveryPoller((use_poll) => {
   // CPython: 100 calls in 100 passes (A3).
   it('a handle_close that does not close is not called again, and does not spin', async () => {
     const stage = new Stage(use_poll);
-    const [chat] = connected(stage, make(stage));
+    const [chat] = await connected(stage, make(stage));
     chat.handle_close = () => chat.said.push('close');
     chat.push(b('x'));
     chat.close_when_done();
@@ -316,7 +328,7 @@ onEveryPoller((use_poll) => {
     // CPython: closed at once, 45 chunks are lost (A23).
     it('what is queued is sent before the channel closes', async () => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, make(stage));
+      const [chat, peer] = await connected(stage, make(stage));
       const pushed = stall(chat, peer);
       peer.shutdown(1);
       await stage.passes(5);
@@ -328,7 +340,7 @@ onEveryPoller((use_poll) => {
 
     it('the answer to what came with the end is sent', async () => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, make(stage, '\n'));
+      const [chat, peer] = await connected(stage, make(stage, '\n'));
       chat.found_terminator = () => chat.push(Buffer.alloc(4 << 20));
       peer.say('go\n');
       await stage.until(() => !peer.writable());
@@ -339,7 +351,7 @@ onEveryPoller((use_poll) => {
 
     it('the channel closes if there is nothing to send', async () => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, make(stage));
+      const [chat, peer] = await connected(stage, make(stage));
       peer.shutdown(1);
       await stage.until(() => peer.ended);
       expect(chat.said).toEqual(['close']);
@@ -347,7 +359,7 @@ onEveryPoller((use_poll) => {
 
     it('a channel that overrides handle_eof goes on as it likes', async () => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, make(stage));
+      const [chat, peer] = await connected(stage, make(stage));
       chat.handle_eof = () => chat.said.push('eof');
       peer.shutdown(1);
       await stage.until(() => chat.said.includes('eof'));
@@ -359,16 +371,19 @@ onEveryPoller((use_poll) => {
     });
   });
 
-  it('a peer that is gone is told to handle_close once', async () => {
-    const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage));
-    peer.close();
-    chat.push(b('x')); // which makes the kernel find out
-    await stage.passes(1, 0.05);
-    expect(chat.push(b('y'))).toBe(false);
-    await stage.loop();
-    expect(chat.said).toEqual(['close']);
-  });
+  itUnless({ tls: 'what is sent is counted first, and the loss found later' })(
+    'a peer that is gone is told to handle_close once',
+    async () => {
+      const stage = new Stage(use_poll);
+      const [chat, peer] = await connected(stage, make(stage));
+      peer.close();
+      chat.push(b('x')); // which makes the kernel find out
+      await stage.passes(1, 0.05);
+      expect(chat.push(b('y'))).toBe(false);
+      await stage.loop();
+      expect(chat.said).toEqual(['close']);
+    },
+  );
 
   describe('a send of its own', () => {
     class Own extends Chat {
@@ -385,7 +400,7 @@ onEveryPoller((use_poll) => {
 
     it('is given what is pushed, joined as far as it was small', async () => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, own(stage));
+      const [chat, peer] = await connected(stage, own(stage));
       chat.recv = () => {
         for (const text of ['a', 'b', 'c']) chat.push(b(text));
         Reflect.deleteProperty(chat, 'recv');
@@ -398,7 +413,7 @@ onEveryPoller((use_poll) => {
 
     it('may take less than it is given', async () => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, own(stage));
+      const [chat, peer] = await connected(stage, own(stage));
       chat.send = (data) => async_chat.prototype.send.call(chat, data.subarray(0, 2));
       chat.push(b('seven b'));
       chat.push(b('ytes'));
@@ -408,7 +423,7 @@ onEveryPoller((use_poll) => {
     // CPython: the peer gets AA for A, B (A6).
     it('may push: that follows', async () => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, own(stage));
+      const [chat, peer] = await connected(stage, own(stage));
       chat.during = (text) => {
         if (text === 'A') chat.push(b('B'));
         if (text === 'B') chat.push(b('C'));
@@ -421,7 +436,7 @@ onEveryPoller((use_poll) => {
 
     it('may call initiate_send, which does nothing then', async () => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, own(stage));
+      const [chat, peer] = await connected(stage, own(stage));
       chat.during = () => chat.initiate_send();
       chat.push(b('once'));
       await stage.until(() => peer.length > 0);
@@ -431,7 +446,7 @@ onEveryPoller((use_poll) => {
     // CPython: IndexError (A5).
     it('may discard what is queued', async () => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, own(stage));
+      const [chat, peer] = await connected(stage, own(stage));
       chat.during = () => {
         chat.during = () => {};
         chat.discard_buffers();
@@ -444,7 +459,7 @@ onEveryPoller((use_poll) => {
 
     it('may close', async () => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, own(stage));
+      const [chat, peer] = await connected(stage, own(stage));
       chat.during = () => chat.close();
       chat.push(b('gone'));
       expect(chat.push(b('more'))).toBe(false);
@@ -455,7 +470,7 @@ onEveryPoller((use_poll) => {
 
     it('that throws reaches handle_error, once', async () => {
       const stage = new Stage(use_poll);
-      const [chat, peer] = connected(stage, own(stage));
+      const [chat, peer] = await connected(stage, own(stage));
       chat.during = () => {
         throw new Error('mine');
       };
@@ -467,7 +482,7 @@ onEveryPoller((use_poll) => {
 
   it('a quiet channel is not asked on every pass whether it has something to send', async () => {
     const stage = new Stage(use_poll);
-    const [chat] = connected(stage, make(stage));
+    const [chat] = await connected(stage, make(stage));
     let asked = 0;
     Object.defineProperty(chat, 'connected', {
       get: () => {
@@ -484,8 +499,8 @@ onEveryPoller((use_poll) => {
 
   it('a send that takes everything leaves others their turn', async () => {
     const stage = new Stage(use_poll);
-    const [chat, , ours] = connected(stage, make(stage));
-    const [other, otherPeer] = connected(stage, make(stage, '\n'));
+    const [chat, , ours] = await connected(stage, make(stage));
+    const [other, otherPeer] = await connected(stage, make(stage, '\n'));
     ours.send = (data) => data.byteLength;
     ours.sendmsg = (list) => [...list].reduce((sum, { byteLength }) => sum + byteLength, 0);
     const many = 100_000; // an end, for a channel that would not stop before
@@ -502,7 +517,7 @@ onEveryPoller((use_poll) => {
 
   it('an ExitNow from a push in a handler ends the loop', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, make(stage, '\n'));
+    const [chat, peer] = await connected(stage, make(stage, '\n'));
     chat.send = () => {
       Reflect.deleteProperty(chat, 'send');
       throw new ExitNow('enough');
@@ -515,7 +530,7 @@ onEveryPoller((use_poll) => {
   it('handle_close may begin another connection, which close leaves alone', async () => {
     const stage = new Stage(use_poll);
     const door = listening();
-    const [chat] = connected(stage, make(stage));
+    const [chat] = await connected(stage, make(stage));
     chat.handle_close = () => {
       chat.said.push('close');
       if (chat.said.length > 1) return;
@@ -536,7 +551,7 @@ onEveryPoller((use_poll) => {
   it('so may handle_error, for what the last send of close throws', async () => {
     const stage = new Stage(use_poll);
     const door = listening();
-    const [chat, peer] = connected(stage, make(stage, '\n'));
+    const [chat, peer] = await connected(stage, make(stage, '\n'));
     chat.send = () => {
       throw new Error('mine');
     };
@@ -563,7 +578,7 @@ onEveryPoller((use_poll) => {
   it('the end of one connection is forgotten on the next', async () => {
     const stage = new Stage(use_poll);
     const door = listening();
-    const [chat, peer] = connected(stage, make(stage));
+    const [chat, peer] = await connected(stage, make(stage));
     stall(chat, peer);
     peer.shutdown(1);
     await stage.passes(5);
@@ -625,7 +640,7 @@ describe('use_encoding', () => {
     ['utf16le', 'ab', 'a\0b\0'],
   ] as const)('lets strings be pushed as %s', async (encoding, text, bytes) => {
     const stage = new Stage();
-    const [chat, peer] = connected(stage, make(stage, '\n'));
+    const [chat, peer] = await connected(stage, make(stage, '\n'));
     chat.use_encoding = 1;
     chat.encoding = encoding;
     chat.found_terminator = () => {
@@ -652,7 +667,7 @@ describe('use_encoding', () => {
       override encoding = encoding;
     }
     const stage = new Stage();
-    const [chat, peer] = connected(stage, (sock) => new Ported(stage, null, sock));
+    const [chat, peer] = await connected(stage, (sock) => new Ported(stage, null, sock));
     chat.set_terminator([text]);
     expect(chat.get_terminator()).toEqual([b(bytes)]);
     chat.set_terminator(text);
@@ -669,7 +684,7 @@ describe('use_encoding', () => {
     'says of %j that there is none',
     async (encoding) => {
       const stage = new Stage();
-      const [chat, peer] = connected(stage, make(stage));
+      const [chat, peer] = await connected(stage, make(stage));
       chat.handle_error = (error) => chat.said.push(`error ${(error as Error).message}`);
       chat.use_encoding = true;
       chat.encoding = encoding;
@@ -686,7 +701,7 @@ describe('use_encoding', () => {
 
   it('holds for each push as it is at that time', async () => {
     const stage = new Stage();
-    const [chat, peer] = connected(stage, make(stage, '\n'));
+    const [chat, peer] = await connected(stage, make(stage, '\n'));
     chat.use_encoding = true;
     chat.found_terminator = () => {
       chat.push('é');
@@ -701,34 +716,37 @@ describe('use_encoding', () => {
   });
 });
 
-it('very many small pushes to a slow reader arrive, in time proportional to their number', async () => {
-  const stage = new Stage();
-  const [chat, peer] = connected(stage, make(stage));
-  const stalled = stall(chat, peer);
-  const { concat } = Buffer;
-  let copied = 0;
-  Buffer.concat = (list, length) => {
-    const whole = concat(list, length);
-    copied += whole.length;
-    return whole;
-  };
-  try {
-    for (let i = 0; i < 300_000; i++) chat.push(b(`${i % 1000} `.padStart(5, '0')));
-    peer.isReading = true;
-    await stage.until(() => peer.length === stalled + 1_500_000);
-  } finally {
-    Buffer.concat = concat;
-  }
-  expect(copied).toBeLessThanOrEqual(2 * 1_500_000);
-  const text = concat(peer.chunks).toString('latin1', stalled);
-  expect(text).toBe(
-    Array.from({ length: 300_000 }, (_, i) => `${i % 1000} `.padStart(5, '0')).join(''),
-  );
-});
+itUnless({ tls: MUCH })(
+  'very many small pushes to a slow reader arrive, in time proportional to their number',
+  async () => {
+    const stage = new Stage();
+    const [chat, peer] = await connected(stage, make(stage));
+    const stalled = stall(chat, peer);
+    const { concat } = Buffer;
+    let copied = 0;
+    Buffer.concat = (list, length) => {
+      const whole = concat(list, length);
+      copied += whole.length;
+      return whole;
+    };
+    try {
+      for (let i = 0; i < 300_000; i++) chat.push(b(`${i % 1000} `.padStart(5, '0')));
+      peer.isReading = true;
+      await stage.until(() => peer.length === stalled + 1_500_000);
+    } finally {
+      Buffer.concat = concat;
+    }
+    expect(copied).toBeLessThanOrEqual(2 * 1_500_000);
+    const text = concat(peer.chunks).toString('latin1', stalled);
+    expect(text).toBe(
+      Array.from({ length: 300_000 }, (_, i) => `${i % 1000} `.padStart(5, '0')).join(''),
+    );
+  },
+);
 
 it('a large push is sent in pieces of ac_out_buffer_size', async () => {
   const stage = new Stage();
-  const [chat, peer, ours] = connected(stage, make(stage));
+  const [chat, peer, ours] = await connected(stage, make(stage));
   const sizes = sends(ours);
   chat.ac_out_buffer_size = 1000;
   chat.push(Buffer.alloc(2500));

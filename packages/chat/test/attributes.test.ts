@@ -13,7 +13,7 @@ Object.assign(OnPrototype.prototype, { terminator: '\n' });
 onEveryPoller((use_poll) => {
   it.each([Lines, OnPrototype])('terminator of %o is the terminator', async (kind) => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, (sock) => new kind(stage, null, sock));
+    const [chat, peer] = await connected(stage, (sock) => new kind(stage, null, sock));
     peer.say('one\ntwo\nthr');
     await stage.until(() => chat.contents.length === 2);
     expect([chat.contents, chat.get_terminator()]).toEqual([['one', 'two'], Buffer.from('\n')]);
@@ -33,7 +33,7 @@ onEveryPoller((use_poll) => {
           return Promise.resolve().then(next);
         }
       }
-      const [chat, peer] = connected(stage, (sock) => new Counted(stage, null, sock));
+      const [chat, peer] = await connected(stage, (sock) => new Counted(stage, null, sock));
       peer.say('3\na\nb5\nc\nd');
       await stage.until(() => chat.contents.length === 4);
       expect(chat.contents).toEqual(['3', 'a\nb', '5', 'c\nd']);
@@ -42,7 +42,7 @@ onEveryPoller((use_poll) => {
 
   it('set on an instance it holds, and what set_terminator says afterwards holds too', async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, (sock) => new Chat(stage, null, sock));
+    const [chat, peer] = await connected(stage, (sock) => new Chat(stage, null, sock));
     Object.assign(chat, { terminator: '|' });
     peer.say('one|two;three|');
     await stage.until(() => chat.contents.length === 2);
@@ -58,7 +58,7 @@ onEveryPoller((use_poll) => {
       override ac_in_buffer_size = 4;
       override ac_out_buffer_size = 3;
     }
-    const [chat, peer, ours] = connected(stage, (sock) => new Small(stage, null, sock));
+    const [chat, peer, ours] = await connected(stage, (sock) => new Small(stage, null, sock));
     const asked = new Set<number>();
     const { recv } = ours;
     ours.recv = (size, flags) => {
@@ -80,7 +80,7 @@ onEveryPoller((use_poll) => {
 
   it("a program's own closing loses nothing", async () => {
     const stage = new Stage(use_poll);
-    const [chat, peer] = connected(stage, (sock) => new Chat(stage, '\n', sock));
+    const [chat, peer] = await connected(stage, (sock) => new Chat(stage, '\n', sock));
     chat.closing = true;
     chat.push(Buffer.from('goodbye'));
     chat.close();
@@ -90,7 +90,7 @@ onEveryPoller((use_poll) => {
 
   it('a push after close is refused, and logged once, also after discard_buffers', async () => {
     const stage = new Stage(use_poll);
-    const [chat] = connected(stage, (sock) => new Chat(stage, '\n', sock));
+    const [chat] = await connected(stage, (sock) => new Chat(stage, '\n', sock));
     chat.close();
     for (let i = 0; i < 3; i++) expect(chat.push(Buffer.alloc(10))).toBe(false);
     chat.discard_buffers();
@@ -104,7 +104,7 @@ onEveryPoller((use_poll) => {
 
   it('handle_read called by hand when nothing is there returns', async () => {
     const stage = new Stage(use_poll);
-    const [chat] = connected(stage, (sock) => new Chat(stage, '\n', sock));
+    const [chat] = await connected(stage, (sock) => new Chat(stage, '\n', sock));
     let went = false;
     chat.handle_read = () => {
       async_chat.prototype.handle_read.call(chat);

@@ -62,27 +62,27 @@ class Answers extends Lines {
 
 type Kind<C> = new (stage: Stage, terminator: string, sock: Socket) => C;
 
-function talk<C extends Chat>(kind: Kind<C>): [Stage, C, Peer] {
+async function talk<C extends Chat>(kind: Kind<C>): Promise<[Stage, C, Peer]> {
   const stage = new Stage();
-  const [chat, peer] = connected(stage, (sock) => new kind(stage, '\n', sock));
+  const [chat, peer] = await connected(stage, (sock) => new kind(stage, '\n', sock));
   return [stage, chat, peer];
 }
 
 it('a line that is too long is answered, and the next one understood', async () => {
-  const [stage, chat, peer] = talk(Limited);
+  const [stage, chat, peer] = await talk(Limited);
   peer.say('much too long a line\nshort\n');
   await stage.until(() => chat.contents.length > 0 && peer.text.endsWith('\n'));
   expect([chat.contents, peer.text]).toEqual([['short'], '500 the line is too long\r\n']);
 });
 
 it('rows are pushed as the peer takes them', async () => {
-  const [stage, chat, peer] = talk(Rows);
+  const [stage, chat, peer] = await talk(Rows);
   chat.handle_drain();
   await stage.until(() => peer.length === 64 << 20);
 });
 
 it('a file is sent, and then the channel closes', async () => {
-  const [stage, chat, peer] = talk(Files);
+  const [stage, chat, peer] = await talk(Files);
   chat.send_file(import.meta.filename);
   await stage.until(() => peer.ended);
   expect(peer.text).toBe(readFileSync(import.meta.filename, 'latin1'));
@@ -96,7 +96,7 @@ it('part of a file is sent behind its length', async () => {
 });
 
 it('answers that wait come in order', async () => {
-  const [stage, , peer] = talk(Answers);
+  const [stage, , peer] = await talk(Answers);
   peer.say('one\ntwo\n');
   await stage.until(() => peer.text.includes('two'));
   expect(peer.text).toBe('one was looked up\ntwo was looked up\n');

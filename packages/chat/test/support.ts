@@ -2,8 +2,10 @@
 import { async_chat, type Terminator } from '@asyncore/chat';
 import { dispatcher, type Socket } from '@asyncore/core';
 import { Stage as CoreStage, PATIENCE } from '@asyncore/test-support/stage';
+import { bothOver } from '@asyncore/test-support/transport_kinds';
 
 export { onEveryPoller, type UsePoll } from '@asyncore/test-support/stage';
+export { itUnless, KIND, over, putOver } from '@asyncore/test-support/transport_kinds';
 
 /** A map, and the poller that serves it; what has happened is asked after each pass. */
 export class Stage extends CoreStage {
@@ -154,12 +156,12 @@ export class Peer extends dispatcher {
   }
 }
 
-/** A chat and its peer, connected. */
-export function connected<C extends Chat>(
+/** A chat and its peer, connected over the kind of transport that this run is about. */
+export async function connected<C extends Chat>(
   stage: Stage,
   make: (sock: Socket) => C,
-): [chat: C, peer: Peer, ours: Socket] {
-  const [ours, theirs] = stage.pair();
+): Promise<[chat: C, peer: Peer, ours: Socket]> {
+  const [ours, theirs] = await bothOver(...stage.pair());
   return [make(ours), new Peer(stage, theirs), ours];
 }
 

@@ -11,10 +11,11 @@ import {
   TCP_USER_TIMEOUT,
 } from '@asyncore/socket';
 import { expect, it } from 'vitest';
-import { connection, own } from './support.js';
+import { ends, own } from './support.js';
 
-function channelOf(family?: number): dispatcher {
-  return own(new dispatcher(connection(family)[0], new Map()));
+async function channelOf(family?: number): Promise<dispatcher> {
+  const [ours] = await ends(family);
+  return own(new dispatcher(ours, new Map()));
 }
 
 function optionsOf(channel: dispatcher): number[] {
@@ -23,16 +24,16 @@ function optionsOf(channel: dispatcher): number[] {
   return options.map((option) => channel.getsockopt(IPPROTO_TCP, option));
 }
 
-it('set_keep_alive sets what it is given, in seconds', () => {
-  const channel = channelOf();
+it('set_keep_alive sets what it is given, in seconds', async () => {
+  const channel = await channelOf();
   expect(channel.getsockopt(SOL_SOCKET, SO_KEEPALIVE)).toBe(0);
   channel.set_keep_alive({ idle: 60, interval: 10, count: 3, user_timeout: 1.001 });
   expect(channel.getsockopt(SOL_SOCKET, SO_KEEPALIVE)).not.toBe(0);
   expect(optionsOf(channel)).toEqual([60, 10, 3, 1001].slice(0, optionsOf(channel).length));
 });
 
-it('set_keep_alive leaves the rest as the system has it', () => {
-  const channel = channelOf();
+it('set_keep_alive leaves the rest as the system has it', async () => {
+  const channel = await channelOf();
   const before = optionsOf(channel);
   channel.set_keep_alive();
   expect(optionsOf(channel)).toEqual(before);
@@ -45,8 +46,8 @@ it.each([
   [{ interval: 1.5 }, 'interval must be a whole number of seconds to 32767'],
   [{ count: 128 }, 'count must be a whole number of probes to 127'],
   [{ user_timeout: Number.NaN }, 'user_timeout must be a number of seconds to 2147483'],
-])('set_keep_alive(%o) is refused before anything is set', (options, message) => {
-  const channel = channelOf();
+])('set_keep_alive(%o) is refused before anything is set', async (options, message) => {
+  const channel = await channelOf();
   expect(() => channel.set_keep_alive(options)).toThrow(`set_keep_alive: ${message}`);
   expect(channel.getsockopt(SOL_SOCKET, SO_KEEPALIVE)).toBe(0);
 });
@@ -62,8 +63,8 @@ it.each<[unknown, string]>([
   [{ idle: 60, interval: null }, 'interval must be a whole number of seconds: got null'],
   [{ idle: 60, count: true }, 'count must be a whole number of probes: got boolean'],
   [{ idle: 60, user_timeout: 1n }, 'user_timeout must be a number of seconds: got bigint'],
-])('set_keep_alive(%o) is a TypeError before anything is set', (options, message) => {
-  const channel = channelOf();
+])('set_keep_alive(%o) is a TypeError before anything is set', async (options, message) => {
+  const channel = await channelOf();
   const before = optionsOf(channel);
   const set = () => channel.set_keep_alive(options as keep_alive_options);
   expect(set).toThrow(TypeError);
@@ -72,13 +73,14 @@ it.each<[unknown, string]>([
   expect(optionsOf(channel)).toEqual(before);
 });
 
-it('an option that is undefined is one left out', () => {
-  const channel = channelOf();
+it('an option that is undefined is one left out', async () => {
+  const channel = await channelOf();
   const before = optionsOf(channel);
   channel.set_keep_alive({ idle: undefined, interval: 7 });
   expect(optionsOf(channel)).toEqual(before.with(1, 7));
 });
 
-it('what is no TCP connection has no such options', () => {
-  expect(() => channelOf(AF_UNIX).set_keep_alive({ idle: 60 })).toThrow(/^setsockopt E/);
+it('what is no TCP connection has no such options', async () => {
+  const channel = await channelOf(AF_UNIX);
+  expect(() => channel.set_keep_alive({ idle: 60 })).toThrow(/^setsockopt E/);
 });

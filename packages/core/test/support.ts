@@ -18,9 +18,11 @@ import {
 } from '@asyncore/socket';
 import { hasInet6 } from '@asyncore/test-support/has_inet6';
 import { Stage } from '@asyncore/test-support/stage';
+import { overKind } from '@asyncore/test-support/transport_kinds';
 import { afterAll, afterEach, describe, vi } from 'vitest';
 
 export { onEveryPoller, type UsePoll } from '@asyncore/test-support/stage';
+export { itUnless, KIND, over, putOver } from '@asyncore/test-support/transport_kinds';
 export { Stage };
 
 /** Declares the tests of `body` for each family of addresses. */
@@ -78,6 +80,12 @@ export function connection(family = AF_INET): [ours: Socket, theirs: Socket] {
   return [ours, theirs];
 }
 
+/** The same over the kind of transport that this run is about; over TLS the second one's recv is to be awaited. */
+export async function ends(family = AF_INET): Promise<[ours: Socket, theirs: Socket]> {
+  const [ours, theirs] = await overKind(...connection(family));
+  return [own(ours), own(theirs)];
+}
+
 /** The next connection that `door` gets, waiting for it. */
 export function accepted(door: Socket): Socket {
   door.setblocking(true);
@@ -101,6 +109,26 @@ export function reset(socket: Socket): void {
 export function readAll(socket: Socket): Buffer {
   const chunks: Buffer[] = [];
   for (let data = socket.recv(65536); data.length > 0; data = socket.recv(65536)) chunks.push(data);
+  return Buffer.concat(chunks);
+}
+
+/** So many bytes of what comes to one of `ends`, in however many pieces. */
+export async function readFrom(socket: Socket, length: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for (let left = length; left > 0; left -= chunks[chunks.length - 1].length) {
+    const data = await socket.recv(left);
+    chunks.push(data);
+    if (data.length === 0) break;
+  }
+  return Buffer.concat(chunks);
+}
+
+/** All that comes to one of `ends` until the end. */
+export async function readAllOf(socket: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for (let data = await socket.recv(65536); data.length > 0; data = await socket.recv(65536)) {
+    chunks.push(data);
+  }
   return Buffer.concat(chunks);
 }
 

@@ -3,8 +3,8 @@ import { dispatcher, dispatcher_with_send, ExitNow, poll, poll2 } from '@asyncor
 import { AF_INET, SOCK_DGRAM, Socket } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import {
-  connection,
   countPasses,
+  ends,
   free,
   listener,
   listening,
@@ -35,7 +35,7 @@ onEveryFamily((family) => {
   onEveryPoller((use_poll) => {
     it('closes a connection on which nothing happens', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection(family);
+      const [ours, theirs] = await ends(family);
       const start = performance.now();
       const channel = new Impatient(stage, ours);
       await stage.loop();
@@ -45,7 +45,7 @@ onEveryFamily((family) => {
         expect.stringMatching(/^info: no progress for 0.05 seconds: <Impatient connected/),
         'close',
       ]);
-      expect(theirs.recv(1).length).toBe(0);
+      expect((await theirs.recv(1)).length).toBe(0);
     });
   });
 });
@@ -67,13 +67,13 @@ onEveryPoller((use_poll) => {
 
     it('bytes that come', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection();
+      const [ours, theirs] = await ends();
       await keepsOn(new Impatient(stage, ours), stage, () => theirs.send(hello));
     });
 
     it('bytes that go', async () => {
       const stage = new Stage(use_poll);
-      const channel = new Impatient(stage, connection()[0]);
+      const channel = new Impatient(stage, (await ends())[0]);
       await keepsOn(channel, stage, () => channel.send(hello));
     });
 
@@ -101,7 +101,7 @@ onEveryPoller((use_poll) => {
     'is told at most a tenth late by one that moved after %f of its time',
     async (part) => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection();
+      const [ours, theirs] = await ends();
       const channel = new Impatient(stage, ours);
       channel.timeout = 0.4;
       let moved = Infinity;
@@ -119,7 +119,7 @@ onEveryPoller((use_poll) => {
 
   it('tells a channel that stays open again, and not before its time', async () => {
     const stage = new Stage(use_poll);
-    const channel = new Impatient(stage, connection()[0]);
+    const channel = new Impatient(stage, (await ends())[0]);
     const times: number[] = [];
     channel.handle_timeout = () => {
       times.push(performance.now());
@@ -135,7 +135,7 @@ onEveryPoller((use_poll) => {
     class Sender extends dispatcher_with_send {
       override timeout = PATIENCE / 1000;
     }
-    const channel = new Sender(connection()[0], stage.map);
+    const channel = new Sender((await ends())[0], stage.map);
     channel.send(Buffer.alloc(1 << 26));
     let left = 0;
     channel.handle_close = () => {
@@ -166,7 +166,7 @@ onEveryPoller((use_poll) => {
 
   it('may be set, changed and taken back at any time', async () => {
     const stage = new Stage(use_poll);
-    const [ours, theirs] = connection();
+    const [ours, theirs] = await ends();
     const channel = new Impatient(stage, ours);
     channel.timeout = 0;
     expect(await stage.isIdle()).toBe(true);
@@ -180,7 +180,7 @@ onEveryPoller((use_poll) => {
 
   it('taken back by a timer, it spares a quiet channel', async () => {
     const stage = new Stage(use_poll);
-    const channel = new Impatient(stage, connection()[0]);
+    const channel = new Impatient(stage, (await ends())[0]);
     setTimeout(() => {
       channel.timeout = 0;
     });
@@ -190,7 +190,7 @@ onEveryPoller((use_poll) => {
 
   it('taken back by handle_timeout, it is told no more', async () => {
     const stage = new Stage(use_poll);
-    const channel = new Impatient(stage, connection()[0]);
+    const channel = new Impatient(stage, (await ends())[0]);
     channel.handle_timeout = () => {
       channel.timeout = 0;
       stage.say('timeout');
@@ -204,7 +204,7 @@ onEveryPoller((use_poll) => {
     const stage = new Stage(use_poll);
     const end = new AbortController();
     for (let i = 0; i < 2; i++) {
-      new Impatient(stage, connection()[0]).handle_timeout = () => {
+      new Impatient(stage, (await ends())[0]).handle_timeout = () => {
         stage.say('timeout');
         end.abort();
       };
@@ -215,7 +215,7 @@ onEveryPoller((use_poll) => {
 
   it('what handle_timeout throws goes to handle_error, ExitNow leaves the loop', async () => {
     const stage = new Stage(use_poll);
-    const channel = new Impatient(stage, connection()[0]);
+    const channel = new Impatient(stage, (await ends())[0]);
     const errors: unknown[] = [new Error('spam'), new ExitNow()];
     channel.handle_timeout = () => {
       throw errors.shift();
@@ -227,7 +227,7 @@ onEveryPoller((use_poll) => {
 
   it('reads first what came while the thread was held up', async () => {
     const stage = new Stage(use_poll);
-    const [ours, theirs] = connection();
+    const [ours, theirs] = await ends();
     const channel = new Impatient(stage, ours);
     const running = stage.loop();
     // A whole turn of Node's loop, in which its time begins.
@@ -245,7 +245,7 @@ onEveryPoller((use_poll) => {
 
   it('does not wake the loop up for 100 that have time', async () => {
     const stage = new Stage(use_poll);
-    const pairs = Array.from({ length: 100 }, () => connection());
+    const pairs = await Promise.all(Array.from({ length: 100 }, () => ends()));
     for (const [ours] of pairs) new Impatient(stage, ours).timeout = 60;
     await stage.passes(3);
     const passes = countPasses();
@@ -258,18 +258,18 @@ describe.each([
   ['poll', poll],
   ['poll2', poll2],
 ])('%s', (_, pass) => {
-  it('waits no longer than until the next is to be told', () => {
+  it('waits no longer than until the next is to be told', async () => {
     const stage = new Stage();
-    const channel = new Impatient(stage, connection()[0]);
+    const channel = new Impatient(stage, (await ends())[0]);
     const start = performance.now();
     while (stage.map.size > 0) pass(null, stage.map);
     expect(channel.told - start).toBeGreaterThanOrEqual(PATIENCE);
     expect(stage.trace.at(-1)).toBe('close');
   });
 
-  it('reads first what came since the last pass', () => {
+  it('reads first what came since the last pass', async () => {
     const stage = new Stage();
-    const [ours, theirs] = connection();
+    const [ours, theirs] = await ends();
     const channel = new Impatient(stage, ours);
     pass(0, stage.map);
     for (const end = performance.now() + 2 * PATIENCE; performance.now() < end; );
@@ -283,7 +283,7 @@ describe.each([
 it('keeps the process from ending no longer than the loop does', async () => {
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
   const stage = new Stage();
-  const [ours, theirs] = connection();
+  const [ours, theirs] = await ends();
   const before = timers();
   new Impatient(stage, ours).timeout = 60;
   await stage.passes(3);

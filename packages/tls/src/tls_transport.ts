@@ -26,7 +26,7 @@ import { HANDSHAKE_TIMEOUT, type tls_options } from './tls_options.js';
 
 /** So many decrypted bytes are held before nothing more is received. */
 const MOST_HELD = 65536;
-/** One send takes at most so many, which are on their way to the kernel then. */
+/** At most so many that `send` has counted are on their way to the kernel. */
 const MOST_TAKEN = 131072;
 const OVER = POLLERR | POLLHUP;
 
@@ -59,8 +59,8 @@ export class tls_transport implements Transport {
   #isFailureTold = false;
   /** The peer sends no more. */
   #ended = false;
-  /** What was sent last is on its way to the kernel. */
-  #isSending = false;
+  /** How many bytes that `send` has counted are on their way to the kernel. */
+  #onTheWay = 0;
   #isShut = false;
   #closed = false;
   #session: Buffer | undefined;
@@ -203,7 +203,7 @@ export class tls_transport implements Transport {
 
   get #takesOutput(): boolean {
     if (this.#ciphertext.sendError !== null || this.#isFailureTold) return true;
-    return this.#failure === null && !this.#isSending && !this.#ciphertext.isFull;
+    return this.#failure === null && this.#onTheWay < MOST_TAKEN && !this.#ciphertext.isFull;
   }
 
   /** It has failed, and the channel knows. */
@@ -274,12 +274,15 @@ export class tls_transport implements Transport {
     if (!this.#isSecureTold || !this.#takesOutput) {
       throw OSError.of(this, new BlockingIOError('send', errno.EAGAIN));
     }
-    const length = Math.min(data.byteLength, MOST_TAKEN);
+    const length = Math.min(data.byteLength, MOST_TAKEN - this.#onTheWay);
     if (length === 0) return 0;
-    this.#isSending = true;
-    this.#tls?.write(new Uint8Array(data.buffer, data.byteOffset, length), () => {
-      this.#isSending = false;
-      this.#changed();
+    const chunk = new Uint8Array(data.buffer, data.byteOffset, length);
+    // Behind another one it is encrypted later, when its memory may be used for something else.
+    const own = this.#onTheWay > 0 ? Uint8Array.from(chunk) : chunk;
+    this.#onTheWay += length;
+    this.#tls?.write(own, () => {
+      this.#onTheWay -= length;
+      if (this.#onTheWay === 0) this.#changed();
     });
     return length;
   }

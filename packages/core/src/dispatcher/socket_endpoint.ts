@@ -211,7 +211,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
     else if (this.#isReadOut()) this.channel.handle_close_event();
     else if (transport?.ready !== undefined) transport.notice?.();
     else if (this.#holdsMore()) this.channel.handle_read_event();
-    else if (this.is(STIRRED) && this.unread() === 0) this.#lookAtState();
+    else if (this.is(STIRRED) && (this.#isDeaf() || this.unread() === 0)) this.#lookAtState();
   }
 
   /** `transport` has changed by itself, and no poller reports that. */
@@ -224,7 +224,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
   /** Whether the transport's state has to be looked at. A transport with `ready` sees to that itself. */
   #isStirred(events: number): boolean {
     if (!this.is(STIRRED) || this.transport?.ready !== undefined) return false;
-    return (events & POLLIN) !== 0 || this.unread() === 0;
+    return (events & POLLIN) !== 0 || this.#isDeaf() || this.unread() === 0;
   }
 
   #lookAtState(): void {

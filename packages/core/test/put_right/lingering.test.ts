@@ -2,7 +2,7 @@
 import { dispatcher_with_send, poll2 } from '@asyncore/core';
 import { SHUT_WR, type Socket } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
-import { connection, onEveryFamily, onEveryPoller, Sender, Stage } from '../support.js';
+import { ends, onEveryFamily, onEveryPoller, Sender, Stage } from '../support.js';
 
 const flood = Buffer.alloc(1 << 16);
 
@@ -18,7 +18,7 @@ async function receivedBy(theirs: Socket, stage: Stage, between = () => {}): Pro
   let count = 0;
   for (let turns = 0; turns < 20_000; turns++) {
     try {
-      const { length } = theirs.recv(50_000);
+      const { length } = await theirs.recv(50_000);
       if (length === 0) return count;
       count += length;
     } catch (error) {
@@ -35,7 +35,7 @@ onEveryFamily((family) => {
     // CPython: 113,152 of 200,000 bytes.
     it('all that was sent arrives although input is left unread', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection(family);
+      const [ours, theirs] = await ends(family);
       theirs.setblocking(false);
       const channel = new Sender(stage, ours);
       channel.readable = () => false;
@@ -50,7 +50,7 @@ onEveryFamily((family) => {
 
     it('a peer that never ends is waited for so long as linger_time says', async () => {
       const stage = new Stage(use_poll);
-      const [ours] = connection(family);
+      const [ours] = await ends(family);
       const channel = new Sender(stage, ours);
       channel.linger_time = 0.1;
       channel.close_when_done();
@@ -64,7 +64,7 @@ onEveryFamily((family) => {
 
     it('a peer that floods is read away up to linger_bytes', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection(family);
+      const [ours, theirs] = await ends(family);
       theirs.setblocking(false);
       const channel = new Sender(stage, ours);
       channel.linger_time = 60;
@@ -89,7 +89,7 @@ onEveryFamily((family) => {
 
     it('linger_time = 0 closes at once', async () => {
       const stage = new Stage(use_poll);
-      const [ours] = connection(family);
+      const [ours] = await ends(family);
       class Curt extends Sender {
         override linger_time = 0;
       }
@@ -101,7 +101,7 @@ onEveryFamily((family) => {
 
     it('a peer that has ended its half is not waited for', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection(family);
+      const [ours, theirs] = await ends(family);
       const channel = new Sender(stage, ours);
       channel.linger_time = 60;
       channel.handle_eof = () => {
@@ -110,23 +110,23 @@ onEveryFamily((family) => {
       };
       theirs.shutdown(SHUT_WR);
       await stage.loop();
-      expect(String(theirs.recv(10))).toBe('bye');
+      expect(String(await theirs.recv(10))).toBe('bye');
       expect(stage.trace).toEqual(['close']);
     });
 
     it('one that ends its half while it is waited for is the end', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection(family);
+      const [ours, theirs] = await ends(family);
       const channel = new Sender(stage, ours);
       channel.linger_time = 60;
       channel.send(Buffer.from('bye'));
       channel.close_when_done();
       await stage.passes(3);
-      expect([channel.connected, String(theirs.recv(10)), theirs.recv(10).length]).toEqual([
-        true,
-        'bye',
-        0,
-      ]);
+      expect([
+        channel.connected,
+        String(await theirs.recv(10)),
+        (await theirs.recv(10)).length,
+      ]).toEqual([true, 'bye', 0]);
       theirs.send(flood.subarray(0, 100));
       theirs.shutdown(SHUT_WR);
       await stage.loop();
@@ -135,7 +135,7 @@ onEveryFamily((family) => {
 
     it('a reset meanwhile is told once', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection(family);
+      const [ours, theirs] = await ends(family);
       const channel = new Sender(stage, ours);
       channel.linger_time = 60;
       channel.send(Buffer.alloc(1000));
@@ -148,7 +148,7 @@ onEveryFamily((family) => {
 
     it('close meanwhile is the end, and calls nothing', async () => {
       const stage = new Stage(use_poll);
-      const [ours] = connection(family);
+      const [ours] = await ends(family);
       const channel = new Sender(stage, ours);
       channel.linger_time = 60;
       channel.close_when_done();
@@ -160,7 +160,7 @@ onEveryFamily((family) => {
 
     it('what comes is told to nobody, and timeout does not count', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection(family);
+      const [ours, theirs] = await ends(family);
       const channel = new Sender(stage, ours);
       channel.handle_timeout = () => stage.say('timeout');
       channel.timeout = 0.01;
@@ -174,7 +174,7 @@ onEveryFamily((family) => {
 
     it('send and close_when_done meanwhile change nothing', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection(family);
+      const [ours, theirs] = await ends(family);
       const channel = new Sender(stage, ours);
       channel.linger_time = 60;
       channel.close_when_done();
@@ -183,7 +183,7 @@ onEveryFamily((family) => {
       channel.close_when_done();
       channel.shutdown(SHUT_WR);
       await stage.passes(3);
-      expect(theirs.recv(10).length).toBe(0);
+      expect((await theirs.recv(10)).length).toBe(0);
       theirs.close();
       await stage.loop();
       expect(stage.trace.at(-1)).toBe('close');
@@ -191,9 +191,9 @@ onEveryFamily((family) => {
     });
   });
 
-  it('poll2 with a timeout ends when linger_time does', () => {
+  it('poll2 with a timeout ends when linger_time does', async () => {
     const stage = new Stage();
-    const [ours] = connection(family);
+    const [ours] = await ends(family);
     const channel = new Sender(stage, ours);
     channel.linger_time = 0.05;
     channel.close_when_done();

@@ -5,7 +5,9 @@ import { AF_INET, MSG_OOB, SOCK_DGRAM, type Socket } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import {
   accepted,
-  connection,
+  ends,
+  itUnless,
+  KIND,
   listener,
   listening,
   onEveryFamily,
@@ -13,7 +15,7 @@ import {
   own,
   patient,
   Recorder,
-  readAll,
+  readAllOf,
   reset,
   Stage,
 } from '../support.js';
@@ -29,6 +31,8 @@ function sends(socket: Socket): number[] {
 }
 
 const hello = Buffer.from('hello');
+const NO_URGENT = 'TLS has no urgent data';
+const IN_HAND = 'the other end is in the test’s hand';
 
 class Sender extends dispatcher_with_send {
   constructor(
@@ -57,19 +61,19 @@ onEveryFamily((family) => {
     // CPython: a system call for each.
     it('what handle_read sends goes out in one system call', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection(family);
+      const [ours, theirs] = await ends(family);
       const sizes = sends(ours);
       new Sender(stage, ours);
       theirs.send(hello);
       await stage.until('said');
       expect(sizes).toEqual([80]);
-      expect(theirs.recv(100)).toEqual(Buffer.from('hello'.repeat(16)));
+      expect(await theirs.recv(100)).toEqual(Buffer.from('hello'.repeat(16)));
     });
 
     // CPython: what the kernel had not taken is lost (A15), and nothing was gathered.
     it('what was sent before close goes out first', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection(family);
+      const [ours, theirs] = await ends(family);
       const channel = new Sender(stage, ours);
       channel.handle_read = () => {
         channel.recv(100);
@@ -79,12 +83,12 @@ onEveryFamily((family) => {
       theirs.send(hello);
       await stage.loop();
       const all = Array.from({ length: 1000 }, (_, i) => `${i} `).join('');
-      expect(String(readAll(theirs))).toBe(all);
+      expect(String(await readAllOf(theirs))).toBe(all);
     });
 
     it('close sends what a handler before it left over, as far as there is room', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection(family);
+      const [ours, theirs] = await ends(family);
       const channel = new Sender(stage, ours);
       channel.handle_read = () => {
         channel.recv(100);
@@ -95,11 +99,11 @@ onEveryFamily((family) => {
       theirs.send(hello);
       await stage.until('sent');
       channel.close();
-      expect(readAll(theirs).length).toBe(5000);
+      expect((await readAllOf(theirs)).length).toBe(5000);
     });
 
     // CPython: 50 MB take 6.2 s, because what is left is copied with every send (A19).
-    it.each([50 << 20, 1 << 16, 1000])(
+    it.each(KIND === 'plain' ? [50 << 20, 1 << 16, 1000] : [1 << 20, 1000])(
       'large output arrives as it was, in pieces of %i',
       async (size) => {
         const stage = new Stage(use_poll);
@@ -130,7 +134,7 @@ onEveryFamily((family) => {
   });
 });
 
-const large = randomFillSync(Buffer.alloc(50 << 20));
+const large = randomFillSync(Buffer.alloc(KIND === 'plain' ? 50 << 20 : 1 << 20));
 const digest = createHash('sha256').update(large).digest('hex');
 
 onEveryPoller((use_poll) => {
@@ -148,7 +152,7 @@ onEveryPoller((use_poll) => {
 
     it('handle_write', async () => {
       const stage = new Stage(use_poll);
-      const [ours] = connection();
+      const [ours] = await ends();
       const sizes = sends(ours);
       const channel = new Sender(stage, ours);
       channel.writable = () => stage.trace.length === 0;
@@ -172,9 +176,9 @@ onEveryPoller((use_poll) => {
       expect(sizes).toEqual([80]);
     });
 
-    it('handle_expt', async () => {
+    itUnless({ tls: NO_URGENT })('handle_expt', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection();
+      const [ours, theirs] = await ends();
       const sizes = sends(ours);
       const channel = new Sender(stage, ours);
       channel.handle_expt = () => channel.say();
@@ -185,7 +189,7 @@ onEveryPoller((use_poll) => {
 
     it('handle_eof', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection();
+      const [ours, theirs] = await ends();
       const sizes = sends(ours);
       const channel = new Sender(stage, ours);
       channel.handle_read = () => void channel.recv(10);
@@ -197,8 +201,8 @@ onEveryPoller((use_poll) => {
 
     it('a handler of another channel', async () => {
       const stage = new Stage(use_poll);
-      const [ours] = connection();
-      const [others, theirs] = connection();
+      const [ours] = await ends();
+      const [others, theirs] = await ends();
       const sizes = sends(ours);
       const channel = new Sender(stage, ours);
       const other = new Recorder(stage, others);
@@ -213,7 +217,7 @@ onEveryPoller((use_poll) => {
 
     it('a handler that throws', async () => {
       const stage = new Stage(use_poll);
-      const [ours, theirs] = connection();
+      const [ours, theirs] = await ends();
       const sizes = sends(ours);
       const channel = new Sender(stage, ours);
       channel.handle_read = () => {
@@ -230,7 +234,7 @@ onEveryPoller((use_poll) => {
 
   it('what is sent from outside of handlers goes out at once', async () => {
     const stage = new Stage(use_poll);
-    const [ours] = connection();
+    const [ours] = await ends();
     const sizes = sends(ours);
     const channel = new Sender(stage, ours);
     channel.send(hello);
@@ -242,22 +246,25 @@ onEveryPoller((use_poll) => {
     expect(channel.out_buffer.length).toBe(0);
   });
 
-  it('what is sent to a full peer goes on in another map, however the channel came there', async () => {
-    const stage = new Stage(use_poll, new Map());
-    const [ours, theirs] = connection();
-    const channel = new Sender(new Stage(use_poll), ours);
-    channel.del_channel();
-    channel.add_channel(stage.map);
-    channel._map = stage.map;
-    const reader = new Recorder(stage, theirs);
-    let received = 0;
-    reader.handle_read = () => {
-      received += reader.recv(1 << 20).length;
-      if (received === 5 << 20) stage.say('all');
-    };
-    setTimeout(() => channel.send(Buffer.alloc(5 << 20)));
-    await stage.until('all');
-  });
+  itUnless({ tls: IN_HAND })(
+    'what is sent to a full peer goes on in another map, however the channel came there',
+    async () => {
+      const stage = new Stage(use_poll, new Map());
+      const [ours, theirs] = await ends();
+      const channel = new Sender(new Stage(use_poll), ours);
+      channel.del_channel();
+      channel.add_channel(stage.map);
+      channel._map = stage.map;
+      const reader = new Recorder(stage, theirs);
+      let received = 0;
+      reader.handle_read = () => {
+        received += reader.recv(1 << 20).length;
+        if (received === 5 << 20) stage.say('all');
+      };
+      setTimeout(() => channel.send(Buffer.alloc(5 << 20)));
+      await stage.until('all');
+    },
+  );
 
   it('what has no connection is not woken for writing', async () => {
     const stage = new Stage(use_poll);
@@ -269,7 +276,7 @@ onEveryPoller((use_poll) => {
 
   it('what an async handler sends after it waited goes out at once', async () => {
     const stage = new Stage(use_poll);
-    const [ours, theirs] = connection();
+    const [ours, theirs] = await ends();
     const sizes = sends(ours);
     const channel = new Sender(stage, ours);
     channel.handle_read = async () => {
@@ -284,9 +291,9 @@ onEveryPoller((use_poll) => {
 
   it('an error that leaves the loop while output goes out stops no other channel', async () => {
     const stage = new Stage(use_poll);
-    const [ours, theirs] = connection();
-    const [others, peer] = connection();
-    const [lost, gone] = connection();
+    const [ours, theirs] = await ends();
+    const [others, peer] = await ends();
+    const [lost, gone] = await ends();
     const second = new Sender(stage, others);
     const first = new Sender(stage, lost);
     first.handle_close = () => {
@@ -301,14 +308,14 @@ onEveryPoller((use_poll) => {
     };
     theirs.send(hello);
     await expect(stage.loop()).rejects.toThrow(ExitNow);
-    expect(String(peer.recv(10))).toBe('hello');
+    expect(String(await peer.recv(10))).toBe('hello');
     second.send(Buffer.from('again'));
-    expect(String(peer.recv(10))).toBe('again');
+    expect(String(await peer.recv(10))).toBe('again');
   });
 
   it('handle_close follows when the output meets a lost peer', async () => {
     const stage = new Stage(use_poll);
-    const [ours, theirs] = connection();
+    const [ours, theirs] = await ends();
     const channel = new Sender(stage, ours);
     channel.readable = () => false;
     reset(theirs);
@@ -320,7 +327,7 @@ onEveryPoller((use_poll) => {
   // CPython (A5, A6): an IndexError, or bytes that come twice while others never come.
   it.each(['send', 'close'])('%s from within a send of the socket is safe', async (what) => {
     const stage = new Stage(use_poll);
-    const [ours, theirs] = connection();
+    const [ours, theirs] = await ends();
     let nested = false;
     const tunnel: Transport = {
       fileno: () => ours.fileno(),
@@ -342,13 +349,13 @@ onEveryPoller((use_poll) => {
     expect(channel.connected).toBe(what === 'send');
     setTimeout(() => channel.close(), 20);
     await stage.loop();
-    expect(String(readAll(theirs))).toBe(what === 'send' ? 'hello world' : '');
+    expect(String(await readAllOf(theirs))).toBe(what === 'send' ? 'hello world' : '');
   });
 });
 
 describe('dispatcher_with_send', () => {
-  it('keeps in out_buffer what is still to be sent', () => {
-    const [ours, theirs] = connection();
+  it('keeps in out_buffer what is still to be sent', async () => {
+    const [ours, theirs] = await ends();
     const channel = new dispatcher_with_send(null, new Map());
     expect(channel.send(hello)).toBe(5);
     channel.send(Buffer.from(' world'));
@@ -359,20 +366,20 @@ describe('dispatcher_with_send', () => {
     channel.connected = true;
     channel.initiate_send();
     expect([channel.out_buffer.length, channel.writable()]).toEqual([0, false]);
-    expect(String(theirs.recv(10))).toBe('bye');
+    expect(String(await theirs.recv(10))).toBe('bye');
   });
 
-  it('sends any view of bytes, and says what a string needs', () => {
-    const [ours, theirs] = connection();
+  it('sends any view of bytes, and says what a string needs', async () => {
+    const [ours, theirs] = await ends();
     const channel = new dispatcher_with_send(ours, new Map());
     channel.send(new Uint8Array(Uint16Array.of(0x6968).buffer));
-    expect(String(theirs.recv(10))).toBe('hi');
+    expect(String(await theirs.recv(10))).toBe('hi');
     // @ts-expect-error A string has no bytes before an encoding is chosen.
     expect(() => channel.send('hi')).toThrow('Buffer.from(text)');
   });
 
-  it('logs what it sends when debug is on', () => {
-    const [ours] = connection();
+  it('logs what it sends when debug is on', async () => {
+    const [ours] = await ends();
     const stage = new Stage();
     const channel = new Sender(stage, ours);
     channel.debug = true;
@@ -392,13 +399,15 @@ describe('dispatcher_with_send', () => {
     const theirs = patient(accepted(door));
     setTimeout(() => channel.close(), 20);
     await stage.loop();
-    expect(readAll(theirs).length).toBe(80);
+    expect((await readAllOf(theirs)).length).toBe(80);
   });
 });
 
-it('send gives 0 when the kernel takes no more, and a peer that is gone is told', async () => {
+itUnless({
+  tls: 'what is sent is counted before the kernel has it, so the peer’s end is told later',
+})('send gives 0 when the kernel takes no more, and a peer that is gone is told', async () => {
   const stage = new Stage();
-  const [ours, theirs] = connection();
+  const [ours, theirs] = await ends();
   const channel = new Recorder(stage, ours);
   while (channel.send(large) !== 0);
   expect(stage.trace).toEqual([]);
