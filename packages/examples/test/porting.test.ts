@@ -11,6 +11,7 @@ import { onEveryPoller, Stage } from '@asyncore/test-support/stage';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Lines } from './porting/attributes.js';
 import { Channel } from './porting/errors.js';
+import { Reports } from './porting/later.js';
 import { Queue } from './porting/queue.js';
 import { inet_aton, select, sendall } from './porting/sockets.js';
 import { withLoop } from './porting/thread.js';
@@ -38,6 +39,32 @@ onEveryPoller((use_poll) => {
         if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
       }
     }
+  });
+
+  it('what takes time is answered in order, and a channel that closes leaves no timer', async () => {
+    const [ours, theirs] = pair();
+    const stage = new Stage(use_poll);
+    const lookUp = async (name: string) => {
+      await new Promise(setImmediate);
+      return name.length > 1 ? [...name] : [`<${name}>`];
+    };
+    const channel = new Reports(ours, lookUp, stage.map);
+    const close = vi.spyOn(channel, 'close_when_done');
+    theirs.send(Buffer.from('ab\ncd\n'));
+    let text = '';
+    while (!text.includes('d: <d>\n')) {
+      await stage.passes(1);
+      try {
+        text += theirs.recv(100);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      }
+    }
+    expect(text).toBe('a: <a>\nb: <b>\nc: <c>\nd: <d>\n');
+    theirs.send(Buffer.from('ef\n'));
+    channel.close();
+    await stage.passes();
+    expect(close).not.toHaveBeenCalled();
   });
 
   it('a predicate that asks for the length is not asked to write nothing', async () => {
@@ -108,6 +135,19 @@ it('compact_traceback names the class', () => {
   const logged = vi.spyOn(channel, 'log_info').mockImplementation(() => {});
   channel.handle_error(new Spam('eggs'));
   expect(logged.mock.calls[0][0]).toMatch(/^\(Spam:Error: eggs|^\(Spam:TypeError: eggs/);
+});
+
+it('a private name is not there while super() runs, where Python would have it', () => {
+  class Early extends async_chat {
+    #names = new Set<string>();
+
+    add_channel(...args: Parameters<async_chat['add_channel']>) {
+      super.add_channel(...args);
+      this.#names.add('spam');
+    }
+  }
+  const [ours] = pair();
+  expect(() => new Early(ours, new Map())).toThrow(TypeError);
 });
 
 it('socket_map[fd] = channel puts nothing into the map', () => {

@@ -6,6 +6,8 @@ import type { Transfer } from './transfer.js';
 
 /** In bytes: what is received, and sent, in one call. */
 const AT_ONCE = 256 * 1024;
+/** In seconds: some clients read the answer first, and end their side of the connection then. */
+const LINGER_TIME = 0.5;
 
 /** What holds for the data connections of a session. */
 export interface DataSettings {
@@ -30,6 +32,7 @@ export class DataChannel extends with_tls(async_chat<Socket>) {
     this.#tls = tls;
     this.timeout = patience;
     this.ac_out_buffer_size = AT_ONCE;
+    this.linger_time = LINGER_TIME;
     if (this.connected) this.#opened();
   }
 
