@@ -1,25 +1,17 @@
 /** Two clients that send lines, and a server that answers them from strings and every kind of producer. */
-import { async_chat, simple_producer } from '@asyncore/chat';
+import { simple_producer } from '@asyncore/chat';
 import { AF_INET } from '@asyncore/socket';
 import { Listener, Watched } from '../watched.mjs';
+import { Answers, Talks } from './ends.mjs';
 
 const answer = (line) => `re ${line} ${'x'.repeat(line.endsWith('0') ? 3000 : 40)}`;
 
-class Handler extends Watched(async_chat) {
+class Handler extends Answers(Watched, '\r\n', (line) => line[1]) {
   constructor(sock, record) {
-    super(sock, record.map);
-    this.of = record;
-    this.set_terminator('\r\n');
-    this.use_encoding = true;
+    super(sock, record);
     this.ac_out_high_water = 2000;
   }
-  collect_incoming_data(data) {
-    this._collect_incoming_data(data);
-  }
-  found_terminator() {
-    const line = this._get_data().toString('latin1');
-    if (!this.conversation) this.as(this.of, `c${line[1]}`, 'server');
-    this.of.got(this.conversation, 'server', `${line}|`);
+  answer(line) {
     if (line.endsWith('quit')) {
       this.push('bye\r\n');
       this.close_when_done();
@@ -43,34 +35,15 @@ async function* later(bytes) {
   yield bytes;
 }
 
-class Client extends Watched(async_chat) {
-  constructor(record, listener, i, lines) {
-    super(null, record.map);
-    this.as(record, `c${i}`, 'client');
-    this.lines = lines;
-    this.set_terminator('\r\n');
-    this.use_encoding = true;
-    this.begin(AF_INET, listener.address);
-  }
-  handle_connect() {
-    super.handle_connect();
-    for (const line of this.lines.slice(0, 3)) this.push(`${line}\r\n`);
-    const rest = this.lines.slice(3);
+class Client extends Talks(Watched, '\r\n') {
+  speak(lines) {
+    for (const line of lines.slice(0, 3)) this.push(`${line}\r\n`);
+    const rest = lines.slice(3);
     this.push_with_producer(
       (function* () {
         for (const line of rest) yield Buffer.from(`${line}\r\n`);
       })(),
     );
-  }
-  collect_incoming_data(data) {
-    this._collect_incoming_data(data);
-  }
-  found_terminator() {
-    const line = this._get_data().toString('latin1');
-    this.record.got(this.conversation, 'client', `${line}|`);
-  }
-  whenClosed() {
-    this.record.over(this.conversation);
   }
 }
 

@@ -1,30 +1,18 @@
 /** An echo server and three clients: a short message, one that fills the buffers, and one in between. */
-import { dispatcher_with_send } from '@asyncore/core';
 import { AF_INET, AF_UNIX, SO_RCVBUF, SOL_SOCKET } from '@asyncore/socket';
 import { Listener, Watched } from '../watched.mjs';
+import { Asks, Echoes } from './ends.mjs';
 import { socketPath } from './paths.mjs';
 import { text } from './text.mjs';
 
 const SIZES = [60, 24_000, 400];
 
-class Handler extends Watched(dispatcher_with_send) {
-  handle_read() {
-    const data = this.recv(8192);
-    if (data.length === 0) return;
-    if (!this.conversation) this.as(this.of, `c${data.toString('latin1', 0, 1)}`, 'server');
-    this.of.got(this.conversation, 'server', data.toString('latin1'));
-    this.send(data);
-  }
-}
+const Handler = Echoes(Watched);
 
-class Client extends Watched(dispatcher_with_send) {
+class Client extends Asks(Watched) {
   constructor(record, listener, i, want) {
-    super(null, record.map);
-    this.as(record, `c${i}`, 'client');
-    this.want = want;
-    this.received = 0;
-    this.begin(listener.socket.family, listener.address, () => {
-      if (i === 1) this.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096);
+    super(record, listener, i, want, (channel) => {
+      if (i === 1) channel.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096);
     });
   }
   handle_connect() {
@@ -32,21 +20,10 @@ class Client extends Watched(dispatcher_with_send) {
     this.send(Buffer.from(this.want.slice(0, 20)));
     this.send(Buffer.from(this.want.slice(20)));
   }
-  handle_read() {
-    const data = this.recv(16_384);
-    this.record.got(this.conversation, 'client', data.toString('latin1'));
-    this.received += data.length;
-    if (this.received >= this.want.length && !this.isClosed) this.close();
-  }
-  whenClosed() {
-    this.record.over(this.conversation);
-  }
 }
 
 async function run(record, family, address) {
-  const listener = new Listener(record, family, address, (sock) => {
-    new Handler(sock, record.map).of = record;
-  });
+  const listener = new Listener(record, family, address, (sock) => void new Handler(sock, record));
   if (record.setup) return;
   SIZES.forEach((size, i) => {
     const want = text(`${i}`, size);
