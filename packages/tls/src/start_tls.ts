@@ -115,6 +115,10 @@ function takeOutput(channel: dispatcher<Transport>): Uint8Array[] {
 function failed<S extends Transport>(channel: dispatcher<S> & secured, error: unknown): void {
   const known = channel[endpoint];
   const { life } = known;
+  if (known.isLingering) {
+    channel.handle_close_event(); // all was sent, and nobody reads what could be missing
+    return;
+  }
   known.reason ??= error;
   try {
     if (channel.handle_tls_error) settle(channel, channel.handle_tls_error(error));

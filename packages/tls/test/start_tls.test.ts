@@ -170,6 +170,20 @@ describeTls('TLS', () => {
       expect(server.close_reason).toMatchObject({ code: 'ERR_TLS_NO_CLOSE_NOTIFY' });
     });
 
+    it('takes an end without close_notify for an ordinary one after close_when_done', async () => {
+      const on = stage();
+      const [server, client] = await secured(on);
+      server.linger_time = 60;
+      server.send(Buffer.from('bye'));
+      server.close_when_done();
+      client.handle_eof = () => below(client).shutdown(SHUT_WR);
+      await on.until('server close');
+      expect([server.close_reason, on.trace.join()]).toEqual([
+        null,
+        expect.not.stringMatching('error'),
+      ]);
+    });
+
     it('takes it for an ordinary end where close_notify is not required', async () => {
       const on = stage();
       const [, client] = await secured(on, { ...SERVER, require_close_notify: false });
