@@ -15,7 +15,7 @@ import { async_chat } from '@asyncore/chat';
 import { dispatcher, loop } from '@asyncore/core';
 import {
   AF_INET,
-  AF_INET6,
+  family_of,
   type InetAddress,
   SO_KEEPALIVE,
   SOL_SOCKET,
@@ -148,10 +148,7 @@ export class ChatServer extends dispatcher {
 
   constructor(host: string, port: number, redis?: URL) {
     super();
-    this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
-    this.set_reuse_addr();
-    this.bind([host, port]);
-    this.listen();
+    this.create_server([host, port]);
     if (redis !== undefined) this.#redis = new RedisLink(redis, this);
   }
 
@@ -282,7 +279,7 @@ class RedisLink extends async_chat {
     const host = this.#url.hostname.replaceAll(/[[\]]/g, '');
     this.#isAlive = false;
     try {
-      this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
+      this.create_socket(family_of(host) ?? AF_INET);
       this.connect([host, Number(this.#url.port || 6379)]);
     } catch (error) {
       this.handle_connect_error(error);

@@ -9,7 +9,7 @@
  */
 import { parseArgs } from 'node:util';
 import { dispatcher, dispatcher_with_send, loop } from '@asyncore/core';
-import { AF_INET, AF_INET6, type InetAddress, type Socket } from '@asyncore/socket';
+import type { InetAddress, Socket } from '@asyncore/socket';
 
 export class EchoHandler extends dispatcher_with_send {
   handle_read() {
@@ -21,10 +21,7 @@ export class EchoHandler extends dispatcher_with_send {
 export class EchoServer extends dispatcher {
   constructor(host: string, port: number) {
     super();
-    this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
-    this.set_reuse_addr();
-    this.bind([host, port]);
-    this.listen();
+    this.create_server([host, port]);
   }
 
   handle_accepted(sock: Socket) {

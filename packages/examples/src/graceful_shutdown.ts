@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { async_chat } from '@asyncore/chat';
 import { close_all, dispatcher, loop, poll2, socket_map } from '@asyncore/core';
-import { AF_INET, AF_INET6, type InetAddress, type Socket } from '@asyncore/socket';
+import type { InetAddress, Socket } from '@asyncore/socket';
 
 class JobHandler extends async_chat {
   #running = 0;
@@ -66,10 +66,7 @@ async function job(seconds: number): Promise<string> {
 export class JobServer extends dispatcher {
   constructor(host: string, port: number) {
     super();
-    this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
-    this.set_reuse_addr();
-    this.bind([host, port]);
-    this.listen();
+    this.create_server([host, port]);
   }
 
   handle_accepted(sock: Socket) {

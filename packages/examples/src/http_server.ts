@@ -26,14 +26,7 @@ import { extname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { async_chat } from '@asyncore/chat';
 import { dispatcher, loop } from '@asyncore/core';
-import {
-  type Address,
-  AF_INET,
-  AF_INET6,
-  type InetAddress,
-  SHUT_WR,
-  type Socket,
-} from '@asyncore/socket';
+import { type Address, type InetAddress, SHUT_WR, type Socket } from '@asyncore/socket';
 
 /** In bytes. */
 const LONGEST_HEAD = 16 * 1024;
@@ -526,10 +519,7 @@ export class HTTPServer extends dispatcher {
     super();
     this.root = realpathSync(folder);
     if (!statSync(this.root).isDirectory()) throw new Error(`${folder} is not a folder`);
-    this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
-    this.set_reuse_addr();
-    this.bind([host, port]);
-    this.listen();
+    this.create_server([host, port]);
   }
 
   handle_accepted(sock: Socket, address: Address) {

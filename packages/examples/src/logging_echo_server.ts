@@ -9,7 +9,7 @@
  */
 import { inspect, parseArgs } from 'node:util';
 import { dispatcher, loop } from '@asyncore/core';
-import { AF_INET, AF_INET6, type InetAddress, type Socket } from '@asyncore/socket';
+import { AF_INET, family_of, type InetAddress, type Socket } from '@asyncore/socket';
 
 /** Of a client that had gone before it was accepted, some systems tell no address. */
 function nameOf(address: InetAddress | ''): string {
@@ -81,7 +81,7 @@ export class LoggingEchoServer extends logging_dispatcher {
     readonly handlerClass: HandlerClass = LoggingEchoHandler,
   ) {
     super();
-    this.create_socket(server_address[0].includes(':') ? AF_INET6 : AF_INET);
+    this.create_socket(family_of(server_address[0]) ?? AF_INET);
   }
 
   /** Not the constructor, as in Python, binds and activates: a subclass's fields are set after it. */

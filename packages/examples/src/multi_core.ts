@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { close_all, dispatcher, dispatcher_with_send, loop } from '@asyncore/core';
 import {
   AF_INET,
-  AF_INET6,
+  family_of,
   type InetAddress,
   SO_REUSEPORT,
   SOL_SOCKET,
@@ -24,7 +24,7 @@ import {
 
 /** A socket bound to a port that others may be bound to as well. */
 function sharing(host: string, port: number): Socket {
-  const socket = new Socket(host.includes(':') ? AF_INET6 : AF_INET);
+  const socket = new Socket(family_of(host) ?? AF_INET);
   socket.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1);
   socket.bind([host, port]);
   return socket;

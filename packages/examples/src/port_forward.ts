@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { dispatcher, loop } from '@asyncore/core';
 import {
   AF_INET,
-  AF_INET6,
+  family_of,
   type InetAddress,
   SHUT_WR,
   SO_LINGER,
@@ -22,10 +22,6 @@ import {
 
 const BLOCK = 65536;
 const NOTHING: Buffer = Buffer.alloc(0);
-
-function familyOf(host: string): number {
-  return host.includes(':') ? AF_INET6 : AF_INET;
-}
 
 /** One side of a forwarded connection. */
 class Side extends dispatcher {
@@ -40,7 +36,7 @@ class Side extends dispatcher {
   start(other: Side, target?: InetAddress): void {
     this.other = other;
     if (target !== undefined) {
-      this.create_socket(familyOf(target[0]));
+      this.create_socket(family_of(target[0]) ?? AF_INET);
       this.#connect(target);
     }
     if (this.fileno() < 0) return;
@@ -119,10 +115,7 @@ export class PortForward extends dispatcher {
     readonly target: InetAddress,
   ) {
     super();
-    this.create_socket(familyOf(host));
-    this.set_reuse_addr();
-    this.bind([host, port]);
-    this.listen();
+    this.create_server([host, port]);
   }
 
   handle_accepted(sock: Socket) {

@@ -9,7 +9,7 @@
 import { parseArgs } from 'node:util';
 import { async_chat } from '@asyncore/chat';
 import { dispatcher, loop } from '@asyncore/core';
-import { AF_INET, AF_INET6, type InetAddress, type Socket } from '@asyncore/socket';
+import type { InetAddress, Socket } from '@asyncore/socket';
 
 export class PublicHandler extends async_chat {
   override max_incoming = 1000;
@@ -45,11 +45,8 @@ export class PublicServer extends dispatcher {
     override max_connections = 1000,
   ) {
     super();
-    this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
-    this.set_reuse_addr();
+    this.create_server([host, port]);
     this.set_keep_alive({ idle: 60, interval: 10, count: 6, user_timeout: 120 });
-    this.bind([host, port]);
-    this.listen();
   }
 
   override handle_accepted(sock: Socket) {

@@ -12,7 +12,7 @@
 import { parseArgs } from 'node:util';
 import { async_chat } from '@asyncore/chat';
 import { dispatcher, loop } from '@asyncore/core';
-import { AF_INET, AF_INET6, type InetAddress, type Socket } from '@asyncore/socket';
+import type { InetAddress, Socket } from '@asyncore/socket';
 
 // Redis's own limits, in bytes; and as many arguments as it took before version 7.
 const LONGEST_LINE = 64 * 1024;
@@ -478,11 +478,8 @@ function charTest(token: string): CharTest | '*' {
 export class RedisServer extends dispatcher {
   constructor(host: string, port: number) {
     super();
-    this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
-    this.set_reuse_addr();
+    this.create_server([host, port]);
     this.set_keep_alive({ idle: 300 }); // for all connections, as Redis has it
-    this.bind([host, port]);
-    this.listen();
   }
 
   handle_accepted(sock: Socket) {

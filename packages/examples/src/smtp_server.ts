@@ -23,14 +23,7 @@ import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { async_chat } from '@asyncore/chat';
 import { dispatcher, loop } from '@asyncore/core';
-import {
-  type Address,
-  AF_INET,
-  AF_INET6,
-  type InetAddress,
-  OSError,
-  type Socket,
-} from '@asyncore/socket';
+import { type Address, type InetAddress, OSError, type Socket } from '@asyncore/socket';
 import { type tls_options, with_tls } from '@asyncore/tls';
 import { type Deliver, type Mail, maildir, mbox, printed, sink } from './smtp_server/deliveries.js';
 import { relayTo } from './smtp_server/relay.js';
@@ -425,15 +418,7 @@ export class SMTPServer extends dispatcher {
     this.account = options.account ?? null;
     this.tls = options.tls ?? null;
     this.isSecureFromStart = options.isSecureFromStart ?? false;
-    this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
-    try {
-      this.set_reuse_addr();
-      this.bind([host, port]);
-      this.listen(BACKLOG);
-    } catch (error) {
-      this.close();
-      throw error;
-    }
+    this.create_server([host, port], { backlog: BACKLOG });
   }
 
   handle_accepted(sock: Socket, address: Address) {

@@ -13,7 +13,7 @@
 import { parseArgs } from 'node:util';
 import { async_chat } from '@asyncore/chat';
 import { dispatcher, loop } from '@asyncore/core';
-import { AF_INET, AF_INET6, type InetAddress, type Socket } from '@asyncore/socket';
+import type { InetAddress, Socket } from '@asyncore/socket';
 
 const LINE_ENDS = ['\r\n', '\n'];
 const LONGEST_LINE = 1000;
@@ -84,10 +84,7 @@ export class StoreServer extends dispatcher {
 
   constructor(host: string, port: number) {
     super();
-    this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
-    this.set_reuse_addr();
-    this.bind([host, port]);
-    this.listen();
+    this.create_server([host, port]);
   }
 
   handle_accepted(sock: Socket) {

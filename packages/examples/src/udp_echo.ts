@@ -10,7 +10,7 @@
  */
 import { parseArgs } from 'node:util';
 import { dispatcher, loop } from '@asyncore/core';
-import { AF_INET, AF_INET6, type InetAddress, OSError, SOCK_DGRAM } from '@asyncore/socket';
+import { AF_INET, family_of, type InetAddress, OSError, SOCK_DGRAM } from '@asyncore/socket';
 
 const LONGEST = 65535;
 /** Below it are the ports of system services: echo, chargen, DNS and others answer anybody. */
@@ -21,7 +21,7 @@ export class UDPEcho extends dispatcher {
 
   constructor(host: string, port: number) {
     super();
-    this.create_socket(host.includes(':') ? AF_INET6 : AF_INET, SOCK_DGRAM);
+    this.create_socket(family_of(host) ?? AF_INET, SOCK_DGRAM);
     this.bind([host, port]);
     [, this.#port] = this.getsockname() as InetAddress;
   }
