@@ -9,7 +9,7 @@
 import { parseArgs } from 'node:util';
 import { close_all, dispatcher_with_send, loop } from '@asyncore/core';
 import { file_dispatcher, file_wrapper } from '@asyncore/file';
-import { AF_INET, AF_INET6, SHUT_WR } from '@asyncore/socket';
+import { SHUT_WR } from '@asyncore/socket';
 
 /** Standard output. */
 class Output extends dispatcher_with_send<file_wrapper> {
@@ -30,8 +30,7 @@ class Server extends dispatcher_with_send {
 
   constructor(host: string, port: number) {
     super();
-    this.create_socket(host.includes(':') ? AF_INET6 : AF_INET);
-    this.connect([host, port]);
+    this.create_connection([host, port]);
   }
 
   handle_connect() {}
