@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -566,6 +567,7 @@ describe('a listing', () => {
     writeFileSync(inRoot('lf\nevil'), '');
     symlinkSync(beside, inRoot('out'));
     symlinkSync('ten.txt', inRoot('link'));
+    for (const name of ['ten.txt', 'lines.txt']) chmodSync(inRoot(name), 0o644); // whatever the umask
     utimesSync(inRoot('ten.txt'), 0, 86400 * 365);
     const session = await FTPSession.open(port);
     expect(String((await session.get('NLST'))[0])).toBe('lines.txt\r\nlink\r\nsub\r\nten.txt\r\n');
