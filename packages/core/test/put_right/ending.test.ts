@@ -148,6 +148,24 @@ onEveryPoller((use_poll) => {
     );
   });
 
+  it('a queue that the system does not close cleanly rejects the loop, which has ended', async () => {
+    const map = new Map();
+    const [sock, peer] = socketpair();
+    const channel = new dispatcher(sock, map);
+    for (const { prototype } of [epoll, kqueue]) {
+      const { close } = prototype;
+      vi.spyOn(prototype, 'close').mockImplementation(function (this: epoll & kqueue) {
+        close.call(this);
+        throw new OSError('close', errno.EBADF);
+      });
+    }
+    setTimeout(() => channel.close(), 5);
+    await expect(loop({ map, use_poll })).rejects.toThrow('close EBADF');
+    vi.restoreAllMocks();
+    expect([map.size, Object.hasOwn(map, 'set')]).toEqual([0, false]);
+    peer.close();
+  });
+
   it('a socket closed by others while a duplicate lives does not set the loop spinning', async () => {
     const map = new Map();
     const waits = [select, poll, epoll].map(({ prototype }) => vi.spyOn(prototype, 'wait'));
