@@ -89,7 +89,7 @@ it('a file is sent, and then the channel closes', async () => {
 });
 
 it('part of a file is sent behind its length', async () => {
-  const [stage, chat, peer] = talk(Parts);
+  const [stage, chat, peer] = await talk(Parts);
   chat.send_part(import.meta.filename, 4, 30);
   await stage.until(() => peer.length === 30);
   expect(peer.text).toBe(`26\r\n${readFileSync(import.meta.filename, 'latin1').slice(4, 30)}`);

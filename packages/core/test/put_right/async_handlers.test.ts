@@ -121,7 +121,7 @@ onEveryFamily((family) => {
       expect(stage.count('write')).toBeGreaterThan(1);
     });
 
-    it('a channel closed meanwhile, or that began another ends, hears no more of it', async () => {
+    it('a channel closed meanwhile, or that began another connection, hears no more of it', async () => {
       const stage = new Stage(use_poll);
       const [ours, theirs] = await ends(family);
       const channel = new Sender(stage, ours);
@@ -210,7 +210,7 @@ onEveryPoller((use_poll) => {
     await expect(stage.loop()).rejects.toThrow(ExitNow);
   });
 
-  it('EAGAIN thrown from handle_accepted closes the ends, and is told', async () => {
+  it('EAGAIN thrown from handle_accepted closes the connection, and is told', async () => {
     const stage = new Stage(use_poll);
     const server = listening(new Recorder(stage));
     server.handle_error = (error) => stage.say((error as Error).message);

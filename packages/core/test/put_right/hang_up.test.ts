@@ -329,7 +329,7 @@ onEveryPoller((use_poll) => {
   });
 
   // CPython: handle_close on every pass.
-  it.fails('an object that was told may serve the next ends, between loops', async () => {
+  it.fails('an object that was told may serve the next connection, between loops', async () => {
     const stage = new Stage(use_poll);
     const [ours, theirs] = socketpair();
     const fd = ours.fileno();
