@@ -16,6 +16,7 @@ import { file_producer } from './file_producer.js';
 import { producer_fifo } from './producer_fifo.js';
 import type { Producer } from './running_producer.js';
 import {
+  type encoded_terminator,
   type Terminator,
   type terminator_consumer,
   terminator_matcher,
@@ -113,16 +114,16 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
    *
    * @throws TypeError for anything else, RangeError for a number that is negative or not whole
    */
-  set_terminator(term: Terminator | Text | readonly (Uint8Array | Text)[]): void {
+  set_terminator(term: Terminator): void {
     const asBytes = (item: Uint8Array | Text) =>
       typeof item === 'string' ? encoded(item, this.encoding) : item;
     if (typeof term === 'string') this.#matcher.terminator = asBytes(term);
     else if (Array.isArray(term)) this.#matcher.terminator = term.map(asBytes);
-    else this.#matcher.terminator = term as Terminator; // which it checks
+    else this.#matcher.terminator = term as encoded_terminator; // which it checks
   }
 
   /** The terminator in force. For a number it is how many bytes are still missing: 0 once it was reached. */
-  get_terminator(): Terminator {
+  get_terminator(): encoded_terminator {
     return this.#matcher.terminator;
   }
 

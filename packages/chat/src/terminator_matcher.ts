@@ -5,10 +5,12 @@ import { find_prefix_at_end } from './find_prefix_at_end.js';
 import { endingsAfter, equalBytes, needle_list } from './needle_list.js';
 
 /**
- * What ends a piece of input: these bytes, any of several such, that number of bytes, or nothing
- * (`null`, 0, no bytes, an empty list: everything is collected).
+ * What ends a piece of input: these bytes or this text, any of several such, that number of bytes, or
+ * nothing (`null`, 0, no bytes, an empty list: everything is collected).
  */
-export type Terminator = Uint8Array | readonly Uint8Array[] | number | null;
+export type Terminator = encoded_terminator | string | readonly (Uint8Array | string)[];
+/** The same without text, as `get_terminator` gives it. */
+export type encoded_terminator = Uint8Array | readonly Uint8Array[] | number | null;
 
 /** Who is told what a `terminator_matcher` finds. */
 export interface terminator_consumer {
@@ -59,7 +61,7 @@ const NO_ENDINGS: readonly Uint8Array[] = [];
 export class terminator_matcher {
   private readonly consumer: terminator_consumer;
 
-  private given: Terminator = null;
+  private given: encoded_terminator = null;
   private wanted: Searched = 0;
   /** After an overflow: everything up to and including this terminator is discarded. */
   private skipping: Searched = 0;
@@ -89,7 +91,7 @@ export class terminator_matcher {
   }
 
   /** The terminator in force; of a number, what is left of it: 0 once it was reached. */
-  get terminator(): Terminator {
+  get terminator(): encoded_terminator {
     return typeof this.given === 'number' ? (this.wanted as number) : this.given;
   }
 
@@ -99,7 +101,7 @@ export class terminator_matcher {
    * @throws TypeError when it is anything but bytes, a list of them, a number or null
    * @throws RangeError when it is a number that is negative or not whole
    */
-  set terminator(term: Terminator) {
+  set terminator(term: encoded_terminator) {
     this.wanted = searched(term);
     this.given = term;
   }
@@ -302,7 +304,7 @@ export class terminator_matcher {
   }
 }
 
-function searched(term: Terminator): Searched {
+function searched(term: encoded_terminator): Searched {
   if (typeof term === 'number') {
     if (Number.isInteger(term) && term >= 0) return term;
     throw wrong.range(`term must be a whole number of bytes, 0 or more: got ${term}`);

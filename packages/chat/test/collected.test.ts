@@ -1,5 +1,5 @@
 /** What is kept of input in small pieces: the bytes, and little memory besides. */
-import { async_chat, type Terminator, terminator_matcher } from '@asyncore/chat';
+import { async_chat, type encoded_terminator, terminator_matcher } from '@asyncore/chat';
 import { read } from '@asyncore/core';
 import { socketpair } from '@asyncore/socket';
 import fc from 'fast-check';
@@ -93,7 +93,7 @@ describe('terminator_matcher', () => {
     };
   };
 
-  it.each<[string, Terminator]>([
+  it.each<[string, encoded_terminator]>([
     ['bytes', Buffer.from('\n')],
     ['a list', [Buffer.from('\n'), Buffer.from('\r\n')]],
   ])('the last line’s beginning does not keep the chunk it came in: with %s', (_, terminator) => {

@@ -1,10 +1,10 @@
-import type { Terminator } from '@asyncore/chat';
+import type { encoded_terminator } from '@asyncore/chat';
 import { describe, expect, it } from 'vitest';
 import { b, chunkings, trace } from './trace.js';
 
 /** Feeds the text whole, cut everywhere in two, and byte by byte: the same is to come of each. */
 function expectAlways(
-  terminator: Terminator,
+  terminator: encoded_terminator,
   text: string,
   events: string[],
   prepare: (traced: trace) => void = () => {},
@@ -18,7 +18,7 @@ function expectAlways(
 }
 
 /** Sets these terminators one after another, each when the one before it was found. */
-function then(...terminators: Terminator[]): (traced: trace) => void {
+function then(...terminators: encoded_terminator[]): (traced: trace) => void {
   return (traced) => {
     const left = [...terminators];
     traced.on_found = () => {
@@ -75,7 +75,7 @@ describe('a number as terminator', () => {
 
   it('is 0 when its end is told', () => {
     const traced = new trace(2);
-    const seen: Terminator[] = [];
+    const seen: encoded_terminator[] = [];
     traced.on_found = () => seen.push(traced.matcher.terminator);
     traced.feed('abc');
     expect(seen).toEqual([0]);
@@ -514,7 +514,7 @@ describe('a terminator that is none', () => {
   ])('(%s) is a TypeError', (term) => {
     const traced = new trace(b('x'));
     expect(() => {
-      traced.matcher.terminator = term as Terminator;
+      traced.matcher.terminator = term as encoded_terminator;
     }).toThrow(TypeError);
     expect(traced.matcher.terminator).toEqual(b('x'));
   });

@@ -1,4 +1,4 @@
-import type { Terminator } from '@asyncore/chat';
+import type { encoded_terminator } from '@asyncore/chat';
 import { describe, expect, it } from 'vitest';
 import { steps } from './steps.js';
 
@@ -23,7 +23,7 @@ class counter {
   handle_overflow(): void {}
 }
 
-function feed(terminator: Terminator, size: number, piece: Buffer, limit = 0): counter {
+function feed(terminator: encoded_terminator, size: number, piece: Buffer, limit = 0): counter {
   const counted = new counter();
   counted.max_incoming = limit;
   const matcher = new terminator_matcher(counted);
@@ -44,7 +44,7 @@ function expectLinear(work: (times: number) => void): void {
 
 describe('steps', () => {
   // In pieces of 1 KiB, or of one byte.
-  it.each<[string, Terminator, number, Buffer]>([
+  it.each<[string, encoded_terminator, number, Buffer]>([
     ['1 MiB without terminator', bytes('\r\n'), 128 * KiB, Buffer.alloc(KiB, 'x')],
     ['1 MiB counted', 64 * KiB * KiB, 128 * KiB, Buffer.alloc(KiB, 'x')],
     ['half terminators', bytes('\r\n'), 32 * KiB, bytes(`${'x'.repeat(KiB - 1)}\r`)],
@@ -58,7 +58,7 @@ describe('steps', () => {
     expectLinear((times) => feed(terminator, times * size, piece));
   });
 
-  it.each<[string, Terminator]>([
+  it.each<[string, encoded_terminator]>([
     ['newlines', bytes('\n')],
     ['newlines, where another terminator never comes', [bytes('\n'), bytes('\r\n')]],
     ['newlines, which may be halves of a terminator', [bytes('\n'), bytes('\n\n')]],

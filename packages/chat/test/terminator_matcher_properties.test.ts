@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { Terminator } from '@asyncore/chat';
+import type { encoded_terminator } from '@asyncore/chat';
 import { NO_REFEREE, referee } from '@asyncore/test-support/python';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -43,7 +43,7 @@ describe('events', () => {
 
   function events(
     chunks: string[],
-    [first = null, ...rest]: Terminator[],
+    [first = null, ...rest]: encoded_terminator[],
     limit: number,
   ): string[] {
     const traced = new trace(first);
@@ -125,7 +125,7 @@ describe.skipIf(unable !== '')(`CPython's asynchat as the referee${unable}`, () 
   });
   afterAll(() => referee.stdin.end());
 
-  type Step = { set?: Terminator; discard?: boolean; fail?: boolean };
+  type Step = { set?: encoded_terminator; discard?: boolean; fail?: boolean };
   const steps: fc.Arbitrary<Step> = fc.oneof(
     { weight: 2, arbitrary: fc.constant({}) },
     { weight: 4, arbitrary: fc.record({ set: terminators }) },
@@ -172,7 +172,7 @@ describe.skipIf(unable !== '')(`CPython's asynchat as the referee${unable}`, () 
   }
 
   async function judge({ text, lengths, terminator, found, between }: Case): Promise<unknown> {
-    const coded = (term: Terminator | undefined) =>
+    const coded = (term: encoded_terminator | undefined) =>
       term instanceof Uint8Array ? { bytes: Buffer.from(term).toString('base64') } : term;
     const step = ({ set, ...rest }: Step) => ({ ...rest, set: coded(set) });
     const chunks = cut(text, lengths).map((chunk) => b(chunk).toString('base64'));

@@ -1,4 +1,4 @@
-import { type Terminator, terminator_matcher } from '@asyncore/chat';
+import { type encoded_terminator, terminator_matcher } from '@asyncore/chat';
 
 export type Event = string;
 
@@ -13,7 +13,7 @@ export class trace {
   on_found: () => void = () => {};
   on_overflow: () => void = () => {};
 
-  constructor(terminator: Terminator = null) {
+  constructor(terminator: encoded_terminator = null) {
     this.matcher.terminator = terminator;
   }
 

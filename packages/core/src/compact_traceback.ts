@@ -4,8 +4,9 @@ import { inspect } from 'node:util';
 /** A place in a program, as `compact_traceback` gives it. */
 export type frame = [file: string, function_name: string, line: string];
 
-/** Where this package is, and those it comes with. */
-const around = fileURLToPath(new URL('../../', import.meta.url));
+/** Where this package is, and those it comes with. A bundle in CommonJS has no import.meta.url. */
+const { url } = import.meta as { url?: string };
+const around = url === undefined ? '' : fileURLToPath(new URL('../../', url));
 const OWN = /^(?:socket|core|chat|file)\/(?:dist|src)\//;
 
 function isOwn([file]: frame): boolean {

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export { type Address, type Socket, type Transport, wrong } from '@asyncore/socket';
 export { announce_changes } from './announced.js';
 export { type channel, type channel_map, socket_map } from './channel.js';

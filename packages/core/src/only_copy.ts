@@ -9,7 +9,8 @@ const mark = Symbol.for('asyncore.core');
  */
 export function warnOfAnotherCopy(): void {
   const copies = globalThis as { [mark]?: string };
-  const here = import.meta.url.replace(/[?#].*/, '');
+  const { url = 'a bundle' } = import.meta as { url?: string }; // one in CommonJS has none
+  const here = url.replace(/[?#].*/, '');
   const first = copies[mark];
   if (first === undefined) {
     Object.defineProperty(globalThis, mark, { value: here });

@@ -1,16 +1,45 @@
 /** Finds and loads the compiled C: one binary for sockets, another for what needs libuv. */
 import { existsSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import module from 'node:module'; // as a whole: webpack replaces a createRequire that it knows
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const require = createRequire(import.meta.url);
-const folder = fileURLToPath(new URL('..', import.meta.url));
+const NAME = '@asyncore/socket';
+
+const folder = packageFolder();
+const require = module.createRequire(join(folder, 'package.json'));
 // Only a checkout has this file. What is published was compared when it was packed.
 const digest = join(folder, 'scripts/digest.cjs');
 const compile = existsSync(digest)
   ? 'npm run setup'
   : `npx node-gyp rebuild --directory=${JSON.stringify(folder)}`;
+
+/** This module's file: in a bundle, the bundle. One in CommonJS has no import.meta.url. */
+function place(): string {
+  const { url } = import.meta as { url?: string };
+  if (url !== undefined) return fileURLToPath(url);
+  return typeof __filename === 'string' ? __filename : resolve(process.argv[1] ?? 'bundle');
+}
+
+/**
+ * The package's folder. A bundle has the code and lies elsewhere: then it is the package that is
+ * installed where the bundle, or the process, is. Throws where there is none.
+ */
+function packageFolder(): string {
+  const file = place();
+  const own = dirname(dirname(file));
+  if (existsSync(join(own, 'native/socket.c'))) return join(own, '/');
+  for (const from of [file, resolve(process.argv[1] ?? 'bundle'), resolve('package.json')]) {
+    try {
+      return join(module.createRequire(from).resolve(`${NAME}/package.json`), '../');
+    } catch {
+      // Not there.
+    }
+  }
+  throw new Error(
+    `${NAME} is bundled in ${file}, without its binary: mark ${NAME} as external, and install it where the bundle runs. See docs/troubleshooting.md`,
+  );
+}
 
 /**
  * What a binary exports. Only the tests check that this is a `T`. Throws when there is no binary for

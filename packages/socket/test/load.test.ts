@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -89,6 +99,49 @@ describe('a copy of this package', () => {
     expect(imported(scarce)).toBe(
       'Error: @asyncore/socket could not load its binary: EMFILE: too many open files, scandir',
     );
+  });
+
+  describe('bundled, so that its code is elsewhere', () => {
+    let app: string;
+    beforeEach(() => {
+      app = mkdtempSync(join(tmpdir(), 'asyncore-app'));
+      cpSync(at('dist'), join(app, 'out/bundle'), { recursive: true });
+    });
+    afterEach(() => rmSync(app, { recursive: true }));
+    const bundle = () => pathToFileURL(join(app, 'out/bundle/index.js'));
+    const outcome = () => {
+      const program = `await import('${bundle()}').then(({ AF_INET }) => console.log(AF_INET),
+        (error) => console.log(String(error)));`;
+      const { NODE_PATH, ...env } = process.env; // pnpm's, which leads to this package
+      const args = ['--input-type=module', '-e', program];
+      const { stdout } = spawnSync(process.execPath, args, { cwd: app, env, encoding: 'utf8' });
+      return stdout.trim();
+    };
+    const install = () => {
+      mkdirSync(join(app, 'node_modules/@asyncore'), { recursive: true });
+      symlinkSync(root, join(app, 'node_modules/@asyncore/socket'));
+    };
+
+    it('takes the binary of the package that is installed there', () => {
+      install();
+      expect(outcome()).toBe('2');
+    });
+
+    it('does so in CommonJS too, where import.meta has no url', () => {
+      install();
+      const file = join(app, 'out/bundle/binary.js');
+      const code = readFileSync(file, 'utf8');
+      expect(code).toContain('import.meta');
+      writeFileSync(file, code.replaceAll('import.meta', '({})'));
+      expect(outcome()).toBe('2');
+    });
+
+    it('says what to mark as external, where it is not', () => {
+      expect(outcome()).toBe(
+        `Error: @asyncore/socket is bundled in ${join(realpathSync(app), 'out/bundle/binary.js')}, without its binary: ` +
+          'mark @asyncore/socket as external, and install it where the bundle runs. See docs/troubleshooting.md',
+      );
+    });
   });
 
   it('packs the binaries that are there, not what was compiled since', () => {

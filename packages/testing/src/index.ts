@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export type { datagram, datagram_peer } from './datagram_peer.js';
 export { explore } from './explore.js';
 export { explore_all } from './explore_all.js';

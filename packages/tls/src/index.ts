@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 export { type tls_facts, tls_of } from './connection_of.js';
 export { type secured, start_tls } from './start_tls.js';
 export { tls_dispatcher } from './tls_dispatcher.js';

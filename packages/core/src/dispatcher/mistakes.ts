@@ -132,8 +132,12 @@ export function expect_loop(): void {
   if (isExpecting) return;
   isExpecting = true;
   process.once('beforeExit', () => {
-    if (Channels.areServed || socket_map.size === 0) return;
-    const [one] = socket_map.values();
+    if (Channels.areServed || process.exitCode) return; // a program that has failed knows
+    const one = Array.from(socket_map.values()).find((channel) => {
+      const { accepting, connecting, connected } = channel as Partial<Channel>;
+      return accepting || connecting || connected;
+    });
+    if (one === undefined) return;
     const what = `the process ends, and no loop has served its channels, ${one} for one`;
     process.emitWarning(`${what}: await loop()`, 'AsyncoreWarning');
   });
