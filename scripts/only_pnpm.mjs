@@ -1,3 +1,5 @@
+import './node_version.mjs';
+
 // `npm install` would lay out node_modules without the workspace's packages.
 const { npm_config_user_agent: agent = 'pnpm' } = process.env;
 if (!agent.startsWith('pnpm')) {

@@ -2,6 +2,7 @@
  * Makes a fresh clone ready (dependencies, native binary, TypeScript), then runs the command given.
  * A step with nothing to do takes milliseconds.
  */
+import './node_version.mjs';
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

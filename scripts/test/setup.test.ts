@@ -23,7 +23,12 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 it('setup names a compiler that is missing before it installs anything', () => {
-  for (const path of ['scripts/setup.mjs', 'packages/socket/scripts', 'packages/socket/native']) {
+  for (const path of [
+    'scripts/setup.mjs',
+    'scripts/node_version.mjs',
+    'packages/socket/scripts',
+    'packages/socket/native',
+  ]) {
     cpSync(join(root, path), join(folder, path), { recursive: true });
   }
   const { npm_config_user_agent, CC, MAKE, PYTHON, npm_config_python, ...env } = process.env;
@@ -35,6 +40,20 @@ it('setup names a compiler that is missing before it installs anything', () => {
   expect(stderr).toContain('without a C compiler, make, python3: apt install');
   expect([status, stdout, existsSync(join(folder, 'node_modules'))]).toEqual([1, '', false]);
 });
+
+it.each(['scripts/setup.mjs', 'scripts/only_pnpm.mjs', 'packages/examples/dist/main.js'])(
+  '%s ends in one line where Node is too old',
+  (program) => {
+    const old = `data:text/javascript,Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.10.0' } })`;
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ['--import', old, join(root, program)],
+      { encoding: 'utf8' },
+    );
+    expect(stderr).toBe('asyncore needs Node.js 20.19 or later, and this is 20.10.0\n');
+    expect([status, stdout]).toEqual([1, '']);
+  },
+);
 
 describe('what runs before the tests of a package', () => {
   const project = () => ({ config: { root: folder }, onTestsRerun: () => {} });

@@ -38,6 +38,7 @@ export async function main(args: string[]): Promise<void> {
     allowPositionals: true,
     options: { command: { type: 'string', default: 'bc -q' } },
   });
+  if (lines.length === 0) throw new Error("usage: child_pipes [--command 'bc -q'] LINE...");
   const [command, ...rest] = values.command.split(' ');
   const [input, toChild] = pipe();
   const [fromChild, output] = pipe();

@@ -263,6 +263,13 @@ async function save(host: string, path: string, port: number, file: string): Pro
   if (!stdout.isTTY) console.log(`${file}: ${download.received} bytes`);
 }
 
+/** What to write for a URL. */
+function inPlaceOf({ protocol, hostname, port, pathname, search }: URL): string {
+  if (protocol === 'https:') return 'it speaks http only, without TLS';
+  const option = port === '' ? '' : `--port ${port} `;
+  return `give host and path: http_client ${option}${hostname} ${pathname}${search}`;
+}
+
 export async function main(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,
@@ -279,6 +286,7 @@ export async function main(args: string[]): Promise<void> {
   if (!host || positionals.length > 0) {
     throw new Error('usage: http_client [--port 80] [--output FILE] HOST [PATH]');
   }
+  if (URL.canParse(host) && host.includes('//')) throw new Error(inPlaceOf(new URL(host)));
   if (values.output !== undefined) {
     await save(host, path, port, values.output);
     return;

@@ -114,8 +114,11 @@ interface Answer {
 
 /** A request that gets no more than this for an answer. */
 class Refusal extends Error {
-  constructor(readonly status: number) {
+  readonly status: number;
+
+  constructor(status: number) {
     super(REASONS[status]);
+    this.status = status;
   }
 }
 
@@ -507,16 +510,14 @@ function now(): string {
 
 export class HTTPServer extends dispatcher {
   readonly root: string;
+  /** How long a client may take for a request, or rest between two, in seconds. */
+  readonly patience: number;
+  readonly quiet: boolean;
 
-  constructor(
-    host: string,
-    port: number,
-    folder: string,
-    /** How long a client may take for a request, or rest between two, in seconds. */
-    readonly patience = 30,
-    readonly quiet = false,
-  ) {
+  constructor(host: string, port: number, folder: string, patience = 30, quiet = false) {
     super();
+    this.patience = patience;
+    this.quiet = quiet;
     this.root = realpathSync(folder);
     if (!statSync(this.root).isDirectory()) throw new Error(`${folder} is not a folder`);
     this.create_server([host, port]);

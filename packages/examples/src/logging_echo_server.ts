@@ -75,12 +75,13 @@ export type HandlerClass = new (
 export class LoggingEchoServer extends logging_dispatcher {
   allow_reuse_address = true;
   request_queue_size = 5;
+  readonly server_address: InetAddress;
+  readonly handlerClass: HandlerClass;
 
-  constructor(
-    readonly server_address: InetAddress,
-    readonly handlerClass: HandlerClass = LoggingEchoHandler,
-  ) {
+  constructor(server_address: InetAddress, handlerClass: HandlerClass = LoggingEchoHandler) {
     super();
+    this.server_address = server_address;
+    this.handlerClass = handlerClass;
     this.create_socket(family_of(server_address[0]) ?? AF_INET);
   }
 
@@ -128,11 +129,11 @@ export class LoggingEchoServer extends logging_dispatcher {
 
 /** Takes connections from some addresses only. */
 class SelectiveServer extends LoggingEchoServer {
-  constructor(
-    server_address: InetAddress,
-    readonly allowed: string[],
-  ) {
+  readonly allowed: string[];
+
+  constructor(server_address: InetAddress, allowed: string[]) {
     super(server_address);
+    this.allowed = allowed;
   }
 
   verify_request(_sock: Socket, [host]: InetAddress) {

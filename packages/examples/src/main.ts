@@ -4,11 +4,13 @@
  * the comment that opens its file. Without arguments, or with `--list`, it tells which there are;
  * `copy NAME FOLDER` makes a project of one.
  */
+import './runner/node_version.js';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { getSystemErrorMap, inspect } from 'node:util';
 import { inspect_map } from '@asyncore/core';
 import { copy } from './runner/copy.js';
-import { examples, existing, header } from './runner/examples.js';
+import { examples, existing, header, takesPort } from './runner/examples.js';
 
 /** What every example exports. */
 interface Example {
@@ -29,7 +31,7 @@ function list(): void {
 
 async function run(name: string, args: string[]): Promise<void> {
   existing(name);
-  if (args.includes('--help')) {
+  if (args.includes('--help') || args.includes('-h')) {
     console.log(`${header(name)}\n\nThe other examples: --list`);
     return;
   }
@@ -41,8 +43,8 @@ async function run(name: string, args: string[]): Promise<void> {
 function makeProject(args: string[]): void {
   const [name, folder] = args;
   if (args.length !== 2) throw new Error('usage: copy NAME FOLDER');
-  copy(name, folder);
-  console.log(`${name} is in ${folder}. Now: cd ${folder} && npm install && npm start`);
+  const copied = copy(name, folder);
+  console.log(`${name} is in ${copied.folder}. Now: ${copied.next}`);
 }
 
 /** The errors that a user is most likely to meet. */
@@ -66,6 +68,13 @@ function reason(error: NodeJS.ErrnoException & { address?: string; port?: number
   return text && !line.includes(text) ? `${line} (${text})` : line;
 }
 
+/** What to do about it, where an option helps. */
+function hint(name: string, error: NodeJS.ErrnoException & { port?: number }): string {
+  const isPort = error.port !== undefined && error.syscall === 'bind' && takesPort(name);
+  if (!isPort || !['EADDRINUSE', 'EACCES'].includes(error.code ?? '')) return '';
+  return '; choose another with --port, 0 for any that is free';
+}
+
 // Whoever reads what we print may stop at any time: `… | head -1`. Then this ends as others do.
 process.stdout.on('error', () => process.exit(128 + constants.signals.SIGPIPE));
 
@@ -73,7 +82,7 @@ async function start(name: string, work: () => void | Promise<void>): Promise<vo
   try {
     await work();
   } catch (error) {
-    console.error(`${name}: ${reason(error as Error)}`);
+    console.error(`${name}: ${reason(error as Error)}${hint(name, error as Error)}`);
     process.exitCode = 1;
   }
 }
@@ -84,9 +93,12 @@ const mayBeNameless = args[0] === 'run' && args.shift() !== undefined;
 const [first] = args;
 if (first === '--list') {
   list();
+} else if (first === '--version') {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  console.log(`@asyncore/examples ${version}, Node.js ${process.versions.node}`);
 } else if (first === 'copy') {
   await start(first, () => makeProject(args.slice(1)));
-} else if (!mayBeNameless && (first === undefined || first === '--help')) {
+} else if (!mayBeNameless && (first === undefined || first === '--help' || first === '-h')) {
   list();
   console.log(USAGE);
 } else {

@@ -109,12 +109,11 @@ class Side extends dispatcher {
 }
 
 export class PortForward extends dispatcher {
-  constructor(
-    host: string,
-    port: number,
-    readonly target: InetAddress,
-  ) {
+  readonly target: InetAddress;
+
+  constructor(host: string, port: number, target: InetAddress) {
     super();
+    this.target = target;
     this.create_server([host, port]);
   }
 

@@ -38,13 +38,12 @@ export class PublicHandler extends async_chat {
 }
 
 export class PublicServer extends dispatcher {
-  constructor(
-    host: string,
-    port: number,
-    readonly patience = 30,
-    override max_connections = 1000,
-  ) {
+  readonly patience: number;
+
+  constructor(host: string, port: number, patience = 30, max_connections = 1000) {
     super();
+    this.patience = patience;
+    this.max_connections = max_connections;
     this.create_server([host, port]);
     this.set_keep_alive({ idle: 60, interval: 10, count: 6, user_timeout: 120 });
   }
@@ -64,8 +63,12 @@ export async function main(args: string[]): Promise<void> {
       connections: { type: 'string', default: '1000' },
     },
   });
-  const { host, port, timeout, connections } = values;
-  const server = new PublicServer(host, Number(port), Number(timeout), Number(connections));
+  const { host, port } = values;
+  const [timeout, connections] = [Number(values.timeout), Number(values.connections)];
+  // A protection that is given wrongly must not be one that is off.
+  if (!(timeout > 0)) throw new Error('--timeout must be a number of seconds over 0');
+  if (!(connections > 0)) throw new Error('--connections must be a number over 0');
+  const server = new PublicServer(host, Number(port), timeout, connections);
   const [address, free] = server.getsockname() as InetAddress;
   console.log(`echoing lines on ${host.includes(':') ? `[${address}]` : address}:${free}`);
   await loop();

@@ -406,13 +406,11 @@ export class SMTPServer extends dispatcher {
   readonly tls: tls_options | null;
   readonly isSecureFromStart: boolean;
 
-  constructor(
-    host: string,
-    port: number,
-    readonly deliver: Deliver,
-    options: SMTPOptions = {},
-  ) {
+  readonly deliver: Deliver;
+
+  constructor(host: string, port: number, deliver: Deliver, options: SMTPOptions = {}) {
     super();
+    this.deliver = deliver;
     this.size = options.size ?? 10 * 1024 * 1024;
     this.patience = options.patience ?? 300;
     this.account = options.account ?? null;

@@ -87,8 +87,11 @@ abstract class Side extends async_chat {
 
 /** The side of the host that a client asked for. */
 class Far extends Side {
-  constructor(readonly near: Client) {
+  readonly near: Client;
+
+  constructor(near: Client) {
     super();
+    this.near = near;
     this.other = near;
     this.timeout = PATIENCE;
   }
@@ -208,12 +211,11 @@ function ipv6(bytes: Buffer): string {
 }
 
 export class Socks5Proxy extends dispatcher {
-  constructor(
-    host: string,
-    port: number,
-    readonly account: Account | null = null,
-  ) {
+  readonly account: Account | null;
+
+  constructor(host: string, port: number, account: Account | null = null) {
     super();
+    this.account = account;
     this.create_server([host, port]);
   }
 

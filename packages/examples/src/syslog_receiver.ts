@@ -43,12 +43,11 @@ function printable(text: string): string {
 }
 
 export class SyslogDatagrams extends dispatcher {
-  constructor(
-    host: string,
-    port: number,
-    readonly take: Take,
-  ) {
+  readonly take: Take;
+
+  constructor(host: string, port: number, take: Take) {
     super();
+    this.take = take;
     this.create_socket(family_of(host) ?? AF_INET, SOCK_DGRAM);
     this.bind([host, port]);
   }
@@ -69,12 +68,13 @@ export class SyslogHandler extends async_chat {
   #awaits: 'first byte' | 'length' | 'message' = 'first byte';
   #first = '';
 
-  constructor(
-    sock: Socket,
-    readonly from: string,
-    readonly take: Take,
-  ) {
+  readonly from: string;
+  readonly take: Take;
+
+  constructor(sock: Socket, from: string, take: Take) {
     super(sock);
+    this.from = from;
+    this.take = take;
     this.timeout = PATIENCE;
     this.set_terminator(1);
   }
@@ -121,12 +121,11 @@ export class SyslogHandler extends async_chat {
 }
 
 export class SyslogServer extends dispatcher {
-  constructor(
-    host: string,
-    port: number,
-    readonly take: Take,
-  ) {
+  readonly take: Take;
+
+  constructor(host: string, port: number, take: Take) {
     super();
+    this.take = take;
     this.create_server([host, port]);
   }
 

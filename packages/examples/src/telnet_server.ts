@@ -30,7 +30,11 @@ class TelnetParser {
   #command = 0;
   #parameters: number[] = [];
 
-  constructor(readonly on: TelnetHandler) {}
+  readonly on: TelnetHandler;
+
+  constructor(on: TelnetHandler) {
+    this.on = on;
+  }
 
   feed(data: Uint8Array): void {
     for (const byte of data) this.#parse(byte);

@@ -1,20 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
-import { names, run } from './example.js';
-
-const modules = fileURLToPath(new URL('../node_modules', import.meta.url));
+import { names, run, runner } from './example.js';
 
 function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'asyncore-copy-'));
@@ -33,7 +22,6 @@ it.each(names)('makes a project of %s whose tests pass', async (name) => {
   expect(read(folder, `src/${name}.ts`)).toBe(
     readFileSync(new URL(`../src/${name}.ts`, import.meta.url), 'utf8'),
   );
-  symlinkSync(modules, join(folder, 'node_modules'));
   const test = spawnSync('npm', ['test'], { cwd: folder, encoding: 'utf8' });
   // Its own, and one for each promise. Which reporter node --test has by default depends on its version.
   const promises = existsSync(join(folder, 'simulated'))
@@ -48,7 +36,6 @@ it.each(names)('makes a project of %s whose tests pass', async (name) => {
 it('gives an example that is simulated its promises along, which fail when they are broken', async () => {
   const folder = join(newFolder(), 'project');
   await run('copy', 'echo_server', folder);
-  symlinkSync(modules, join(folder, 'node_modules'));
   const file = join(folder, 'src/echo_server.ts');
   const text = read(folder, 'src/echo_server.ts');
   writeFileSync(file, text.replace('this.send(data)', 'this.send(data.subarray(0, 700))'));
@@ -74,6 +61,24 @@ it('copies into a folder that is there and empty, with npm start too', async () 
   const folder = newFolder();
   const { code } = await run('run', 'copy', 'bare_sockets', folder);
   expect([code, existsSync(join(folder, 'package.json'))]).toEqual([0, true]);
+});
+
+it('takes a relative folder from where the user is, and says how to go on', () => {
+  const there = newFolder();
+  const args = [runner, 'copy', 'echo_server', 'My Server'];
+  const env = { ...process.env, INIT_CWD: there };
+  const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', env });
+  const folder = join(there, 'My Server');
+  // In a clone there is nothing to install: node_modules leads to its packages.
+  expect(stdout).toBe(`echo_server is in ${folder}. Now: cd 'My Server' && npm start\n`);
+  expect(existsSync(join(folder, 'node_modules/@asyncore/core/package.json'))).toBe(true);
+});
+
+it('asks for types that can be stripped', async () => {
+  const folder = join(newFolder(), 'project');
+  await run('copy', 'echo_server', folder);
+  const { compilerOptions } = JSON.parse(read(folder, 'tsconfig.json'));
+  expect(compilerOptions).toMatchObject({ erasableSyntaxOnly: true, types: ['node'] });
 });
 
 it('writes nothing where there is something', async () => {

@@ -127,7 +127,9 @@ it('keeps nothing of connections that were reset before it could accept them', a
 it('says in one line that its port is in use', async () => {
   const port = await serverFor(() => {});
   const { code, stdout, stderr } = await run('echo_server', '--port', String(port));
-  expect(stderr).toBe(`echo_server: 127.0.0.1:${port} is in use\n`);
+  expect(stderr).toBe(
+    `echo_server: 127.0.0.1:${port} is in use; choose another with --port, 0 for any that is free\n`,
+  );
   expect([code, stdout.length]).toEqual([1, 0]);
 });
 

@@ -8,7 +8,7 @@ import { onTestFinished, type TestContext, vi } from 'vitest';
 // Starting a program takes long on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
 
-const runner = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+export const runner = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
 /** Every example. */
 export const names = readdirSync(new URL('../src', import.meta.url))

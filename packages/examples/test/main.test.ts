@@ -44,6 +44,44 @@ it.each(['nope', 'main', 'index', 'runner', '../src/main', '__proto__'])(
 );
 
 it.each([
+  ['echo_sever', 'echo_server'],
+  ['echo', 'echo_server'],
+  ['http-client', 'http_client'],
+  ['chatroom', 'chat_room'],
+])('asks whether %s is to be %s', async (name, meant) => {
+  const { code, stderr } = await run(name);
+  expect(stderr).toBe(
+    `${name}: there is no such example; did you mean ${meant}? --list tells which there are\n`,
+  );
+  expect(code).toBe(1);
+});
+
+it('has -h for --help, and --version', async () => {
+  const long = await run('echo_server', '--help');
+  expect(await run('echo_server', '-h')).toEqual(long);
+  expect(await run('-h')).toEqual(await run('--help'));
+  const { stdout } = await run('--version');
+  expect(String(stdout)).toMatch(
+    /^@asyncore\/examples \d+\.\d+\.\d+\S*, Node\.js \d+\.\d+\.\d+\n$/,
+  );
+});
+
+it.each([
+  ['public_server --timeout 5s', '--timeout must be a number of seconds over 0'],
+  ['public_server --connections xyz', '--connections must be a number over 0'],
+  ['child_pipes', "usage: child_pipes [--command 'bc -q'] LINE..."],
+  [
+    'http_client http://example.org:8080/a?b',
+    'give host and path: http_client --port 8080 example.org /a?b',
+  ],
+  ['http_client https://example.org/', 'it speaks http only, without TLS'],
+])('says what is wrong with %s', async (args, message) => {
+  const { code, stdout, stderr } = await run(...args.split(' '));
+  expect(stderr).toBe(`${args.split(' ')[0]}: ${message}\n`);
+  expect([code, stdout.length]).toEqual([1, 0]);
+});
+
+it.each([
   '--bogus',
   '--port',
   '--port http',

@@ -14,8 +14,11 @@ const UP = '..';
 
 /** What a client has asked for and cannot have, in terms of errno. */
 export class PathError extends Error {
-  constructor(readonly code: string) {
+  readonly code: string;
+
+  constructor(code: string) {
     super(code);
+    this.code = code;
   }
 }
 

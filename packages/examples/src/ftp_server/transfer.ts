@@ -18,12 +18,11 @@ export abstract class Transfer {
   moved = 0;
   #channel: DataChannel | null = null;
   #isOver = false;
+  readonly file: OpenFile | null;
   readonly #answer: Answer;
 
-  constructor(
-    readonly file: OpenFile | null,
-    answer: Answer,
-  ) {
+  constructor(file: OpenFile | null, answer: Answer) {
+    this.file = file;
     this.#answer = answer;
   }
 

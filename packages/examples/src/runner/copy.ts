@@ -1,20 +1,47 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, posix, resolve } from 'node:path';
 import { existing, header, simulated, source } from './examples.js';
+import { link } from './link.js';
 
 const IMPORT = /^(?:import|export)\b[^;]*?from '([^']+)';/gms;
 
-/** Writes an example as a project of its own. Throws when there is something in `folder` already. */
-export function copy(name: string, folder: string): void {
+/**
+ * Writes an example as a project of its own, and gives its folder and the commands that start it. Throws
+ * when there is something in the folder already. A relative one is meant from where the user is: npm runs
+ * a script elsewhere.
+ */
+export function copy(name: string, given: string): { folder: string; next: string } {
+  const here = process.env.INIT_CWD ?? process.cwd();
+  const folder = resolve(here, given);
   if (existsSync(folder) && readdirSync(folder).length > 0) {
-    throw new Error(`${folder} is not empty: name a folder that is, or a new one`);
+    throw new Error(`${given} is not empty: name a folder that is, or a new one`);
   }
-  const files = project(existing(name), basename(resolve(folder)));
+  const files = project(existing(name), basename(folder));
   for (const [path, text] of Object.entries(files)) {
     const file = join(folder, path);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, text, { flag: 'wx' });
   }
+  const steps = [`cd ${quoted(given)}`, 'npm install', 'npm start'];
+  if (isCheckout()) {
+    const { dependencies, devDependencies }: Manifest = JSON.parse(files['package.json']);
+    link(folder, Object.keys({ ...dependencies, ...devDependencies }));
+    steps.splice(1, 1);
+  }
+  return { folder, next: steps.join(' && ') };
+}
+
+/** As a word of the shell's. */
+function quoted(path: string): string {
+  const safe = path.startsWith('-') ? `./${path}` : path;
+  return /^[\w@%+=:,./-]+$/.test(safe) ? safe : `'${safe.replaceAll("'", "'\\''")}'`;
+}
+
+const own = parsed(new URL('../../package.json', import.meta.url));
+
+/** Whether this runs in a clone of the repository. What is published names versions of the packages. */
+function isCheckout(): boolean {
+  return Object.values(own.dependencies).some((range) => range.startsWith('workspace:'));
 }
 
 /** The files of the project, by their paths. */
@@ -71,6 +98,7 @@ const tsconfig = {
     module: 'NodeNext',
     types: ['node'],
     strict: true,
+    erasableSyntaxOnly: true,
     skipLibCheck: true,
     sourceMap: true,
     rootDir: 'src',
@@ -91,9 +119,7 @@ function parsed(url: URL | string): Manifest {
 }
 
 function manifest(name: string, title: string, imports: string[]) {
-  const { engines, dependencies, devDependencies } = parsed(
-    new URL('../../package.json', import.meta.url),
-  );
+  const { engines, dependencies, devDependencies } = own;
   const needed = Object.entries(dependencies).filter(([dependency]) =>
     imports.includes(dependency),
   );
@@ -152,6 +178,12 @@ npm install
 npm start     # what may follow: npm start -- ARGUMENTS
 npm test
 \`\`\`
+
+\`kill -USR2 PID\` has it print its channels as a table, and \`NODE_DEBUG=asyncore npm start\` tells what
+happens to them.
+
+Write \`override\` before a handler, as in \`override handle_read()\`: then the compiler finds one whose name
+is misspelt. \`"noImplicitOverride": true\` in tsconfig.json asks for the word everywhere.
 
 The program is [src/${name}.ts](src/${name}.ts), an example of
 [asyncore](https://github.com/asyncore-node/asyncore) for Node.js.

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { similar } from './similar.js';
 
 // The sources lie beside the compiled files in the published package too.
 const sources = new URL('../../src/', import.meta.url);
@@ -12,7 +13,9 @@ export const examples = readdirSync(sources)
 /** An example's name, unless there is no such example. */
 export function existing(name: string): string {
   if (examples.includes(name)) return name;
-  throw new Error('there is no such example; --list tells which there are');
+  const meant = similar(name, examples);
+  const hint = meant === undefined ? '' : `did you mean ${meant}? `;
+  throw new Error(`there is no such example; ${hint}--list tells which there are`);
 }
 
 /** The text of a file in src. */
@@ -30,4 +33,9 @@ export function simulated(name: string): string | null {
 export function header(name: string): string {
   const [, comment = ''] = /^\/\*\*(.*?)\*\//s.exec(source(name)) ?? [];
   return comment.replaceAll(/^ \* ?/gm, '').trim();
+}
+
+/** Whether an example has the option --port. */
+export function takesPort(name: string): boolean {
+  return examples.includes(name) && header(name).includes('[--port ');
 }
