@@ -34,7 +34,11 @@ export default defineConfig({
   ],
   test: {
     globalSetup: join(root, 'scripts/compile.mjs'),
-    setupFiles: process.argv.includes('run') ? [] : [join(root, 'scripts/refuse_stale.mjs')],
+    setupFiles: [
+      ...(process.argv.includes('run') ? [] : [join(root, 'scripts/refuse_stale.mjs')]),
+      // Set by `npm run coverage`.
+      ...(process.env.ASYNCORE_TEST_COVERAGE ? [join(root, 'scripts/take_coverage.mjs')] : []),
+    ],
     // Tests import packages from dist, so vitest does not know of their sources.
     forceRerunTriggers: [join(root, 'packages/*/src/**'), join(root, 'packages/*/native/*.[ch]')],
     exclude: [

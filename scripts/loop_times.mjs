@@ -1,0 +1,83 @@
+/**
+ * How long a contributor waits, measured in a fresh clone of this repository: `npm run loop-times`. It prints a table
+ * with what is wanted; `-- --suites` adds each package's whole tests, and `npm test`. Times are of this machine, with
+ * all else that it does meanwhile.
+ */
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+const root = dirname(import.meta.dirname);
+const temp = mkdtempSync(join(tmpdir(), 'asyncore-loop-'));
+const clone = join(temp, 'asyncore');
+const PACKAGES = ['socket', 'core', 'chat', 'file', 'stream', 'tls', 'testing', 'examples'];
+const rows = [];
+
+function run(folder, ...command) {
+  const { npm_config_user_agent, INIT_CWD, ...env } = process.env;
+  const [program, ...args] = command;
+  const cwd = join(clone, folder);
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd, env, encoding: 'utf8' });
+  return { status, output: stdout + stderr };
+}
+
+/** Times a command, which is to end with `code`. */
+function step(title, wanted, folder, command, code = 0) {
+  const start = performance.now();
+  const { status, output } = run(folder, ...command);
+  const seconds = (performance.now() - start) / 1000;
+  const note = (status === 0) === (code === 0) ? '' : `, but it ended with ${status}`;
+  if (note) console.error(output);
+  rows.push([title, `${seconds.toFixed(1)} s${note}`, wanted]);
+  console.log(`${title}: ${seconds.toFixed(1)} s${note}`);
+}
+
+const file = (path) => join(clone, path);
+const edit = (path, text) => appendFileSync(file(path), text);
+const test = (name) => ['npx', 'vitest', 'run', `test/${name}.test.ts`];
+
+try {
+  spawnSync('git', ['clone', '--quiet', root, clone], { stdio: 'inherit' });
+  step('clone → first test of chat', '20 s', '.', [
+    'npm',
+    'test',
+    '--',
+    'chat',
+    'test/simple_producer',
+  ]);
+  edit('packages/chat/src/index.ts', 'export {};\n');
+  step('.ts edited → one test file', '1 s', 'packages/chat', test('simple_producer'));
+  edit('packages/core/src/index.ts', 'export {};\n');
+  step('the same, in core, seen from chat', '1 s', 'packages/chat', test('simple_producer'));
+  edit('packages/socket/native/poll.c', '\n');
+  step('.c edited → one test file', '2 s', 'packages/socket', test('constant'));
+  const public_type = 'packages/core/src/close_all.ts';
+  const before = readFileSync(file(public_type), 'utf8');
+  writeFileSync(
+    file(public_type),
+    before.replace('export function close_all(', 'export function close_all(wanted: RegExp, '),
+  );
+  step(
+    'a public type changed → errors elsewhere',
+    '1 s',
+    '.',
+    ['node', 'scripts/setup.mjs', 'tsc', '-b'],
+    1,
+  );
+  writeFileSync(file(public_type), before);
+  run('.', 'node', 'scripts/setup.mjs');
+  for (const name of PACKAGES) {
+    step(`quick run of ${name}`, '10 s', '.', ['npm', 'run', '--silent', 'quick', '--', name]);
+  }
+  if (process.argv.includes('--suites')) {
+    for (const name of PACKAGES) step(`suite of ${name}`, '', '.', ['npm', 'test', '--', name]);
+    step('npm test', '240 s', '.', ['npm', 'test']);
+  }
+  console.log(
+    `\nNode ${process.version}, ${availableParallelism()} cores\n\n| step | takes | wanted |\n|---|---|---|`,
+  );
+  for (const row of rows) console.log(`| ${row.join(' | ')} |`);
+} finally {
+  rmSync(temp, { recursive: true, force: true });
+}
