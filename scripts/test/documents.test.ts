@@ -16,3 +16,16 @@ it.each(['ARCHITECTURE.md', 'CONTRIBUTING.md'])('%s names only files that are th
   expect(paths.length).toBeGreaterThan(4);
   expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
+
+it.each(['CONTRIBUTING.md', 'docs/reliability.md', 'endurance/README.md'])(
+  '%s names only commands that there are',
+  (name) => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const text = readFileSync(join(root, name), 'utf8');
+    const named = [...text.matchAll(/\bnpm run (?:--silent )?([\w:-]+)/g)].map(
+      ([, script]) => script,
+    );
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter((script) => !(script in scripts))).toEqual([]);
+  },
+);
