@@ -12,6 +12,10 @@ it('finds in the documentation the files that it shows, as they are', () => {
   expect(objections('snippets.mjs')).toBe('');
 });
 
+it('finds the files and headings that the documentation links to', () => {
+  expect(objections('links.mjs')).toBe('');
+});
+
 it('finds the tests that prove what docs/reliability.md and security.md say', () => {
   expect(objections('promises.mjs')).toBe('');
 });
