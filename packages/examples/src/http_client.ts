@@ -14,6 +14,7 @@ import type { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { async_chat } from '@asyncore/chat';
 import { dispatcher, loop } from '@asyncore/core';
+import { AF_INET, family_of } from '@asyncore/socket';
 
 function nameOf(host: string, port: number): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -35,7 +36,8 @@ export class HTTPClient extends dispatcher {
     this.server = nameOf(host, port);
     this.buffer = Buffer.from(`GET ${path} HTTP/1.0\r\nHost: ${this.server}\r\n\r\n`);
     this.output = output;
-    this.create_connection([host, port]);
+    this.create_socket(family_of(host) ?? AF_INET);
+    this.connect([host, port]);
   }
 
   handle_connect() {}
@@ -103,7 +105,8 @@ export class HTTPDownload extends async_chat {
     this.#file = file;
     this.use_encoding = true;
     this.#expectText('\r\n\r\n', (head) => this.#begin(head));
-    this.create_connection([host, port]);
+    this.create_socket(family_of(host) ?? AF_INET);
+    this.connect([host, port]);
     this.push(`GET ${path} HTTP/1.1\r\nHost: ${this.#server}\r\nConnection: close\r\n\r\n`);
   }
 
