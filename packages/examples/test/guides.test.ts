@@ -1,4 +1,4 @@
-/** What README.md, docs/first-hour.md and docs/from-node-net.md show. */
+/** What README.md and the guides show. */
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -160,3 +160,8 @@ async function passing() {
   const [, port] = /port (\d+)\n/.exec(await printed('port ')) ?? [];
   return { child, printed, port: Number(port) };
 }
+
+it('docs/troubleshooting.md: errors go to standard error, and nothing to standard output', async () => {
+  const { stdout, stderr } = await ended(start('quiet'));
+  expect([String(stdout), stderr]).toEqual(['', 'an error\n']);
+});
