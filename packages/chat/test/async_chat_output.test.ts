@@ -468,6 +468,29 @@ onEveryPoller((use_poll) => {
       expect([peer.text, chat.sent, chat.said]).toEqual(['', ['gone'], [refused]]);
     });
 
+    it('may begin another connection, which the end asked of the former one does not end', async () => {
+      const stage = new Stage(use_poll);
+      const [chat] = connected(stage, own(stage));
+      const [ours, theirs] = stage.pair();
+      chat.during = () => {
+        chat.during = () => {};
+        chat.create_socket();
+        chat.set_socket(ours);
+        chat.connected = true;
+      };
+      chat.push_with_producer(
+        (function* () {
+          chat.close_when_done();
+          yield b('last');
+        })(),
+      );
+      const isTaken = chat.push(b('new'));
+      await stage.passes(3);
+      const peer = new Peer(stage, theirs);
+      await stage.until(() => peer.text.includes('new'));
+      expect([isTaken, peer.ended, chat.said]).toEqual([true, false, []]);
+    });
+
     it('that throws reaches handle_error, once', async () => {
       const stage = new Stage(use_poll);
       const [chat, peer] = await connected(stage, own(stage));

@@ -113,7 +113,7 @@ export abstract class Connection implements Ending {
   }
 
   #forgetOutput(): void {
-    this.output?.discard();
+    this.output?.drop();
     this.output = null;
   }
 

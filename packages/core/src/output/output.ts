@@ -152,6 +152,12 @@ export class Output {
     this.#isLost = true;
   }
 
+  /** Belongs to a connection that is over, of a channel that may have begun another: sends and ends nothing any more. */
+  drop(): void {
+    this.forgetEnd();
+    this.lose();
+  }
+
   /** Nothing more is taken, since `method` was called. */
   refuseAfter(method: string): void {
     this.#closedBy ??= method;
@@ -244,6 +250,7 @@ export class Output {
         const { file } = source;
         if (file !== null && this.#sendsFiles) return file;
         const piece = source.pull();
+        if (this.#isLost) return null; // the producer has ended the connection, or begun another
         if (piece === null || piece === 'wait') return null;
         queue.push(piece);
       }
