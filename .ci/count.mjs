@@ -1,13 +1,35 @@
-/** Prints how many tests passed and failed, added up over the vitest reports in a folder. */
+/**
+ * Prints how many tests passed and failed, added up over the vitest reports in a folder. With --failed:
+ * a line for each file with failed tests, their number, the package and the file in it.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const [folder] = process.argv.slice(2);
-let passed = 0;
-let failed = 0;
-for (const name of readdirSync(folder)) {
-  const report = JSON.parse(readFileSync(join(folder, name), 'utf8'));
-  passed += report.numPassedTests;
-  failed += report.numFailedTests;
+const [folder, option] = process.argv.slice(2);
+const reports = readdirSync(folder).map((name) =>
+  JSON.parse(readFileSync(join(folder, name), 'utf8')),
+);
+
+/** By file: a file that runs over several kinds of transport is there as often. */
+function failures() {
+  const counts = new Map();
+  for (const { name, assertionResults } of reports.flatMap((report) => report.testResults)) {
+    const [, place] = /([^/]+\/test\/[^/].*)$/.exec(name) ?? ['', name];
+    const count = assertionResults.filter(({ status }) => status === 'failed').length;
+    if (count > 0) counts.set(place, (counts.get(place) ?? 0) + count);
+  }
+  return counts;
 }
-console.log(passed, failed);
+
+if (option === '--failed') {
+  for (const [place, count] of failures()) {
+    const [name, ...rest] = place.split('/');
+    console.log(count, name, rest.join('/'));
+  }
+} else {
+  const sum = (count) => reports.reduce((total, report) => total + count(report), 0);
+  console.log(
+    sum(({ numPassedTests }) => numPassedTests),
+    sum(({ numFailedTests }) => numFailedTests),
+  );
+}
