@@ -36,7 +36,7 @@ import {
 } from './connection_flags.js';
 import type { dispatcher } from './dispatcher.js';
 import { pass_over_fields } from './fields.js';
-import type { Listening } from './listening.js';
+import { Listening } from './listening.js';
 import type { Timers } from './timers.js';
 
 /** A channel whose class queues its output: only such a class calls makeOutput. */
@@ -237,6 +237,12 @@ export abstract class Connection implements Ending {
     if (transport.unread !== undefined) return transport.unread();
     const held = transport.pending?.() ?? (this.is(MAY_HOLD_MORE) ? 1 : 0);
     return held + (transport.fileno() < 0 ? 0 : unread_of(transport.fileno()));
+  }
+
+  /** What a listener needs, made when it is first needed. */
+  listener(): Listening {
+    this.listening ??= new Listening(this.channel);
+    return this.listening;
   }
 
   // ---- its output ----

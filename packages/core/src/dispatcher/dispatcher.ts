@@ -3,20 +3,18 @@ import { type Address, errno, OSError, type Socket, type Transport } from '@asyn
 import { announce_assignment, announce_changes } from '../announced.js';
 import type { channel } from '../channel.js';
 import { checkLimit } from '../checked.js';
-import { condensed } from '../compact_traceback.js';
-import { accepted, connected, listens } from '../diagnostics/life.js';
+import { accepted, listens } from '../diagnostics/life.js';
 import { endpoint } from '../endpoint.js';
-import { is_exit } from '../exit_now.js';
-import { report, settle } from '../handlers/handling.js';
+import { report } from '../handlers/handling.js';
 import { Connecting } from './connecting.js';
-import { READING, URGENT, WRITING } from './connection_flags.js';
-import { Listening } from './listening.js';
+import { event_channel } from './event_channel.js';
+import { described, log_error } from './log_error.js';
 import { methods, of_listeners, unhandled_connection, unhandled_event } from './mistakes.js';
 import { type connection_options, Racing } from './racing.js';
 import { serve, type server_options } from './serving.js';
 import { having, socket_channel } from './socket_channel.js';
-import { type SocketEndpoint, unhandled } from './socket_endpoint.js';
 import { Timers, type timer } from './timers.js';
+import { unhandled } from './unhandled.js';
 
 /**
  * A thin wrapper around a socket: the loop asks it what to wait for and calls its `handle_`
@@ -24,7 +22,7 @@ import { Timers, type timer } from './timers.js';
  *
  * https://docs.python.org/3.11/library/asyncore.html#asyncore.dispatcher
  */
-export class dispatcher<S extends Transport = Socket> extends socket_channel<S> implements channel {
+export class dispatcher<S extends Transport = Socket> extends event_channel<S> implements channel {
   // Attributes that few channels have of their own: as in Python, the class has the usual value.
 
   /** A flag for a program's own logging, as in Python. Set, it makes the library log more too. Default false. */
@@ -165,17 +163,11 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
    *   A handler need not catch that: the listener logs it, rests a tenth of a second and goes on. accept(2).
    */
   accept(): [sock: Socket, address: Address] | null {
-    const pair = this.#listening().accept(having(this, 'accept'));
+    const pair = this[endpoint].listener().accept(having(this, 'accept'));
     if (pair === null) return null;
     this[endpoint].progress();
     accepted(this, pair[1]);
     return pair;
-  }
-
-  #listening(): Listening {
-    const known = this[endpoint];
-    known.listening ??= new Listening(this as dispatcher<Transport>);
-    return known.listening;
   }
 
   /**
@@ -283,32 +275,6 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
     return known.timers;
   }
 
-  // ---- for sister packages ----
-
-  /** The most bytes of the queue that one send is given. */
-  get _send_size(): number {
-    return 1 << 20;
-  }
-
-  /**
-   * For classes that parse what they receive: whether received input is being handed on, or kept until
-   * that may go on. While this is true the loop does not read, and does not report the end.
-   */
-  get _holds_input(): boolean {
-    return false;
-  }
-
-  /** Removes and returns input that was received but not handed on. */
-  _take_input(): Buffer {
-    return Buffer.alloc(0);
-  }
-
-  /** Called when a connection was made, before `handle_connect`. */
-  _connected(): void {}
-
-  /** Called when the channel begins another connection (not for the first): clear everything of the former one. */
-  _begin(): void {}
-
   // ---- messages ----
 
   /** Writes a line to standard error: a log of every request, say. Override it to log elsewhere. */
@@ -344,75 +310,6 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
     return this.toString();
   }
 
-  // ---- plumbing: from what happened to the handler for it ----
-
-  /** Calls `handle_accept` of a listener, `handle_read` of others. An attempt to connect is completed first. */
-  handle_read_event(): void {
-    const known = this[endpoint];
-    if (known.isLingering) known.drain();
-    else if (this.accepting) this.#accept(known);
-    else if (known.isReady()) known.run(READING, this.handle_read());
-  }
-
-  #accept(known: SocketEndpoint): void {
-    const { handle_accept } = this;
-    if (handle_accept === accepts_all) handle_accept.call(this);
-    else this.#listening().serve(() => known.run(READING, handle_accept.call(this)));
-  }
-
-  /** Calls `handle_write`. An attempt to connect is completed first. */
-  handle_write_event(): void {
-    const known = this[endpoint];
-    // A listening socket should not get one: pretend it did not happen.
-    if (!this.accepting && known.isReady()) known.run(WRITING, this.handle_write());
-  }
-
-  /** Completes an attempt to connect: calls `handle_connect`, or `handle_connect_error` with the error that SO_ERROR gives. */
-  handle_connect_event(): void {
-    const known = this[endpoint];
-    const error = having(this, 'getsockopt') && known.takeError();
-    if (error !== 0) {
-      this.#connectFailed(new OSError('connect', error, this.addr));
-      return;
-    }
-    known.progress();
-    this.connecting = false;
-    this.connected = true; // before the handler, so that what it pushes is sent
-    known.tune();
-    connected(this);
-    this._connected();
-    settle(this, this.handle_connect());
-  }
-
-  #connectFailed(error: unknown): void {
-    const known = this[endpoint];
-    known.attempt ??= new Connecting(known);
-    known.attempt.fail(error);
-  }
-
-  /** Calls `handle_expt`, or `handle_close` when what the poller reported is an error of the socket. */
-  handle_expt_event(): void {
-    const known = this[endpoint];
-    const error = known.takeError();
-    if (error === 0) known.run(URGENT, this.handle_expt());
-    else known.lost(new OSError('recv', error));
-  }
-
-  /** Calls `handle_close`, once for each connection. What that throws is logged, and the channel closed. */
-  handle_close_event(): void {
-    if (!this[endpoint].close()) return;
-    const closeAnyway = (_: unknown, error: unknown) => {
-      if (is_exit(error)) throw error;
-      this.#logError(error);
-      this.close();
-    };
-    try {
-      settle(this, this.handle_close(), closeAnyway);
-    } catch (error) {
-      closeAnyway(this, error);
-    }
-  }
-
   // ---- handlers, to be overridden ----
 
   /**
@@ -420,17 +317,8 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
    * (`compact_traceback`) and calls `handle_close`. What this method itself throws ends the loop.
    */
   handle_error(error: unknown): void {
-    this.#logError(error);
-    if (!this.#spares(error)) this.handle_close_event();
-  }
-
-  #spares(error: unknown): boolean {
-    return this[endpoint].listening?.spares(error) ?? false;
-  }
-
-  #logError(error: unknown): void {
-    const what = this.#spares(error) ? 'closing the new connection of' : 'closing channel';
-    this.log_info(`uncaptured exception, ${what} ${describe(this)} (${condensed(error)})`, 'error');
+    log_error(this, error);
+    if (!this[endpoint].listening?.spares(error)) this.handle_close_event();
   }
 
   /** Urgent (out-of-band) data has come: read it with `this.recv(1, MSG_OOB)`. The default logs a warning. */
@@ -471,7 +359,7 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
 
   /** Connections wait to be accepted. The default accepts all of them, and calls `handle_accepted` for each. */
   handle_accept(): void {
-    this.#listening().acceptAll();
+    this[endpoint].listener().acceptAll();
   }
 
   /** A connection was accepted: make a channel of `sock`. The default closes it and logs a warning. */
@@ -490,9 +378,9 @@ export class dispatcher<S extends Transport = Socket> extends socket_channel<S> 
   handle_timeout(): void {
     const known = this[endpoint];
     if (this.connecting) {
-      this.#connectFailed(new OSError('connect', errno.ETIMEDOUT, this.addr));
+      known.connectFailed(new OSError('connect', errno.ETIMEDOUT, this.addr));
     } else {
-      this.log_info(`no progress for ${this.timeout} seconds: ${describe(this)}`);
+      this.log_info(`no progress for ${this.timeout} seconds: ${described(this)}`);
       known.reason ??= new OSError('recv', errno.ETIMEDOUT, null, `nothing for ${this.timeout} s`);
       this.handle_close_event();
     }
@@ -528,19 +416,10 @@ Object.assign(of_listeners, {
   accept: accepts_all,
   accepted: dispatcher.prototype.handle_accepted,
 });
-for (const { prototype } of [socket_channel, dispatcher]) {
+for (const { prototype } of [socket_channel, event_channel, dispatcher]) {
   for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
     if (typeof value === 'function' && name !== 'constructor') methods.add(name);
   }
 }
 announce_changes(dispatcher.prototype, 'readable', 'writable');
 announce_assignment(dispatcher.prototype, 'handle_read', 'handle_write', 'handle_write_event');
-
-/** A class may have a toString of its own that fails. */
-function describe(channel: dispatcher<Transport>): string {
-  try {
-    return String(channel);
-  } catch {
-    return `<toString() failed for a ${channel.constructor.name}>`;
-  }
-}

@@ -8,10 +8,8 @@ import {
   POLLOUT,
   POLLPRI,
   POLLRDHUP,
-  SHUT_WR,
   SO_ERROR,
   SOL_SOCKET,
-  type Socket,
   type Transport,
 } from '@asyncore/socket';
 import { clock } from '@asyncore/socket/kernel';
@@ -19,13 +17,12 @@ import { type Endpoint, NOTICE, type Watcher } from '../endpoint.js';
 import { is_disconnected } from '../handlers/disconnected.js';
 import { failed, isNothingToRead, isOfReceive, settle } from '../handlers/handling.js';
 import { isPending } from '../handlers/promises.js';
-import { Connection } from './connection.js';
+import { Connecting } from './connecting.js';
 import {
   ACCEPTING,
   BROKEN,
   CONNECTED,
   CONNECTING,
-  DEAF,
   ENDED,
   EXAMINED,
   EXPLAINED,
@@ -37,7 +34,6 @@ import {
   READING,
   SHUT,
   STIRRED,
-  TOLD,
   TUNED,
   URGENT,
   WRITING,
@@ -46,25 +42,18 @@ import { explain_truth } from './fields.js';
 import { isLackOfRoom } from './listening.js';
 import { examine } from './mistakes.js';
 import { set_no_delay } from './no_delay.js';
-import { is_noted, is_own, note_nothing_to_read, queues_errors } from './own_errors.js';
+import { is_noted, is_own, queues_errors } from './own_errors.js';
+import { Transfers } from './transfers.js';
+import { unhandled } from './unhandled.js';
 
 const HANG_UP = POLLHUP | (POLLRDHUP ?? 0);
-
-/** The library's own handlers, which only log a warning; dispatcher.ts puts them here. */
-export const unhandled: {
-  read?: () => void;
-  write?: () => void;
-  write_event?: () => void;
-} = {};
 
 /**
  * A channel as the loop sees it. It decides which events the channel waits for, and what an event means
  * before a handler is called.
  */
-export class SocketEndpoint extends Connection implements Endpoint {
+export class SocketEndpoint extends Transfers implements Endpoint {
   watcher: Watcher | null = null;
-  /** The time of the last progress, in milliseconds of the clock that Timeouts reads. */
-  #since = 0;
   /** How many read and write events the channel has had. */
   #told = 0;
 
@@ -82,7 +71,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
   /** NOTICE, if one of `events` can be served without waiting, or something has to be reported; else 0. */
   #atOnce(events: number): number {
     const { transport } = this;
-    if (this.#isReadOut()) return NOTICE;
+    if (this.isReadOut()) return NOTICE;
     if (transport?.ready === undefined) return events & POLLIN && this.#holdsMore() ? NOTICE : 0;
     if (this.is(OVER) && !this.is(LINGERING)) return 0;
     return transport.ready(0) & (events | POLLERR | POLLHUP | NOTICE) ? NOTICE : 0;
@@ -104,7 +93,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
     const readable = wantsToRead && !channel._holds_input;
     const writable = wantsToWrite && !this.is(ACCEPTING | GONE | BROKEN) && !this.#isMute();
     let events = 0;
-    if (readable && !this.is(ENDED | READING)) events |= this.#isDeaf() ? HANG_UP : POLLIN;
+    if (readable && !this.is(ENDED | READING)) events |= this.isDeaf() ? HANG_UP : POLLIN;
     if (writable && !this.is(WRITING) && (this.is(CONNECTING) || this.#writes())) events |= POLLOUT;
     if ((wantsToRead || writable) && !this.is(URGENT)) events |= POLLPRI;
     if (this.is(ENDED)) events |= POLLHUP;
@@ -139,15 +128,6 @@ export class SocketEndpoint extends Connection implements Endpoint {
     return this.is(SHUT) && this.output === null;
   }
 
-  #isDeaf(): boolean {
-    return this.is(DEAF) && this.channel.handle_read === unhandled.read;
-  }
-
-  /** The default `handle_read` has logged its warning: from now on the channel waits for the hang-up only. */
-  deafen(): void {
-    this.set(DEAF, true);
-  }
-
   #truth(name: string, answer: unknown): boolean {
     if (typeof answer === 'object' && answer !== null && this.channel.debug) {
       if (!this.is(EXPLAINED)) explain_truth(this.channel, name);
@@ -163,11 +143,6 @@ export class SocketEndpoint extends Connection implements Endpoint {
   }
 
   // ---- what happened ----
-
-  /** Notes progress, which postpones `timeout`. */
-  progress(): void {
-    this.set(MOVED, true);
-  }
 
   /** If a handler of this kind returned a promise, calls none of that kind until the promise is settled. */
   run(kind: number, result: unknown): void {
@@ -208,10 +183,10 @@ export class SocketEndpoint extends Connection implements Endpoint {
   notice(): void {
     const { transport } = this;
     if (this.attempt?.isLookingUp) this.attempt.lookedUp();
-    else if (this.#isReadOut()) this.channel.handle_close_event();
+    else if (this.isReadOut()) this.channel.handle_close_event();
     else if (transport?.ready !== undefined) transport.notice?.();
     else if (this.#holdsMore()) this.channel.handle_read_event();
-    else if (this.is(STIRRED) && (this.#isDeaf() || this.unread() === 0)) this.#lookAtState();
+    else if (this.is(STIRRED) && (this.isDeaf() || this.unread() === 0)) this.#lookAtState();
   }
 
   /** `transport` has changed by itself, and no poller reports that. */
@@ -224,7 +199,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
   /** Whether the transport's state has to be looked at. A transport with `ready` sees to that itself. */
   #isStirred(events: number): boolean {
     if (!this.is(STIRRED) || this.transport?.ready !== undefined) return false;
-    return (events & POLLIN) !== 0 || this.#isDeaf() || this.unread() === 0;
+    return (events & POLLIN) !== 0 || this.isDeaf() || this.unread() === 0;
   }
 
   #lookAtState(): void {
@@ -265,56 +240,12 @@ export class SocketEndpoint extends Connection implements Endpoint {
     if (error !== 0) this.reason ??= OSError.of(this.transport, new OSError('recv', error));
   }
 
-  /** The peer will send no more. Calls handle_eof once, however often the end is read. */
-  endOfData(): void {
-    if (this.is(ENDED | OVER)) return;
-    this.set(ENDED, true);
-    if (this.is(LINGERING | BROKEN)) this.channel.handle_close_event();
-    else settle(this.channel, this.channel.handle_eof());
-  }
-
-  /** `error` says that the peer is gone. What it sent before is read first. */
-  lost(error: unknown): void {
-    this.reason ??= error;
-    if (this.is(OVER)) return;
-    // Asked before the output is lost: a full queue stops reading.
-    const readsOn = !this.is(ENDED) && !isClosed(error) && this.#willRead();
-    this.output?.lose();
-    if (readsOn) {
-      this.set(BROKEN, true);
-      this.changed();
-    } else {
-      this.channel.handle_close_event();
-    }
-  }
-
-  /** Whether there is input that the channel will still read. */
-  #willRead(): boolean {
-    if (this.channel._holds_input) return true;
-    if (!this.isStream || this.#isDeaf() || this.unread() === 0) return false;
-    return Boolean(this.channel.readable());
-  }
-
-  /** Sending has met the end, and all that the peer said before is read. */
-  #isReadOut(): boolean {
-    if (!this.is(BROKEN) || this.is(OVER | READING) || this.channel._holds_input) return false;
-    return this.unread() === 0;
-  }
-
-  /** Marks the connection as over. Returns false if it was: handle_close comes once for each connection. */
-  close(): boolean {
-    if (this.is(OVER)) return false;
-    this.set(OVER | TOLD, true);
-    this.set(LINGERING, false);
-    return true;
-  }
-
   takes(error: unknown, late: boolean): boolean {
     if (isLackOfRoom(error) && this.is(ACCEPTING) && this.#isOwn(error, late)) return true; // the listener rests
     if (!this.#isOwn(error, late)) return false;
     if (isNothingToRead(error) || is_noted(error)) return true;
     if (!is_disconnected(error, this.established)) return false;
-    if (isOfReceive(error)) this.#receivedLast(error);
+    if (isOfReceive(error)) this.receivedLast(error);
     else this.lost(error);
     return true;
   }
@@ -323,138 +254,10 @@ export class SocketEndpoint extends Connection implements Endpoint {
     return is_own(error, late, this, this.transport);
   }
 
-  // ---- receiving and sending ----
-
-  recv(bufsize: number, flags: number): Buffer | null {
-    const transport = this.transport as Transport; // the caller has looked
-    this.flushForWait();
-    let data: Buffer;
-    try {
-      data = flags === 0 ? transport.recv(bufsize) : transport.recv(bufsize, flags);
-    } catch (error) {
-      this.set(MAY_HOLD_MORE, false);
-      if (!is_disconnected(error, this.established)) {
-        note_nothing_to_read(error, this, transport);
-        throw error;
-      }
-      this.#receivedLast(error);
-      return null;
-    }
-    if (data.length > 0) {
-      this.set(MOVED, true);
-      if (transport.pending === undefined) this.set(MAY_HOLD_MORE, true);
-    } else if (bufsize > 0 && this.isStream) {
-      this.set(MAY_HOLD_MORE, false);
-      this.endOfData();
-    }
-    return data;
-  }
-
-  /** Flushes before a blocking receive, which may wait for the answer to what a handler has just sent. */
-  flushForWait(): void {
-    if (this.output?.isGathered !== true) return;
-    const transport = this.transport as (Transport & { getblocking?(): boolean }) | null;
-    if (transport?.getblocking?.() === true) this.output.flushAll();
-  }
-
-  /** A receive failed because the peer is gone: everything that it sent was read. */
-  #receivedLast(error: unknown): void {
-    this.reason ??= error;
-    this.channel.handle_close_event();
-  }
-
-  /** Sends chunks in one call and returns the number of bytes; 0 when there is no room, or the peer is gone. */
-  transmit(chunks: readonly Uint8Array[]): number {
-    const transport = this.transport as Transport; // the caller has looked
-    if (this.is(BROKEN)) return 0;
-    try {
-      const sent =
-        chunks.length === 1 || !transport.sendmsg
-          ? transport.send(chunks[0])
-          : transport.sendmsg(chunks);
-      if (sent > 0) this.set(MOVED, true);
-      return sent;
-    } catch (error) {
-      if (!this.#isUnsent(error)) throw error;
-      return 0;
-    }
-  }
-
-  /**
-   * Sends of a file in one call; 0 when there is no room, or the peer is gone; -1 when it has to be read
-   * and sent, which also says what is wrong with it.
-   */
-  transmitFile(file: number, offset: number, count: number): number {
-    const transport = this.transport as Socket; // the caller has looked
-    if (this.is(BROKEN)) return 0;
-    try {
-      const sent = transport.sendfile(file, offset, count);
-      if (sent > 0) this.set(MOVED, true);
-      return sent > 0 ? sent : -1;
-    } catch (error) {
-      const isFileClosed = (error as NodeJS.ErrnoException).code === 'EBADF';
-      return !isFileClosed && this.#isUnsent(error) ? 0 : -1;
-    }
-  }
-
-  /** Whether sending has failed for lack of room, or of the peer, which is told. */
-  #isUnsent(error: unknown): boolean {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EAGAIN' || code === 'EWOULDBLOCK') return true;
-    if (!is_disconnected(error, this.established)) return false;
-    this.lost(error);
-    return true;
-  }
-
-  // ---- the end of what is sent ----
-
-  /**
-   * Everything was sent after close_when_done. Closing with unread input would reset the connection, and
-   * the peer could lose output that it has not received yet. So this ends our half only, and what still
-   * arrives is read and discarded.
-   */
-  linger(): void {
-    if (this.is(OVER)) return;
-    const { channel, transport } = this;
-    const canLinger = channel.linger_time > 0 && !this.is(ENDED | BROKEN) && this.isStream;
-    if (!canLinger || typeof transport?.shutdown !== 'function') {
-      channel.handle_close_event();
-      return;
-    }
-    this.set(LINGERING, true);
-    this.set(MOVED, false);
-    this.#since = clock.now();
-    try {
-      transport.shutdown(SHUT_WR);
-      this.wasShut();
-    } catch (error) {
-      this.reason ??= error;
-      channel.handle_close_event();
-      return;
-    }
-    this.changed();
-  }
-
-  /** Everything was sent, and the peer had ended its half before: closes. */
-  finish(): void {
-    this.channel.handle_close_event();
-  }
-
-  /** Calls shutdown(2), now that everything given before it is sent. */
-  shutdown(how: number): void {
-    this.transport?.shutdown?.(how);
-    this.wasShut();
-  }
-
-  /** Reads and discards what came; closes at `linger_bytes`. */
-  drain(): void {
-    const data = this.recv(65536, 0);
-    this.drained += data?.length ?? 0;
-    if (this.drained > this.channel.linger_bytes) this.channel.handle_close_event();
-  }
-
-  get isLingering(): boolean {
-    return this.is(LINGERING);
+  /** An attempt to connect has failed: one that `connect` began, or one of the program's own. */
+  connectFailed(error: unknown): void {
+    this.attempt ??= new Connecting(this);
+    this.attempt.fail(error);
   }
 
   // ---- time ----
@@ -462,7 +265,7 @@ export class SocketEndpoint extends Connection implements Endpoint {
   /** When it last made progress, as far as its timeout had it looked at; null without a timeout. */
   quietSince(): number | null {
     if (!(this.channel.timeout > 0)) return null;
-    return this.is(MOVED) ? clock.now() : this.#since;
+    return this.is(MOVED) ? clock.now() : this.since;
   }
 
   get limit(): number {
@@ -471,13 +274,13 @@ export class SocketEndpoint extends Connection implements Endpoint {
   }
 
   patience(now: number): number {
-    if (this.is(LINGERING)) return this.#since + this.channel.linger_time * 1000 - now;
+    if (this.is(LINGERING)) return this.since + this.channel.linger_time * 1000 - now;
     if (this.listening?.isResting) return this.listening.untilRested(now);
     if (this.is(MOVED | OVER) || this.idle || this.listening?.isFull(this.channel)) {
       this.set(MOVED, false);
-      this.#since = now;
+      this.since = now;
     }
-    return this.#since + this.channel.timeout * 1000 - now;
+    return this.since + this.channel.timeout * 1000 - now;
   }
 
   impatient(): void {
@@ -492,9 +295,4 @@ export class SocketEndpoint extends Connection implements Endpoint {
       settle(channel, channel.handle_timeout());
     }
   }
-}
-
-/** Whether the descriptor is no longer the channel's: whatever its number gives now is somebody else's. */
-function isClosed(error: unknown): boolean {
-  return error instanceof OSError && error.code === 'EBADF';
 }

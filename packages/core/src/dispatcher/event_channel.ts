@@ -1,0 +1,113 @@
+import { OSError, type Socket, type Transport } from '@asyncore/socket';
+import { connected } from '../diagnostics/life.js';
+import { endpoint } from '../endpoint.js';
+import { is_exit } from '../exit_now.js';
+import { settle } from '../handlers/handling.js';
+import { READING, URGENT, WRITING } from './connection_flags.js';
+import { log_error } from './log_error.js';
+import { of_listeners } from './mistakes.js';
+import { having, socket_channel } from './socket_channel.js';
+import type { SocketEndpoint } from './socket_endpoint.js';
+
+/**
+ * From what happened to the handler for it, and what a class that parses its input may override. Only
+ * `dispatcher` extends it, and adds the handlers.
+ */
+export abstract class event_channel<S extends Transport = Socket> extends socket_channel<S> {
+  abstract handle_read(): void;
+  abstract handle_write(): void;
+  abstract handle_expt(): void;
+  abstract handle_connect(): void;
+  abstract handle_accept(): void;
+  abstract close(): void;
+  abstract log_info(message: unknown, type?: string): void;
+
+  // ---- for sister packages ----
+
+  /** The most bytes of the queue that one send is given. */
+  get _send_size(): number {
+    return 1 << 20;
+  }
+
+  /**
+   * For classes that parse what they receive: whether received input is being handed on, or kept until
+   * that may go on. While this is true the loop does not read, and does not report the end.
+   */
+  get _holds_input(): boolean {
+    return false;
+  }
+
+  /** Removes and returns input that was received but not handed on. */
+  _take_input(): Buffer {
+    return Buffer.alloc(0);
+  }
+
+  /** Called when a connection was made, before `handle_connect`. */
+  _connected(): void {}
+
+  /** Called when the channel begins another connection (not for the first): clear everything of the former one. */
+  _begin(): void {}
+
+  // ---- plumbing: from what happened to the handler for it ----
+
+  /** Calls `handle_accept` of a listener, `handle_read` of others. An attempt to connect is completed first. */
+  handle_read_event(): void {
+    const known = this[endpoint];
+    if (known.isLingering) known.drain();
+    else if (this.accepting) this.#accept(known);
+    else if (known.isReady()) known.run(READING, this.handle_read());
+  }
+
+  #accept(known: SocketEndpoint): void {
+    const { handle_accept } = this;
+    if (handle_accept === of_listeners.accept) handle_accept.call(this);
+    else known.listener().serve(() => known.run(READING, handle_accept.call(this)));
+  }
+
+  /** Calls `handle_write`. An attempt to connect is completed first. */
+  handle_write_event(): void {
+    const known = this[endpoint];
+    // A listening socket should not get one: pretend it did not happen.
+    if (!this.accepting && known.isReady()) known.run(WRITING, this.handle_write());
+  }
+
+  /** Completes an attempt to connect: calls `handle_connect`, or `handle_connect_error` with the error that SO_ERROR gives. */
+  handle_connect_event(): void {
+    const known = this[endpoint];
+    const error = having(this, 'getsockopt') && known.takeError();
+    if (error !== 0) {
+      known.connectFailed(new OSError('connect', error, this.addr));
+      return;
+    }
+    known.progress();
+    this.connecting = false;
+    this.connected = true; // before the handler, so that what it pushes is sent
+    known.tune();
+    connected(this);
+    this._connected();
+    settle(this, this.handle_connect());
+  }
+
+  /** Calls `handle_expt`, or `handle_close` when what the poller reported is an error of the socket. */
+  handle_expt_event(): void {
+    const known = this[endpoint];
+    const error = known.takeError();
+    if (error === 0) known.run(URGENT, this.handle_expt());
+    else known.lost(new OSError('recv', error));
+  }
+
+  /** Calls `handle_close`, once for each connection. What that throws is logged, and the channel closed. */
+  handle_close_event(): void {
+    if (!this[endpoint].close()) return;
+    const closeAnyway = (_: unknown, error: unknown) => {
+      if (is_exit(error)) throw error;
+      log_error(this, error);
+      this.close();
+    };
+    try {
+      settle(this, this.handle_close(), closeAnyway);
+    } catch (error) {
+      closeAnyway(this, error);
+    }
+  }
+}
