@@ -1,5 +1,6 @@
 /** ac_out_high_water: what a slow reader does to whoever answers it. CPython queues without end (A16). */
 import type { Socket } from '@asyncore/core';
+import { SO_LINGER, SOL_SOCKET } from '@asyncore/socket';
 import { expect, it } from 'vitest';
 import { b, Chat, connected, itUnless, onEveryPoller, Stage } from './support.js';
 
@@ -25,6 +26,17 @@ class Generous extends Chat {
 const generous = (stage: Stage) => (sock: Socket) => new Generous(stage, sock);
 
 onEveryPoller((use_poll) => {
+  it('a channel made for a connection that is over is told so, however much it pushes', async () => {
+    const stage = new Stage(use_poll);
+    const [ours, theirs] = stage.pair();
+    theirs.setsockopt(SOL_SOCKET, SO_LINGER, Int32Array.of(1, 0));
+    theirs.close();
+    const chat = new Generous(stage, ours);
+    chat.push(Buffer.alloc(2 * MiB));
+    await stage.until(() => chat.said.includes('close'));
+    expect(chat.said).toEqual(['close']);
+  });
+
   itUnless({ tls: MUCH })(
     'a channel whose peer does not read stops reading and parsing',
     async () => {

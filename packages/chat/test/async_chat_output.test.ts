@@ -470,7 +470,7 @@ onEveryPoller((use_poll) => {
 
     it('may begin another connection, which the end asked of the former one does not end', async () => {
       const stage = new Stage(use_poll);
-      const [chat] = connected(stage, own(stage));
+      const [chat] = await connected(stage, own(stage));
       const [ours, theirs] = stage.pair();
       chat.during = () => {
         chat.during = () => {};

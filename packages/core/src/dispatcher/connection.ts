@@ -252,6 +252,8 @@ export abstract class Connection implements Ending {
     if (this.output === null) {
       this.output = new Output(this.channel as Buffered, this, this.#keepsBorders);
       this.#refuseOutput();
+      // Nothing can be sent. Too much that waits would keep the channel from reading on, up to the end.
+      if (this.is(GONE)) this.output.lose();
     }
     return this.output;
   }
