@@ -94,7 +94,8 @@ static napi_value address_pack(napi_env env, napi_callback_info info) {
       !call_int(&call, 1, "family", &family) ||
       !call_string(&call, 2, "host", host, sizeof(host)) ||
       !call_count(&call, 3, "port", 65535, &port) ||
-      !call_count(&call, 4, "flowinfo", 0xfffff, &flow) || !call_int(&call, 5, "scope_id", &scope)) {
+      !call_count(&call, 4, "flowinfo", 0xfffff, &flow) ||
+      !call_int(&call, 5, "scope_id", &scope)) {
     return NULL;
   }
   int result = -EAFNOSUPPORT;

@@ -66,9 +66,9 @@ bool call_size(struct call* call, int i, const char* what, size_t* out) {
 }
 
 static const size_t element_size[] = {
-    [napi_int8_array] = 1,    [napi_uint8_array] = 1,    [napi_uint8_clamped_array] = 1,
-    [napi_int16_array] = 2,   [napi_uint16_array] = 2,   [napi_int32_array] = 4,
-    [napi_uint32_array] = 4,  [napi_float32_array] = 4,  [napi_float64_array] = 8,
+    [napi_int8_array] = 1,     [napi_uint8_array] = 1,     [napi_uint8_clamped_array] = 1,
+    [napi_int16_array] = 2,    [napi_uint16_array] = 2,    [napi_int32_array] = 4,
+    [napi_uint32_array] = 4,   [napi_float32_array] = 4,   [napi_float64_array] = 8,
     [napi_bigint64_array] = 8, [napi_biguint64_array] = 8,
 };
 
@@ -79,9 +79,8 @@ static const size_t element_size[] = {
 static bool is_detached(napi_env env, napi_value view, bool typed) {
   napi_value buffer;
   bool detached = false;
-  napi_status status =
-      typed ? napi_get_typedarray_info(env, view, NULL, NULL, NULL, &buffer, NULL)
-            : napi_get_dataview_info(env, view, NULL, NULL, &buffer, NULL);
+  napi_status status = typed ? napi_get_typedarray_info(env, view, NULL, NULL, NULL, &buffer, NULL)
+                             : napi_get_dataview_info(env, view, NULL, NULL, &buffer, NULL);
   return status != napi_ok || napi_is_detached_arraybuffer(env, buffer, &detached) != napi_ok ||
          detached;
 }

@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 
 /* A repeat after a signal; close(2) must not use it. */
-#define RETRY(result, call)                 \
-  do {                                      \
-    (result) = (call);                      \
+#define RETRY(result, call) \
+  do {                      \
+    (result) = (call);      \
   } while ((result) < 0 && errno == EINTR)
 
 /* How many events a queue (epoll, kqueue) gives at most at once; exported as `batch`. */
@@ -31,8 +31,8 @@ void address_store(uint8_t* into, struct address* address);
 
 /* ---- owned.c: the descriptors that are closed when the environment ends ---- */
 
-bool owned_start(napi_env env);  /* once for each environment; false when there is no memory */
-bool own(napi_env env, int fd);  /* false when there is no memory to note it */
+bool owned_start(napi_env env); /* once for each environment; false when there is no memory */
+bool own(napi_env env, int fd); /* false when there is no memory to note it */
 void disown(napi_env env, int fd);
 bool is_owned(napi_env env, int fd);
 

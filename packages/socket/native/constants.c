@@ -14,7 +14,9 @@ struct constant {
   int64_t value;
 };
 
+/* clang-format off */
 #define CONSTANT(name) {#name, name}
+/* clang-format on */
 
 static const struct constant constants[] = {
 #ifdef AF_UNSPEC

@@ -86,7 +86,8 @@ static napi_value js_own(napi_env env, napi_callback_info info) {
   struct call call;
   int32_t fd;
   if (!call_fd(&call, env, info, "own", &fd)) return NULL;
-  if (is_owned(env, fd)) return answer(env, 0); /* noted at birth: no need to ask whether it is open */
+  /* Noted at birth: no need to ask whether it is open. */
+  if (is_owned(env, fd)) return answer(env, 0);
   if (fcntl(fd, F_GETFD) < 0) return answer_call(env, -1);
   return answer(env, own(env, fd) ? 0 : -ENOMEM);
 }
@@ -128,7 +129,8 @@ static napi_value js_unread(napi_env env, napi_callback_info info) {
   if (!call_fd(&call, env, info, "unread", &fd)) return NULL;
   int result = ioctl(fd, FIONREAD, &count);
   if (result < 0) return answer_call(env, result);
-  return answer(env, count < 0 ? INT32_MAX : count); /* the kernel's int overflows with large files */
+  /* The kernel's int overflows with large files. */
+  return answer(env, count < 0 ? INT32_MAX : count);
 }
 
 void descriptor_init(napi_env env, napi_value exports) {

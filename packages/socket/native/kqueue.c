@@ -38,8 +38,8 @@ static napi_value js_kqueue_ctl(napi_env env, napi_callback_info info) {
   }
   bool data = events & POLLIN;
   bool end = events & (POLLRDHUP | POLLHUP);
-  int result = change(queue, fd, EVFILT_READ, data || end, data ? 0 : NOTE_LOWAT,
-                      data ? 0 : INT32_MAX);
+  int result =
+      change(queue, fd, EVFILT_READ, data || end, data ? 0 : NOTE_LOWAT, data ? 0 : INT32_MAX);
   if (result == 0) result = change(queue, fd, EVFILT_WRITE, events & POLLOUT, 0, 0);
 #if defined(EVFILT_EXCEPT)
   if (result == 0) {

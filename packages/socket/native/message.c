@@ -120,9 +120,8 @@ static napi_value js_cmsg_pack(napi_env env, napi_callback_info info) {
   int32_t offset, level, type;
   struct bytes control, data;
   if (!call_begin(&call, env, info, "cmsg_pack") || !call_bytes(&call, 0, "control", &control) ||
-      !call_count(&call, 1, "offset", INT32_MAX, &offset) ||
-      !call_int(&call, 2, "level", &level) || !call_int(&call, 3, "type", &type) ||
-      !call_bytes(&call, 4, "data", &data)) {
+      !call_count(&call, 1, "offset", INT32_MAX, &offset) || !call_int(&call, 2, "level", &level) ||
+      !call_int(&call, 3, "type", &type) || !call_bytes(&call, 4, "data", &data)) {
     return NULL;
   }
   size_t end = (size_t)offset + CMSG_SPACE(data.length);
@@ -154,7 +153,8 @@ static napi_value js_cmsg_unpack(napi_env env, napi_callback_info info) {
   struct cmsghdr header;
   if (!call_begin(&call, env, info, "cmsg_unpack") || !call_bytes(&call, 0, "control", &control) ||
       !call_count(&call, 1, "end", INT32_MAX, &end) ||
-      !call_count(&call, 2, "offset", INT32_MAX, &offset) || !call_ints(&call, 3, "out", 4, &out, &n)) {
+      !call_count(&call, 2, "offset", INT32_MAX, &offset) ||
+      !call_ints(&call, 3, "out", 4, &out, &n)) {
     return NULL;
   }
   size_t limit = (size_t)end < control.length ? (size_t)end : control.length;
@@ -172,9 +172,8 @@ static napi_value js_cmsg_unpack(napi_env env, napi_callback_info info) {
 
 void message_init(napi_env env, napi_value exports) {
   static const struct function list[] = {
-      {"sendmsg", js_sendmsg},         {"recvmsg", js_recvmsg},
-      {"cmsg_space", js_cmsg_space},   {"cmsg_pack", js_cmsg_pack},
-      {"cmsg_unpack", js_cmsg_unpack},
+      {"sendmsg", js_sendmsg},     {"recvmsg", js_recvmsg},         {"cmsg_space", js_cmsg_space},
+      {"cmsg_pack", js_cmsg_pack}, {"cmsg_unpack", js_cmsg_unpack},
   };
   EXPORT(env, exports, list);
 }

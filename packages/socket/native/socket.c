@@ -297,14 +297,22 @@ static napi_value js_getpeercred(napi_env env, napi_callback_info info) {
 
 void socket_init(napi_env env, napi_value exports) {
   static const struct function list[] = {
-      {"socket", js_socket},           {"socketpair", js_socketpair},
-      {"bind", js_bind},               {"listen", js_listen},
-      {"accept", js_accept},           {"connect", js_connect},
-      {"recv", js_recv},               {"recvfrom", js_recvfrom},
-      {"send", js_send},               {"sendto", js_sendto},
-      {"shutdown", js_shutdown},       {"getsockopt", js_getsockopt},
-      {"setsockopt", js_setsockopt},   {"getsockname", js_getsockname},
-      {"getpeername", js_getpeername}, {"getpeercred", js_getpeercred},
+      {"socket", js_socket},
+      {"socketpair", js_socketpair},
+      {"bind", js_bind},
+      {"listen", js_listen},
+      {"accept", js_accept},
+      {"connect", js_connect},
+      {"recv", js_recv},
+      {"recvfrom", js_recvfrom},
+      {"send", js_send},
+      {"sendto", js_sendto},
+      {"shutdown", js_shutdown},
+      {"getsockopt", js_getsockopt},
+      {"setsockopt", js_setsockopt},
+      {"getsockname", js_getsockname},
+      {"getpeername", js_getpeername},
+      {"getpeercred", js_getpeercred},
   };
   EXPORT(env, exports, list);
 }

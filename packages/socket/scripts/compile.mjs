@@ -1,6 +1,6 @@
 /** How the C sources become a binary: node-gyp, Node's own headers, the system's compiler. */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync, renameSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
 import { digest } from './digest.cjs';
@@ -9,6 +9,9 @@ const { env } = process;
 
 /** What is compiled, in build/Release. */
 export const BINARIES = ['asyncore_socket.node', 'asyncore_wakeup.node'];
+
+/** What gyp writes: the Makefile, and how each file is compiled, for clangd and other tools. */
+const FORMATS = ['-f', 'make', '-f', 'compile_commands_json'];
 
 /** Where Node's own headers lie: the official archives, nvm and the distributions agree. */
 function nodedir() {
@@ -55,7 +58,15 @@ export function compile(folder, flags = {}) {
   const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [gyp, 'rebuild', `--directory=${folder}`, '--jobs=max', '--', `-Dsources_digest=${digest()}`],
+    [
+      gyp,
+      'rebuild',
+      `--directory=${folder}`,
+      '--jobs=max',
+      '--',
+      ...FORMATS,
+      `-Dsources_digest=${digest()}`,
+    ],
     {
       encoding: 'utf8',
       env: {
@@ -68,7 +79,12 @@ export function compile(folder, flags = {}) {
       },
     },
   );
-  if (status === 0) return;
+  if (status === 0) {
+    // Where clangd looks for it.
+    const commands = 'compile_commands.json';
+    renameSync(join(folder, 'build/Release', commands), join(folder, 'build', commands));
+    return;
+  }
   process.stderr.write(stdout + stderr);
   process.exit(1);
 }
