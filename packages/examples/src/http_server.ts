@@ -345,7 +345,7 @@ function resource(request: Request, root: string): Answer {
   if (!isFolder) return plain(301, `Location: ${location}${query}\r\n`);
   const index = join(file.path, 'index.html');
   const hasIndex = statSync(index, { throwIfNoEntry: false })?.isFile();
-  return hasIndex ? fileAnswer(open(index, root), request) : listing(file.path, location);
+  return hasIndex ? fileAnswer(open(index, root), request) : listing(file.path, location, root);
 }
 
 /** A path with or without a host before it, and a query. */
@@ -368,10 +368,16 @@ interface File {
 
 /** Opens what a path leads to, if that is inside of the root. */
 function open(path: string, root: string): File {
-  const real = realpathSync.native(path);
-  if (!`${real}/`.startsWith(root === '/' ? root : `${root}/`)) refuse(404);
+  const real = inside(path, root);
   const fd = openSync(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK); // a FIFO would else be waited for
   return { path: real, fd, stats: fstatSync(fd) };
+}
+
+/** A path without links, which leads to something inside of the root. */
+function inside(path: string, root: string): string {
+  const real = realpathSync.native(path);
+  if (!`${real}/`.startsWith(root === '/' ? root : `${root}/`)) refuse(404);
+  return real;
 }
 
 /** A file, or the ranges of it that are asked for, or that it is still the same. */
@@ -460,23 +466,53 @@ function* pieces(fd: number, parts: Part[]): Generator<Buffer> {
   }
 }
 
-function listing(folder: string, location: string): Answer {
-  const names = readdirSync(folder, { withFileTypes: true })
+/** A table of what a folder holds. A link is what it leads to, and of one that leads out only its name is told. */
+function listing(folder: string, location: string, root: string): Answer {
+  const rows = readdirSync(folder, { withFileTypes: true })
     .filter(({ name }) => !name.startsWith('.'))
-    .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
-    .sort();
-  if (location !== '/') names.unshift('../');
+    .map((entry): [name: string, stats: Stats | null] => {
+      const stats = known(join(folder, entry.name), root);
+      return [(stats ?? entry).isDirectory() ? `${entry.name}/` : entry.name, stats];
+    })
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  if (location !== '/') rows.unshift(['../', null]);
   const title = escaped(decodeURIComponent(location));
-  const items = names.map((name) => {
-    const href = name.split('/').map(encodeURIComponent).join('/');
-    return `<li><a href="${href}">${escaped(name)}</a></li>\n`;
-  });
   return text(
     200,
     'text/html',
     `<!DOCTYPE html>\n<meta charset="utf-8">\n<title>${title}</title>\n` +
-      `<h1>${title}</h1>\n<ul>\n${items.join('')}</ul>\n`,
+      '<style>th { text-align: left } td + td { padding-left: 2em; text-align: right }</style>\n' +
+      `<h1>${title}</h1>\n<table>\n<tr><th>Name</th><th>Bytes</th><th>Modified (UTC)</th></tr>\n` +
+      `${rows.map(([name, stats]) => row(name, stats)).join('')}</table>\n`,
   );
+}
+
+/** Null for what cannot be looked at, and for what lies outside of the root. */
+function known(path: string, root: string): Stats | null {
+  try {
+    return statSync(inside(path, root));
+  } catch {
+    return null;
+  }
+}
+
+function row(name: string, stats: Stats | null): string {
+  const href = name.split('/').map(encodeURIComponent).join('/');
+  const cells = [
+    `<a href="${href}">${escaped(name)}</a>`,
+    stats?.isFile() ? stats.size.toLocaleString('en') : '',
+    stats === null ? '' : minute(stats.mtime),
+  ];
+  return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>\n`;
+}
+
+/** Nothing for a time that is too far away for a Date: a file may have any. */
+function minute(time: Date): string {
+  if (Number.isNaN(time.getTime())) return '';
+  return time
+    .toISOString()
+    .replace(/:\d\d\.\d+Z$/, '')
+    .replace('T', ' ');
 }
 
 function escaped(name: string): string {

@@ -9,8 +9,10 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { Agent, get, type IncomingMessage, type RequestOptions } from 'node:http';
@@ -218,19 +220,52 @@ describe('a folder', () => {
   it('is listed, with names that cannot be taken for markup', async () => {
     const text = await answered(request('GET /sub/', 'Connection: close'));
     expect(text).toContain('Content-Type: text/html; charset=utf-8\r\n');
-    const items = text.split('\n').filter((line) => line.startsWith('<li>'));
-    expect(items).toEqual([
-      '<li><a href="../">../</a></li>',
-      '<li><a href="%3Cb%3E%26%22\'.txt">&#60;b&#62;&#38;&#34;&#39;.txt</a></li>',
-      `<li><a href="Gr%C3%BC%C3%9Fe%3F%23%2541">${latin1('Grüße?#%41')}</a></li>`,
-      '<li><a href="empty/">empty/</a></li>',
+    const cells = Array.from(text.matchAll(/^<tr><td>(.*?)<\/td>/gm), ([, cell]) => cell);
+    expect(cells).toEqual([
+      '<a href="../">../</a>',
+      '<a href="%3Cb%3E%26%22\'.txt">&#60;b&#62;&#38;&#34;&#39;.txt</a>',
+      `<a href="Gr%C3%BC%C3%9Fe%3F%23%2541">${latin1('Grüße?#%41')}</a>`,
+      '<a href="empty/">empty/</a>',
     ]);
-    for (const [, href] of items
+    for (const [, href] of cells
       .slice(1)
       .join()
       .matchAll(/href="([^"]*)"/g)) {
       expect(statuses(await answered(request(`GET /sub/${href}`) + LAST))[0]).toBe('200');
     }
+  });
+
+  it('is listed with the size and the time of each file', async () => {
+    for (const name of ['big', 'sub', 'in']) {
+      utimesSync(join(folder, name), new Date(0), new Date('2024-02-29T23:59:58Z'));
+    }
+    const text = await answered(request('GET /', 'Connection: close'));
+    const row = (name: string) => text.split('\n').find((line) => line.includes(`>${name}<`));
+    expect(row('big')).toBe(
+      '<tr><td><a href="big">big</a></td><td>10,485,760</td><td>2024-02-29 23:59</td></tr>',
+    );
+    expect(row('sub/')).toMatch(/<\/a><\/td><td><\/td><td>2024-02-29 23:59<\/td><\/tr>$/);
+    expect(row('in')).toMatch(/<td>13<\/td><td>2024-02-29 23:59<\/td><\/tr>$/);
+    expect(row('fifo')).toMatch(/<td><\/td><td>2\d{3}-\d\d-\d\d \d\d:\d\d<\/td><\/tr>$/);
+  });
+
+  it.each(['out', 'out2', 'loop'])(
+    'tells only the name of %s, a link that leads out or nowhere',
+    async (name) => {
+      const text = await answered(request('GET /', 'Connection: close'));
+      expect(text).toContain(`<tr><td><a href="${name}">${name}</a></td><td></td><td></td></tr>\n`);
+    },
+  );
+
+  it('is listed with a file whose time no Date can tell', async (context) => {
+    const path = join(folder, 'far');
+    writeFileSync(path, '');
+    onTestFinished(() => rmSync(path));
+    utimesSync(path, 1e14, 1e14);
+    const isFar = Number.isNaN(statSync(path).mtimeMs) || statSync(path).mtimeMs > 8.64e15;
+    context.skip(!isFar, 'needs a file system with such times: TMPDIR=/dev/shm on Linux');
+    const text = await answered(request('GET /', 'Connection: close'));
+    expect(text).toContain('<tr><td><a href="far">far</a></td><td>0</td><td></td></tr>\n');
   });
 
   it('shows no hidden names, and no way up from the root', async () => {
@@ -252,7 +287,7 @@ describe('a folder', () => {
 
   it('with an index.html is that, if it is a file', async () => {
     expect(await answered(request('GET /indexed/', 'Connection: close'))).toMatch(/<p>index\n$/);
-    expect(await answered(request('GET /with%20index/', 'Connection: close'))).toContain('<ul>');
+    expect(await answered(request('GET /with%20index/', 'Connection: close'))).toContain('<table>');
   });
 });
 
