@@ -7,6 +7,7 @@ export {
   is_resolved,
   resolve,
 } from './address.js';
+export { type AncillaryData, CMSG_SPACE, type ReceivedAncillaryData } from './ancillary.js';
 export * from './constants.js';
 export {
   before_release,
@@ -30,14 +31,7 @@ export { BlockingIOError, errno, gaierror, OSError } from './os_error.js';
 export { poll } from './poll.js';
 export type { Poller } from './poller.js';
 export { select } from './select.js';
-export {
-  type AncillaryData,
-  CMSG_SPACE,
-  type PeerCredentials,
-  type ReceivedAncillaryData,
-  Socket,
-  socketpair,
-} from './socket.js';
+export { type PeerCredentials, Socket, socketpair } from './socket.js';
 export { tcp_traffic, type traffic } from './tcp_traffic.js';
 export { NOTICE, state_of, type Transport, unread_of } from './transport.js';
 export { roomForBatch } from './waiting.js';
