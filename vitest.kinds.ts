@@ -10,13 +10,15 @@ interface Streams {
 
 /**
  * The config of a package whose tests run as always, and then those of `streams` over each of these
- * `kinds` of transport: see test-support/transport_kinds.ts. `npm run quick` leaves them out.
+ * `kinds` of transport: see test-support/transport_kinds.ts. `npm run quick` leaves them out, and .ci/run
+ * where the same runs on another Node or on sanitized C.
  */
 export function overEveryKind(
   kinds: readonly string[],
   ...streams: readonly Streams[]
 ): ViteUserConfig {
-  if (process.env.ASYNCORE_TEST_QUICK === '1') return config;
+  const { ASYNCORE_TEST_QUICK, ASYNCORE_TEST_KINDS } = process.env;
+  if (ASYNCORE_TEST_QUICK === '1' || ASYNCORE_TEST_KINDS === 'plain') return config;
   const root = process.cwd();
   const own = { ...config, root, test: { ...config.test, name: basename(root) } };
   const over = (kind: string, { folder, files }: Streams) => ({
