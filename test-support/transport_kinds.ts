@@ -76,7 +76,7 @@ export class Wanting extends Socket {
 
   wants(events: number): number {
     if (this.hasGreeted) return events;
-    return events & POLLIN ? POLLOUT : events;
+    return events & POLLIN ? (events & ~POLLIN) | POLLOUT : events;
   }
   override recv(bufsize: number, flags = 0): Buffer {
     this.hasGreeted = true;

@@ -315,7 +315,10 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
   /** Sends several chunks in one call, or by the subclass's own `send` if it has one. */
   override _send_chunks(chunks: readonly Uint8Array[]): number {
     if (this.send === dispatcher.prototype.send) return super._send_chunks(chunks);
-    return this.send(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
+    const data = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+    const sent: unknown = this.send(data); // a subclass's may forget to return it
+    if (typeof sent === 'number' && sent >= 0 && sent <= data.length) return sent;
+    throw new TypeError(`send of ${this.constructor.name} must return the number of bytes sent`);
   }
 
   /** Drops all input that was received and all output that is queued: an emergency stop. */

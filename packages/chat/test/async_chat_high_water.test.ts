@@ -4,6 +4,9 @@ import { SO_LINGER, SOL_SOCKET } from '@asyncore/socket';
 import { expect, it } from 'vitest';
 import { b, Chat, connected, itUnless, onEveryPoller, Stage } from './support.js';
 
+/** Why a test is left out over wanting. */
+const GREETS = 'it wakes its reader once, to greet';
+
 const MUCH = 'it moves more than is worth encrypting in a test';
 
 const MiB = 1 << 20;
@@ -231,17 +234,20 @@ it.each([0, null, NaN, -1])('with %s for a mark push always says yes', async (ma
   expect(chat.readable()).toBe(true);
 });
 
-it('bytes behind a producer count, what it may still give does not', async () => {
-  const stage = new Stage();
-  const [chat] = await connected(stage, (sock) => new Chat(stage, '\n', sock));
-  chat.ac_out_high_water = 1000;
-  chat.push_with_producer({
-    [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
-  });
-  expect(chat.push(Buffer.alloc(1000))).toBe(true);
-  expect(chat.push(b('!'))).toBe(false);
-  // Nothing can be sent: this must not spin.
-  const start = performance.now();
-  await stage.passes(1, 0.05);
-  expect(performance.now() - start).toBeGreaterThan(45);
-});
+itUnless({ wanting: GREETS })(
+  'bytes behind a producer count, what it may still give does not',
+  async () => {
+    const stage = new Stage();
+    const [chat] = await connected(stage, (sock) => new Chat(stage, '\n', sock));
+    chat.ac_out_high_water = 1000;
+    chat.push_with_producer({
+      [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }),
+    });
+    expect(chat.push(Buffer.alloc(1000))).toBe(true);
+    expect(chat.push(b('!'))).toBe(false);
+    // Nothing can be sent: this must not spin.
+    const start = performance.now();
+    await stage.passes(1, 0.05);
+    expect(performance.now() - start).toBeGreaterThan(45);
+  },
+);

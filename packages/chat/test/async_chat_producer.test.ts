@@ -10,6 +10,9 @@ import type { Socket } from '@asyncore/core';
 import { describe, expect, it } from 'vitest';
 import { b, Chat, connected, itUnless, onEveryPoller, Stage, sends } from './support.js';
 
+/** Why a test is left out over wanting. */
+const GREETS = 'it wakes its reader once, to greet';
+
 const MUCH = 'it moves more than is worth encrypting in a test';
 
 const make = (stage: Stage) => (sock: Socket) => new Chat(stage, '\n', sock);
@@ -228,7 +231,7 @@ onEveryPoller((use_poll) => {
     expect(waiting.returned).toBe(true);
   });
 
-  it('a channel that waits for its producer does not spin', async () => {
+  itUnless({ wanting: GREETS })('a channel that waits for its producer does not spin', async () => {
     const stage = new Stage(use_poll);
     const [chat, peer] = await connected(stage, make(stage));
     const waiting = pending();

@@ -225,6 +225,30 @@ onEveryPoller((use_poll) => {
     expect(isOpen(fd)).toBe(false);
   });
 
+  it('a connection that handle_error begins is not ended with the file', async () => {
+    const stage = new Stage(use_poll);
+    const [ours, theirs] = stage.pair();
+    class Again extends Chat {
+      override handle_error(): void {
+        this.close();
+        this.create_socket();
+        this.set_socket(ours);
+        this.connected = true;
+        this.push(b('new'));
+      }
+    }
+    const [first, firstPeer] = stage.pair();
+    const chat = new Again(stage, null, first);
+    const path = fileOf(large);
+    const file = new file_producer(path);
+    truncateSync(path, 100);
+    chat.push_with_producer(file);
+    const peer = new Peer(stage, theirs);
+    await stage.until(() => peer.text === 'new');
+    firstPeer.close();
+    expect([chat.connected, chat.said]).toEqual([true, []]);
+  });
+
   it('closes the channel even where handle_error does not', async () => {
     const told: unknown[] = [];
     class Patient extends Chat {

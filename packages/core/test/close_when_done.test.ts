@@ -1,6 +1,18 @@
 import { dispatcher_with_send, type Socket } from '@asyncore/core';
 import { expect, it } from 'vitest';
-import { ends, KIND, listener, onEveryFamily, onEveryPoller, readAllOf, Stage } from './support.js';
+import {
+  ends,
+  itUnless,
+  KIND,
+  listener,
+  onEveryFamily,
+  onEveryPoller,
+  readAllOf,
+  Stage,
+} from './support.js';
+
+/** Why a test is left out over wanting. */
+const GREETS = 'it wakes its reader once, to greet';
 
 class Sender extends dispatcher_with_send {
   constructor(
@@ -24,25 +36,28 @@ class Sender extends dispatcher_with_send {
 
 onEveryFamily((family) => {
   onEveryPoller((use_poll) => {
-    it('sends everything before it closes, however slowly that is read', async () => {
-      const stage = new Stage(use_poll);
-      const [ours, theirs] = await ends(family);
-      const channel = new Sender(stage, ours);
-      const size = KIND === 'plain' ? 1 << 24 : 1 << 23; // more than the kernel takes
-      channel.send(Buffer.alloc(size));
-      channel.close_when_done();
-      await stage.passes();
-      expect([channel.connected, stage.trace]).toEqual([true, []]);
-      theirs.setblocking(false);
-      let left = size;
-      while (channel.connected) {
-        await stage.passes(1);
-        left -= readAllNow(theirs);
-      }
-      theirs.setblocking(true);
-      expect(left - (await readAllOf(theirs)).length).toBe(0);
-      expect(stage.trace).toEqual(['close']);
-    });
+    itUnless({ wanting: GREETS })(
+      'sends everything before it closes, however slowly that is read',
+      async () => {
+        const stage = new Stage(use_poll);
+        const [ours, theirs] = await ends(family);
+        const channel = new Sender(stage, ours);
+        const size = KIND === 'plain' ? 1 << 24 : 1 << 23; // more than the kernel takes
+        channel.send(Buffer.alloc(size));
+        channel.close_when_done();
+        await stage.passes();
+        expect([channel.connected, stage.trace]).toEqual([true, []]);
+        theirs.setblocking(false);
+        let left = size;
+        while (channel.connected) {
+          await stage.passes(1);
+          left -= readAllNow(theirs);
+        }
+        theirs.setblocking(true);
+        expect(left - (await readAllOf(theirs)).length).toBe(0);
+        expect(stage.trace).toEqual(['close']);
+      },
+    );
   });
 });
 
@@ -55,16 +70,19 @@ function readAllNow(socket: { recv(size: number): Buffer }): number {
 }
 
 onEveryPoller((use_poll) => {
-  it('closes at once, from the loop, when nothing is left to send', async () => {
-    const stage = new Stage(use_poll);
-    const [ours, theirs] = await ends();
-    new Sender(stage, ours).close_when_done();
-    expect(stage.trace).toEqual([]);
-    await stage.loop();
-    expect([stage.trace, (await theirs.recv(1)).length]).toEqual([['close'], 0]);
-  });
+  itUnless({ wanting: GREETS })(
+    'closes at once, from the loop, when nothing is left to send',
+    async () => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = await ends();
+      new Sender(stage, ours).close_when_done();
+      expect(stage.trace).toEqual([]);
+      await stage.loop();
+      expect([stage.trace, (await theirs.recv(1)).length]).toEqual([['close'], 0]);
+    },
+  );
 
-  it('refuses what is sent after it, and says so once', async () => {
+  itUnless({ wanting: GREETS })('refuses what is sent after it, and says so once', async () => {
     const stage = new Stage(use_poll);
     const [ours, theirs] = await ends();
     const channel = new Sender(stage, ours);

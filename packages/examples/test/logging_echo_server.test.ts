@@ -81,7 +81,10 @@ it('listens on IPv6 too', async (context) => {
 it('says in one line that its port is in use', async () => {
   const port = await serverFor(() => {});
   const { code, stderr } = await run('logging_echo_server', '--port', String(port));
-  expect([code, stderr]).toEqual([1, `logging_echo_server: 127.0.0.1:${port} is in use\n`]);
+  expect([code, stderr]).toEqual([
+    1,
+    `logging_echo_server: 127.0.0.1:${port} is in use; choose another with --port, 0 for any that is free\n`,
+  ]);
 });
 
 describe('a subclass', () => {

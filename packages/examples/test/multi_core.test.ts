@@ -147,7 +147,10 @@ it('says in one line what is wrong with its arguments, or that its port is in us
   for (const [args, message] of [
     ['--workers 0', '--workers must be a number'],
     ['--deadline soon', '--deadline must be a number of seconds'],
-    [`--port ${port}`, `127.0.0.1:${port} is in use`],
+    [
+      `--port ${port}`,
+      `127.0.0.1:${port} is in use; choose another with --port, 0 for any that is free`,
+    ],
   ]) {
     const { code, stderr } = await run('multi_core', ...args.split(' '));
     expect([code, stderr]).toEqual([1, `multi_core: ${message}\n`]);

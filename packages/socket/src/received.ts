@@ -15,11 +15,14 @@ let beginnings: Uint8Array[] = [];
 export type Receive = (fd: number, into: Uint8Array, length: number, flags: number) => number;
 
 function sized(call: string, size: unknown): asserts size is number {
-  const name = call.endsWith('read') ? 'size' : 'bufsize';
-  if (typeof size !== 'number') throw wrong.type(`${call}: ${name} must be a number of bytes`);
+  if (typeof size !== 'number') throw wrong.type(`${nameIn(call)} must be a number of bytes`);
   if (!Number.isInteger(size) || size < 0 || size > 0x7fffffff) {
-    throw wrong.range(`${call}: ${name} must be an integer from 0 to ${0x7fffffff}`);
+    throw wrong.range(`${nameIn(call)} must be an integer from 0 to ${0x7fffffff}`);
   }
+}
+
+function nameIn(call: string): string {
+  return `${call}: ${call.endsWith('read') ? 'size' : 'bufsize'}`;
 }
 
 /**

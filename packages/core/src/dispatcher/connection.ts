@@ -37,6 +37,7 @@ import {
 import type { dispatcher } from './dispatcher.js';
 import { pass_over_fields } from './fields.js';
 import { Listening } from './listening.js';
+import { described } from './log_error.js';
 import type { Timers } from './timers.js';
 
 /** A channel whose class queues its output: only such a class calls makeOutput. */
@@ -287,7 +288,10 @@ export abstract class Connection implements Ending {
   refuse(call: string, method: string): void {
     if (this.is(REFUSED)) return; // once: a peer could cause any number of lines
     this.set(REFUSED, true);
-    this.channel.log_info(`${call} after ${method} is refused: ${this.channel}`, 'error');
+    this.channel.log_info(
+      `${call} after ${method} is refused: ${described(this.channel)}`,
+      'error',
+    );
   }
 
   get isHanding(): boolean {

@@ -13,6 +13,7 @@ import { endpoint } from '../endpoint.js';
 import { is_exit } from '../exit_now.js';
 import { isNothingToRead, report, settle } from '../handlers/handling.js';
 import type { dispatcher } from './dispatcher.js';
+import { described } from './log_error.js';
 
 /** The most connections that one event accepts, so that other channels get a turn. */
 const MOST_ACCEPTS = 128;
@@ -175,7 +176,7 @@ export class Listening {
   #takeRest(error: OSError): void {
     if (!this.#exhausted) {
       this.#channel.log_info(
-        `${error.message}: ${this.#channel} goes on accepting when it can`,
+        `${error.message}: ${described(this.#channel)} goes on accepting when it can`,
         'error',
       );
     }

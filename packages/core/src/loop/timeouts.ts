@@ -2,7 +2,7 @@ import { clock } from '@asyncore/socket/kernel';
 import { checkLimit } from '../checked.js';
 import type { Endpoint } from '../endpoint.js';
 import { type Escape, escapingTo } from '../handlers/escaping.js';
-import { type Erring, failed } from '../handlers/handling.js';
+import { type Erring, handling } from '../handlers/handling.js';
 
 /**
  * How many times in the shortest timeout the channels are looked at. Progress since the last look
@@ -42,24 +42,17 @@ export class Timeouts {
   /** Called whenever the channel is asked. Costs one comparison, unless its timeout has changed. */
   watch(registration: Timed): void {
     const { limit: timeout } = registration.endpoint;
-    if (timeout === registration.timeout) return;
+    if (Object.is(timeout, registration.timeout)) return;
     this.drop(registration);
     if (typeof timeout !== 'number' || !(timeout > 0)) {
-      this.#check(registration, timeout);
+      registration.timeout = timeout; // what is wrong is told once
+      handling(registration.channel, () => checkLimit('timeout', 'seconds', timeout));
       return;
     }
     const left = registration.endpoint.patience(clock.now());
     registration.timeout = timeout;
     this.#timed.add(registration);
     this.#lookIn(Math.min(left, (timeout * 1000) / LOOKS));
-  }
-
-  #check({ channel }: Timed, timeout: unknown): void {
-    try {
-      checkLimit('timeout', 'seconds', timeout);
-    } catch (error) {
-      failed(channel, error);
-    }
   }
 
   drop(registration: Timed): void {

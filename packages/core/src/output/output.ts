@@ -8,6 +8,8 @@ import { output_queue } from './output_queue.js';
 /** One flush sends at most so often, and so many bytes, so that other channels get their turn. */
 const MOST_SENDS = 16;
 const MOST_BYTES = 1 << 20;
+/** And so often at most at the end, as far as producers are involved. */
+const MOST_FLUSHES = 64;
 
 /** What an output needs of its channel. */
 export interface OutputChannel extends Erring {
@@ -80,6 +82,8 @@ export class Output {
   /** Goes out when the running handler returns. */
   #gathered = false;
   #sending = false;
+  /** Grows when something leaves: by bytes, or by messages. */
+  #taken = 0;
   /** The name of the method after which everything that is given is refused; null for none. */
   #closedBy: string | null = null;
   /** The peer is gone. */
@@ -154,6 +158,7 @@ export class Output {
 
   /** Belongs to a connection that is over, of a channel that may have begun another: sends and ends nothing any more. */
   drop(): void {
+    this.#isBroken = false;
     this.forgetEnd();
     this.lose();
   }
@@ -206,22 +211,40 @@ export class Output {
       handling(this.#channel, Output.#sendOf, this);
     } finally {
       this.#sending = false;
-      if (this.#isBroken) this.#ending.finish();
+      if (this.#isBroken) this.#finishBroken();
       this.#channel._changed();
     }
+  }
+
+  #finishBroken(): void {
+    this.#isBroken = false;
+    this.#ending.finish();
   }
 
   static #sendOf(_: OutputChannel, output: Output): void {
     output.#sendQueued();
   }
 
-  /** Flushes until the kernel takes no more. */
+  /**
+   * Flushes until the kernel takes no more. What a producer gives has no known end, and a peer that reads
+   * as fast as it comes would hold the thread up: so many flushes are enough for it.
+   */
   flushAll(): void {
     let before: number;
+    let flushes = 0;
     do {
-      before = this.queue.pieces;
+      before = this.#taken;
       this.flush();
-    } while (this.queue.pieces < before);
+      flushes += 1;
+    } while (this.#taken > before && this.#knowsMore(flushes));
+  }
+
+  /** Whether something is there that need not be asked of a producer first. */
+  #knowsMore(flushes: number): boolean {
+    if (!this.queue.isEmpty) return true;
+    const { source } = this;
+    if (source === null || flushes >= MOST_FLUSHES) return false;
+    return source.byteLength > 0 || source.file !== null;
   }
 
   #sendQueued(): void {
@@ -282,6 +305,7 @@ export class Output {
       return 0;
     }
     file.taken(sent);
+    this.#taken += sent;
     return sent === count ? sent : -1;
   }
 
@@ -297,17 +321,23 @@ export class Output {
       sent = this.#channel._send_chunks(chunks);
     } catch (error) {
       // The kernel will never take this message, and the next ones must not wait for it.
-      if ((error as NodeJS.ErrnoException | null)?.code === 'EMSGSIZE') queue.dropMessage();
+      if ((error as NodeJS.ErrnoException | null)?.code === 'EMSGSIZE') this.#drop(queue);
       throw error;
     } finally {
       this.#ending.isHanding = false;
     }
     if (queue.keepsBorders) {
-      if (sent > 0 || given === 0) queue.dropMessage();
+      if (sent > 0 || given === 0) this.#drop(queue);
     } else {
       queue.consume(sent);
+      this.#taken += sent;
     }
     return sent === given ? sent : -1;
+  }
+
+  #drop(queue: output_queue): void {
+    queue.dropMessage();
+    this.#taken += 1;
   }
 
   /** Forgets what waits. */
@@ -395,7 +425,8 @@ export class Output {
     if (!this.isWaiting) return;
     this.flushAll();
     if (!this.isWaiting) return;
-    const hint = `${this.unsent} bytes of output wait to be sent before it`;
+    const what = this.unsent > 0 ? `${this.unsent} bytes of output wait` : 'a producer waits';
+    const hint = `${what} to be sent before it`;
     throw new BlockingIOError(call, errno.EAGAIN, null, hint);
   }
 

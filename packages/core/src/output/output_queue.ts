@@ -39,11 +39,6 @@ export class output_queue {
     return this.keepsBorders ? this.#chunks.length === this.#first : this.#length === 0;
   }
 
-  /** A number that falls when something leaves: of bytes, or of messages. */
-  get pieces(): number {
-    return this.keepsBorders ? this.#chunks.length - this.#first : this.#length;
-  }
-
   /** Puts bytes behind the others. None at all are left out, unless they are a message. */
   push(chunk: Uint8Array): void {
     if (this.keepsBorders) {
