@@ -22,7 +22,7 @@ async function channelOf(family?: number): Promise<dispatcher> {
 }
 
 function optionsOf(channel: dispatcher): number[] {
-  const options = [TCP_KEEPIDLE ?? TCP_KEEPALIVE, TCP_KEEPINTVL, TCP_KEEPCNT];
+  const options = [TCP_KEEPIDLE ?? TCP_KEEPALIVE ?? 0, TCP_KEEPINTVL, TCP_KEEPCNT];
   if (TCP_USER_TIMEOUT !== undefined) options.push(TCP_USER_TIMEOUT);
   return options.map((option) => channel.getsockopt(IPPROTO_TCP, option));
 }

@@ -4,6 +4,7 @@
  */
 import { binding } from './binding.js';
 
+// Every system has these.
 export const {
   /** No address family in particular. */
   AF_UNSPEC,
@@ -39,48 +40,22 @@ export const {
   IPPROTO_ICMPV6,
   /** Whether it listens; to be read only. */
   SO_ACCEPTCONN,
-  /** The network interface it is tied to, by name. Linux. */
-  SO_BINDTODEVICE,
   /** Whether datagrams may go to a broadcast address. */
   SO_BROADCAST,
-  /** Microseconds to spin for data before a read waits. Linux. */
-  SO_BUSY_POLL,
   /** Whether the kernel traces it. */
   SO_DEBUG,
-  /** Its address family; to be read only. Linux. */
-  SO_DOMAIN,
   /** Whether it sends to hosts of directly attached networks only. */
   SO_DONTROUTE,
   /** The error that is pending. Reading clears it. */
   SO_ERROR,
-  /** The processor its packets come in on. Linux. */
-  SO_INCOMING_CPU,
   /** Whether a silent peer is probed, to find out if it is still there. */
   SO_KEEPALIVE,
   /** Whether closing waits for unsent data, and how long: struct linger. */
   SO_LINGER,
-  /** A mark on all its packets, for routing and filters. Linux. */
-  SO_MARK,
-  /** Whether writing to a lost peer raises no SIGPIPE. macOS, BSD. */
-  SO_NOSIGPIPE,
   /** Whether urgent bytes come in line with the others. */
   SO_OOBINLINE,
-  /** Whether SCM_CREDENTIALS come with received data. Linux. */
-  SO_PASSCRED,
-  /** Whether the peer's security context comes with received data. Linux. */
-  SO_PASSSEC,
-  /** Where MSG_PEEK looks next. Linux, Unix sockets. */
-  SO_PEEK_OFF,
-  /** The process at the other end; see `Socket.getpeercred`. Linux. */
-  SO_PEERCRED,
-  /** The priority of its packets in the queue. Linux. */
-  SO_PRIORITY,
-  /** Its protocol; to be read only. Linux. */
-  SO_PROTOCOL,
   /** The receive buffer in bytes; Linux doubles what is set. */
   SO_RCVBUF,
-  /** The same beyond the system's limit, for privileged programs. Linux. */
-  SO_RCVBUFFORCE,
   /** How many bytes make it readable. */
   SO_RCVLOWAT,
   /** How long a blocking read waits: struct timeval. */
@@ -89,12 +64,8 @@ export const {
   SO_REUSEADDR,
   /** Whether several sockets may bind the same address. Linux spreads the connections among them. */
   SO_REUSEPORT,
-  /** Whether the number of dropped datagrams comes with received ones. Linux. */
-  SO_RXQ_OVFL,
   /** The send buffer in bytes; Linux doubles what is set. */
   SO_SNDBUF,
-  /** The same beyond the system's limit, for privileged programs. Linux. */
-  SO_SNDBUFFORCE,
   /** How many bytes of room make it writable. */
   SO_SNDLOWAT,
   /** How long a blocking write waits: struct timeval. */
@@ -103,40 +74,16 @@ export const {
   SO_TIMESTAMP,
   /** Its type, SOCK_STREAM and so on; to be read only. */
   SO_TYPE,
-  /** The congestion control algorithm, by name. */
-  TCP_CONGESTION,
-  /** Whether partial packets are held back, at most 200 ms. Linux. */
-  TCP_CORK,
-  /** Seconds to wait for data before a connection is there to be accepted. Linux. */
-  TCP_DEFER_ACCEPT,
   /** Data in the first packet; on a listener, how many such may wait. */
   TCP_FASTOPEN,
-  /** All about the connection: struct tcp_info. Linux. */
-  TCP_INFO,
-  /** Idle seconds before the first keep-alive probe, as macOS calls it. */
-  TCP_KEEPALIVE,
   /** How many keep-alive probes may go unanswered. */
   TCP_KEEPCNT,
-  /** Idle seconds before the first keep-alive probe. */
-  TCP_KEEPIDLE,
   /** Seconds between keep-alive probes. */
   TCP_KEEPINTVL,
-  /** Seconds that an orphaned connection stays in FIN_WAIT2. Linux. */
-  TCP_LINGER2,
   /** The largest segment, in bytes. */
   TCP_MAXSEG,
   /** Whether small packets go out at once, not gathered by Nagle's algorithm. */
   TCP_NODELAY,
-  /** Whether partial packets are held back, as macOS and BSD call it. */
-  TCP_NOPUSH,
-  /** Whether acknowledgements go out at once. Linux; it does not last. */
-  TCP_QUICKACK,
-  /** How often an attempt to connect is repeated. Linux. */
-  TCP_SYNCNT,
-  /** Milliseconds that sent data may stay unacknowledged. Linux. */
-  TCP_USER_TIMEOUT,
-  /** The most that the receive window grows to, in bytes. Linux. */
-  TCP_WINDOW_CLAMP,
   /** Joins a multicast group: struct ip_mreq. */
   IP_ADD_MEMBERSHIP,
   /** Joins a multicast group for one source: struct ip_mreq_source. */
@@ -145,32 +92,20 @@ export const {
   IP_DROP_MEMBERSHIP,
   /** Leaves a source of a multicast group: struct ip_mreq_source. */
   IP_DROP_SOURCE_MEMBERSHIP,
-  /** Whether it may bind an address that is not there (yet). Linux. */
-  IP_FREEBIND,
   /** Whether the program writes the IP headers of raw packets. */
   IP_HDRINCL,
-  /** The path's known MTU; to be read only. Linux. */
-  IP_MTU,
-  /** Whether and how the path's MTU is discovered. Linux. */
-  IP_MTU_DISCOVER,
   /** The interface that multicasts leave by. */
   IP_MULTICAST_IF,
   /** Whether multicasts come back to this machine. */
   IP_MULTICAST_LOOP,
   /** How many hops multicasts go. */
   IP_MULTICAST_TTL,
-  /** Whether interface and destination come with datagrams. Linux, macOS. */
-  IP_PKTINFO,
-  /** Whether errors are queued for MSG_ERRQUEUE. Linux. */
-  IP_RECVERR,
   /** Whether the type of service comes with datagrams. */
   IP_RECVTOS,
   /** Whether the time to live comes with datagrams. */
   IP_RECVTTL,
   /** The type of service of its packets. */
   IP_TOS,
-  /** Whether it may stand for foreign addresses: a transparent proxy. Linux. */
-  IP_TRANSPARENT,
   /** How many hops its packets go. */
   IP_TTL,
   /** Joins a multicast group: struct ipv6_mreq. */
@@ -183,14 +118,6 @@ export const {
   IPV6_MULTICAST_IF,
   /** Whether multicasts come back to this machine. */
   IPV6_MULTICAST_LOOP,
-  /** Interface and source address of what is sent: struct in6_pktinfo. */
-  IPV6_PKTINFO,
-  /** Whether errors are queued for MSG_ERRQUEUE. Linux. */
-  IPV6_RECVERR,
-  /** Whether the hop limit comes with datagrams. */
-  IPV6_RECVHOPLIMIT,
-  /** Whether interface and destination come with datagrams. */
-  IPV6_RECVPKTINFO,
   /** Whether the traffic class comes with datagrams. */
   IPV6_RECVTCLASS,
   /** The traffic class of its packets. */
@@ -199,8 +126,6 @@ export const {
   IPV6_UNICAST_HOPS,
   /** Whether an IPv6 socket keeps off IPv4; to be set before it is bound. */
   IPV6_V6ONLY,
-  /** Received descriptors are close-on-exec, as `recv_fds` makes them anyway. Linux. */
-  MSG_CMSG_CLOEXEC,
   /** In the flags of recvmsg(2): there was no room for all control messages. */
   MSG_CTRUNC,
   /** Sends to hosts of directly attached networks only. */
@@ -209,12 +134,6 @@ export const {
   MSG_DONTWAIT,
   /** The end of a record, where the protocol has such. */
   MSG_EOR,
-  /** Reads the queue of errors: IP_RECVERR. Linux. */
-  MSG_ERRQUEUE,
-  /** More is to follow: wait with the packet. Linux. */
-  MSG_MORE,
-  /** No SIGPIPE for a lost peer; set on every call here. Linux. */
-  MSG_NOSIGNAL,
   /** The urgent byte: out-of-band data. */
   MSG_OOB,
   /** Reads without taking. */
@@ -225,8 +144,6 @@ export const {
   MSG_WAITALL,
   /** The control message that carries descriptors: unix(7). */
   SCM_RIGHTS,
-  /** The control message that carries process, user and group id. Linux. */
-  SCM_CREDENTIALS,
   /** The control message that carries the time of arrival. */
   SCM_TIMESTAMP,
   /** For `shutdown`: nothing more will be received. */
@@ -249,8 +166,98 @@ export const {
   POLLHUP,
   /** The descriptor is not open; told unasked. */
   POLLNVAL,
-  /** The peer will send no more. Linux. */
-  POLLRDHUP,
   /** The first descriptor that is too large for select(2). */
   FD_SETSIZE,
 } = binding.constants;
+
+const some: Partial<typeof binding.constants> = binding.constants;
+
+// And only some systems these: each says which.
+export const {
+  /** The network interface it is tied to, by name. Linux. */
+  SO_BINDTODEVICE,
+  /** Microseconds to spin for data before a read waits. Linux. */
+  SO_BUSY_POLL,
+  /** Its address family; to be read only. Linux. */
+  SO_DOMAIN,
+  /** The processor its packets come in on. Linux. */
+  SO_INCOMING_CPU,
+  /** A mark on all its packets, for routing and filters. Linux. */
+  SO_MARK,
+  /** Whether writing to a lost peer raises no SIGPIPE. macOS, BSD. */
+  SO_NOSIGPIPE,
+  /** Whether SCM_CREDENTIALS come with received data. Linux. */
+  SO_PASSCRED,
+  /** Whether the peer's security context comes with received data. Linux. */
+  SO_PASSSEC,
+  /** Where MSG_PEEK looks next. Linux, Unix sockets. */
+  SO_PEEK_OFF,
+  /** The process at the other end; see `Socket.getpeercred`. Linux. */
+  SO_PEERCRED,
+  /** The priority of its packets in the queue. Linux. */
+  SO_PRIORITY,
+  /** Its protocol; to be read only. Linux. */
+  SO_PROTOCOL,
+  /** The same beyond the system's limit, for privileged programs. Linux. */
+  SO_RCVBUFFORCE,
+  /** Whether the number of dropped datagrams comes with received ones. Linux. */
+  SO_RXQ_OVFL,
+  /** The same beyond the system's limit, for privileged programs. Linux. */
+  SO_SNDBUFFORCE,
+  /** The congestion control algorithm, by name. Linux, BSD. */
+  TCP_CONGESTION,
+  /** Whether partial packets are held back, at most 200 ms. Linux. */
+  TCP_CORK,
+  /** Seconds to wait for data before a connection is there to be accepted. Linux. */
+  TCP_DEFER_ACCEPT,
+  /** All about the connection: struct tcp_info. Linux. */
+  TCP_INFO,
+  /** Idle seconds before the first keep-alive probe, as macOS calls it. */
+  TCP_KEEPALIVE,
+  /** Idle seconds before the first keep-alive probe. Linux, BSD. */
+  TCP_KEEPIDLE,
+  /** Seconds that an orphaned connection stays in FIN_WAIT2. Linux. */
+  TCP_LINGER2,
+  /** Whether partial packets are held back, as macOS and BSD call it. */
+  TCP_NOPUSH,
+  /** Whether acknowledgements go out at once. Linux; it does not last. */
+  TCP_QUICKACK,
+  /** How often an attempt to connect is repeated. Linux. */
+  TCP_SYNCNT,
+  /** Milliseconds that sent data may stay unacknowledged. Linux. */
+  TCP_USER_TIMEOUT,
+  /** The most that the receive window grows to, in bytes. Linux. */
+  TCP_WINDOW_CLAMP,
+  /** Whether it may bind an address that is not there (yet). Linux. */
+  IP_FREEBIND,
+  /** The path's known MTU; to be read only. Linux. */
+  IP_MTU,
+  /** Whether and how the path's MTU is discovered. Linux. */
+  IP_MTU_DISCOVER,
+  /** Whether interface and destination come with datagrams. Linux, macOS. */
+  IP_PKTINFO,
+  /** Whether errors are queued for MSG_ERRQUEUE. Linux. */
+  IP_RECVERR,
+  /** Whether it may stand for foreign addresses: a transparent proxy. Linux. */
+  IP_TRANSPARENT,
+  /** Interface and source address of what is sent: struct in6_pktinfo. Linux, BSD. */
+  IPV6_PKTINFO,
+  /** Whether errors are queued for MSG_ERRQUEUE. Linux. */
+  IPV6_RECVERR,
+  /** Whether the hop limit comes with datagrams. Linux, BSD. */
+  IPV6_RECVHOPLIMIT,
+  /** Whether interface and destination come with datagrams. Linux, BSD. */
+  IPV6_RECVPKTINFO,
+  /** Received descriptors are close-on-exec, as `recv_fds` makes them anyway. Linux. */
+  MSG_CMSG_CLOEXEC,
+  /** Reads the queue of errors: IP_RECVERR. Linux. */
+  MSG_ERRQUEUE,
+  /** More is to follow: wait with the packet. Linux. */
+  MSG_MORE,
+  /** No SIGPIPE for a lost peer; set on every call here. Linux. */
+  MSG_NOSIGNAL,
+  /** The control message that carries process, user and group id. Linux. */
+  SCM_CREDENTIALS,
+  /** The peer will send no more. Linux. */
+  POLLRDHUP,
+} = some;

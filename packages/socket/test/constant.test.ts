@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { constants as node } from 'node:os';
 import * as socket from '@asyncore/socket';
 import { errno } from '@asyncore/socket';
-import { expect, it } from 'vitest';
+import { expect, expectTypeOf, it } from 'vitest';
 import { binding } from '../dist/binding.js';
 import * as exported from '../dist/constants.js';
 import { linuxOnly, onLinux } from './support.js';
@@ -19,6 +20,20 @@ it('every constant that was compiled in is exported, but for those of epoll_ctl'
   const internal = ['EPOLL_CTL_ADD', 'EPOLL_CTL_MOD', 'EPOLL_CTL_DEL'];
   const compiled = Object.keys(binding.constants).filter((name) => !internal.includes(name));
   expect(compiled.filter((name) => !constants.has(name))).toEqual([]);
+});
+
+it('a constant that some systems lack says which have it, and may be undefined', () => {
+  const source = readFileSync(new URL('../src/constants.ts', import.meta.url), 'utf8');
+  const some = source.slice(source.indexOf('And only some systems'));
+  const entries = [...some.matchAll(/\/\*\* (.*?) \*\/\s+(\w+),/gs)];
+  expect(entries.map(([, , name]) => name)).toContain('TCP_CORK');
+  const unsaid = entries.filter(([, text]) => !/Linux|macOS|BSD/.test(text));
+  expect(unsaid.map(([, , name]) => name)).toEqual([]);
+  // Checked by `npm run types`.
+  expectTypeOf<typeof socket.TCP_CORK>().toEqualTypeOf<number | undefined>();
+  expectTypeOf<typeof socket.SO_NOSIGPIPE>().toEqualTypeOf<number | undefined>();
+  expectTypeOf<typeof socket.POLLRDHUP>().toEqualTypeOf<number | undefined>();
+  expectTypeOf<typeof socket.SO_REUSEPORT>().toEqualTypeOf<number>();
 });
 
 it('every constant is an integer and exported by the package', () => {

@@ -46,6 +46,7 @@ import {
   flagsOf,
   freePath,
   inet,
+  known,
   linkOf,
   linuxOnly,
   onEveryFamily,
@@ -157,17 +158,17 @@ describe('control messages', () => {
 
   it.skipIf(!onLinux)(linuxOnly('several go in one call'), () => {
     const [a, b] = pair();
-    b.setsockopt(SOL_SOCKET, SO_PASSCRED, 1);
+    b.setsockopt(SOL_SOCKET, known(SO_PASSCRED), 1);
     const ids = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
     const credentials = new Int32Array([process.pid, ...ids]);
     a.sendmsg(texts('x'), [
       [SOL_SOCKET, SCM_RIGHTS, new Int32Array([a.fileno()])],
-      [SOL_SOCKET, SCM_CREDENTIALS, credentials],
+      [SOL_SOCKET, known(SCM_CREDENTIALS), credentials],
     ]);
     const [, ancdata, flags] = b.recvmsg(10, CMSG_SPACE(4) + CMSG_SPACE(12));
     expect(flags & MSG_CTRUNC).toBe(0);
     const byType = new Map(ancdata.map(([, type, data]) => [type, data]));
-    expect(byType.get(SCM_CREDENTIALS)?.readInt32LE()).toBe(process.pid);
+    expect(byType.get(known(SCM_CREDENTIALS))?.readInt32LE()).toBe(process.pid);
     const fd = ownFd(byType.get(SCM_RIGHTS)?.readInt32LE() ?? -1);
     expect(linkOf(fd)).toBe(linkOf(a.fileno()));
     expect(flagsOf(fd).cloexec).toBe(true);
@@ -175,7 +176,7 @@ describe('control messages', () => {
 
   it.skipIf(!onLinux)(linuxOnly('come with datagrams of IP'), () => {
     const [a, b] = [bound(inet, SOCK_DGRAM), bound(inet, SOCK_DGRAM)];
-    b.setsockopt(IPPROTO_IP, IP_PKTINFO, true);
+    b.setsockopt(IPPROTO_IP, known(IP_PKTINFO), true);
     a.sendto(Buffer.from('x'), b.getsockname());
     until(b, POLLIN);
     const [, [[level, type, data]]] = b.recvmsg(10, 100);
@@ -304,7 +305,7 @@ describe.each([
   function refused(...texts: string[]): [Socket, Address[]] {
     const socket = own(new Socket(family, SOCK_DGRAM));
     socket.bind(here());
-    socket.setsockopt(level, option, 1);
+    socket.setsockopt(level, known(option), 1);
     const gone = texts.map((text) => {
       const one = new Socket(family, SOCK_DGRAM);
       one.bind(here());
@@ -322,7 +323,7 @@ describe.each([
       expect(told(socket) & POLLERR).toBe(POLLERR);
       const [data, ancdata, flags, address] = socket.recvmsg(2000, 512, MSG_ERRQUEUE);
       expect(data.toString()).toBe(text);
-      expect(flags & MSG_ERRQUEUE).toBe(MSG_ERRQUEUE);
+      expect(flags & known(MSG_ERRQUEUE)).toBe(MSG_ERRQUEUE);
       expect(address).toEqual(gone[0]);
       const [[fromLevel, type, error]] = ancdata;
       expect([fromLevel, type]).toEqual([level, option]);

@@ -36,6 +36,7 @@ import {
   connection,
   failure,
   inet,
+  known,
   linuxOnly,
   onLinux,
   own,
@@ -190,12 +191,12 @@ describe.each(pollers)('%s', (name, make) => {
 
   it.skipIf(!onLinux)(linuxOnly('tells the end of the data as POLLRDHUP when asked'), () => {
     const [client, server] = connection(inet);
-    const [poller, fd] = watching(client, POLLRDHUP);
+    const [poller, fd] = watching(client, known(POLLRDHUP));
     server.send(x);
     until(client, POLLIN);
     expect(told(poller)).toEqual(nothing);
     server.shutdown(SHUT_WR);
-    until(client, POLLRDHUP);
+    until(client, known(POLLRDHUP));
     expect(told(poller)).toEqual(new Map([[fd, POLLRDHUP]]));
   });
 

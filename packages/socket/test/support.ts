@@ -228,3 +228,9 @@ export function run(source: string, ...flags: string[]) {
   );
   return { status, signal, stdout: stdout.trim(), stderr };
 }
+
+/** A constant that some systems lack, in a test that runs where it is there. */
+export function known(constant: number | undefined): number {
+  if (constant === undefined) throw new Error('this system lacks the constant');
+  return constant;
+}

@@ -220,7 +220,7 @@ export class Stage {
 
   /** Waits until the other end's close has arrived at a socket. */
   ended(sock: Socket): void {
-    this.arrived(sock, POLLRDHUP);
+    this.arrived(sock, POLLRDHUP ?? POLLIN);
   }
 
   /** Closes a TCP connection with RST instead of FIN. */
