@@ -5,8 +5,8 @@ export const NO_REFEREE =
   'needs a Python up to 3.11: install python3.11, or set PYTHON to the path of one';
 
 /**
- * The Python that `PYTHON` names, or the first that is found, if it still has `module` (asyncore or
- * asynchat); else undefined.
+ * The Python that `PYTHON` names, or the first that is found, if it still has `module` (asyncore,
+ * asynchat or smtpd); else undefined.
  *
  * @throws Error instead where CI is set, on Linux: what nobody compares must not be green
  */

@@ -7,6 +7,7 @@ import { async_chat } from '@asyncore/chat';
 import { dispatcher, dispatcher_with_send, poll, socket_map } from '@asyncore/core';
 import { file_dispatcher } from '@asyncore/file';
 import { Socket, socketpair } from '@asyncore/socket';
+import { NO_REFEREE, referee } from '@asyncore/test-support/python';
 import { onEveryPoller, Stage } from '@asyncore/test-support/stage';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Lines } from './porting/attributes.js';
@@ -180,14 +181,14 @@ function namesOf(value: object): string[] {
   return names.filter((name) => name !== 'constructor');
 }
 
-const python = spawnSync('python3', ['-c', REFEREE], { encoding: 'utf8' });
-const withPython =
-  python.status === 0 ? '' : ' (runs with Python 3.11 or earlier as python3 in PATH)';
+const python = referee('asynchat') ?? '';
+const unable = python ? '' : ` (${NO_REFEREE})`;
 
-it.skipIf(python.status !== 0)(
-  `the guide lists the names of channels that asyncore does not have${withPython}`,
+it.skipIf(unable !== '')(
+  `the guide lists the names of channels that asyncore does not have${unable}`,
   () => {
-    const known = new Set<string>(JSON.parse(python.stdout));
+    const { stdout } = spawnSync(python, ['-c', REFEREE], { encoding: 'utf8' });
+    const known = new Set<string>(JSON.parse(stdout));
     const ofSockets = new Set(namesOf(Object.create(Socket.prototype)));
     const channels = [new dispatcher(), new dispatcher_with_send(), new async_chat()];
     const all = [...channels, Object.create(file_dispatcher.prototype)].flatMap(namesOf);

@@ -6,9 +6,9 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type Mail, SMTPHandler, SMTPServer } from '@asyncore/examples';
 import type { Socket } from '@asyncore/socket';
+import { NO_REFEREE, referee } from '@asyncore/test-support/python';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { answersTo } from './fed.js';
-import { has } from './service.js';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
@@ -204,11 +204,9 @@ function codesOf(text: string): string[] {
 }
 
 const script = fileURLToPath(new URL('smtpd_replies.py', import.meta.url));
-const hasSmtpd =
-  has('python3', '--version') &&
-  spawnSync('python3', ['-W', 'ignore', '-c', 'import smtpd']).status === 0;
+const python = referee('smtpd') ?? '';
 
-describe.skipIf(!hasSmtpd)('smtp_server answers as smtpd', () => {
+describe.skipIf(!python)('smtp_server answers as smtpd', () => {
   const theirs: Record<string, Heard> = {};
 
   beforeAll(() => {
@@ -217,7 +215,7 @@ describe.skipIf(!hasSmtpd)('smtp_server answers as smtpd', () => {
       utf8,
       limit: LIMIT,
     }));
-    const { stdout, stderr } = spawnSync('python3', ['-W', 'ignore', script], {
+    const { stdout, stderr } = spawnSync(python, ['-W', 'ignore', script], {
       input: JSON.stringify(input),
       encoding: 'utf8',
     });
@@ -254,5 +252,5 @@ describe.skipIf(!hasSmtpd)('smtp_server answers as smtpd', () => {
 });
 
 it('needs a Python with smtpd for the tests above', (context) => {
-  context.skip(!hasSmtpd, 'needs python3 of 3.11 or before: apt-get install python3.11');
+  context.skip(!python, NO_REFEREE);
 });
