@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -29,3 +30,16 @@ it.each(['CONTRIBUTING.md', 'docs/reliability.md', 'endurance/README.md'])(
     expect(named.filter((script) => !(script in scripts))).toEqual([]);
   },
 );
+
+it('CONTRIBUTING.md names only commits that there are, and one in each recipe', (context) => {
+  const text = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8');
+  const [, recipes = ''] = /## Recipes\n(.*?)\n## /s.exec(text) ?? [];
+  const paragraphs = recipes.split('\n\n').filter((paragraph) => paragraph.startsWith('**'));
+  expect(paragraphs).toHaveLength(7);
+  for (const paragraph of paragraphs) expect(paragraph).toMatch(/`git show [0-9a-f]{7,}`/);
+  const named = Array.from(recipes.matchAll(/`git show (\w+)`/g), ([, commit]) => commit);
+  const git = (...args: string[]) => spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout;
+  const isWhole = git('rev-parse', '--is-shallow-repository').trim() === 'false';
+  context.skip(!isWhole, 'needs the history: git fetch --unshallow');
+  expect(named.filter((commit) => git('cat-file', '-t', commit).trim() !== 'commit')).toEqual([]);
+});
