@@ -170,6 +170,7 @@ export const places = [
     'output/output_queue',
     'this.#loose -= this.#first;',
     '',
+    'many small chunks have to follow large ones that have left: core/test/output_queue.test.ts',
   ),
   place(
     'a large chunk is joined with the small ones before it',
