@@ -19,7 +19,7 @@ interface Example {
 
 const USAGE = `
 run NAME [ARGUMENTS]  runs one; run NAME --help tells its arguments
-copy NAME FOLDER      makes a project of one in a new folder`;
+copy NAME FOLDER      makes a project of one in a new folder; copy --list tells what each is for`;
 
 function list(): void {
   const width = Math.max(...examples.map((name) => name.length));
@@ -42,7 +42,11 @@ async function run(name: string, args: string[]): Promise<void> {
 
 function makeProject(args: string[]): void {
   const [name, folder] = args;
-  if (args.length !== 2) throw new Error('usage: copy NAME FOLDER');
+  if (args.length === 1 && name === '--list') {
+    list();
+    return;
+  }
+  if (args.length !== 2) throw new Error('usage: copy NAME FOLDER, or copy --list');
   const copied = copy(name, folder);
   console.log(`${name} is in ${copied.folder}. Now: ${copied.next}`);
 }

@@ -1,7 +1,17 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { names, run, runner } from './example.js';
 
@@ -15,7 +25,7 @@ function read(folder: string, file: string): string {
   return readFileSync(join(folder, file), 'utf8');
 }
 
-it.each(names)('makes a project of %s whose tests pass', async (name) => {
+it.each(names)('makes a project of %s that passes its tests and its linter', async (name) => {
   const folder = join(newFolder(), 'project');
   const { code, stderr } = await run('copy', name, folder);
   expect([code, stderr]).toEqual([0, '']);
@@ -31,6 +41,77 @@ it.each(names)('makes a project of %s whose tests pass', async (name) => {
   expect(Number(passed)).toBe(1 + (promises?.length ?? 0));
   expect(test.stdout + test.stderr).toMatch(/^(?:#|ℹ) fail 0$/m);
   expect(test.status).toBe(0);
+  const lint = spawnSync('npm', ['run', 'lint'], { cwd: folder, encoding: 'utf8' });
+  expect([lint.status, lint.stderr]).toEqual([0, expect.not.stringMatching(/warning|error/i)]);
+  for (const [, script] of read(folder, '.github/workflows/test.yml').matchAll(/npm run (\S+)/g)) {
+    expect(JSON.parse(read(folder, 'package.json')).scripts).toHaveProperty(script);
+  }
+});
+
+it('makes a linter of a project that finds what is wrong', async () => {
+  const folder = join(newFolder(), 'project');
+  await run('copy', 'echo_server', folder);
+  writeFileSync(join(folder, 'src/more.ts'), 'export let never = 1;\n');
+  const { status, stderr } = spawnSync('npm', ['run', 'lint'], { cwd: folder, encoding: 'utf8' });
+  expect(stderr).toMatch(/src\/more\.ts.* lint\/style\/useConst/);
+  expect(status).toBe(1);
+});
+
+/** Does what a Dockerfile says, but for npm ci, and gives what its container runs. */
+function built(project: string): { image: string; entry: string[] } {
+  const [build, image] = [newFolder(), newFolder()];
+  const modules = join(project, 'node_modules');
+  symlinkSync(modules, join(build, 'node_modules'));
+  const text = read(project, 'Dockerfile');
+  for (const [, from, files, to] of text.matchAll(/^COPY (--from=build )?(.*) (\S+)$/gm)) {
+    for (const file of files.split(' ').filter((file) => file !== 'package-lock.json')) {
+      const source = from ? join(build, relative('/app', file)) : join(project, file);
+      const target = join(from ? image : build, to === './' ? basename(file) : to);
+      if (from && !existsSync(join(build, 'dist'))) {
+        expect(spawnSync('npm', ['run', 'build'], { cwd: build }).status).toBe(0);
+      }
+      cpSync(source, target, { recursive: true });
+    }
+  }
+  const [, entry] = /^ENTRYPOINT (\[.*\])$/m.exec(text) ?? [];
+  return { image, entry: JSON.parse(entry) };
+}
+
+it('makes a container that builds, and serves clients outside of it', async () => {
+  const project = join(newFolder(), 'project');
+  await run('copy', 'echo_server', project);
+  const { image, entry } = built(project);
+  const [command, ...args] = entry;
+  expect(command).toBe('node');
+  const child = spawn(process.execPath, [...args, '--port', '0'], { cwd: image });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const [line] = await once(child.stdout, 'data');
+  expect(String(line)).toMatch(/^echoing on 0\.0\.0\.0:\d+\n$/);
+});
+
+it.each([
+  ['echo_server', ['8080'], true],
+  ['live_view', ['8080'], true],
+  ['udp_echo', ['8080/udp'], true],
+  ['log_relay', ['5140/udp', '5141'], false],
+  ['ftp_server', ['2121'], true],
+  ['tee_stdin', [], false],
+  ['http_client', [], false],
+])('says where the container of %s is reached', async (name, ports, hasHost) => {
+  const folder = join(newFolder(), 'project');
+  await run('copy', name, folder);
+  const text = read(folder, 'Dockerfile');
+  expect(/^EXPOSE (.*)$/m.exec(text)?.[1].split(' ') ?? []).toEqual(ports);
+  expect(text.includes('"--host", "0.0.0.0"')).toBe(hasHost);
+  for (const port of ports) {
+    expect(read(folder, 'README.md')).toContain(` -p ${Number.parseInt(port, 10)}:${port} `);
+  }
+});
+
+it('lists what there is to copy, and what each is for', async () => {
+  const { code, stdout, stderr } = await run('copy', '--list');
+  expect(stdout).toEqual((await run('--list')).stdout);
+  expect([code, stderr]).toEqual([0, '']);
 });
 
 it('gives an example that is simulated its promises along, which fail when they are broken', async () => {
@@ -51,7 +132,12 @@ it('asks for the packages that the program imports, and no others', async () => 
   expect(name).toBe('my-server');
   expect(Object.keys(dependencies)).toEqual(['@asyncore/core', '@asyncore/socket']);
   for (const range of Object.values(dependencies)) expect(range).toMatch(/^\^\d+\.\d+\.\d+$/);
-  expect(Object.keys(devDependencies)).toEqual(['@types/node', 'typescript', '@asyncore/testing']);
+  expect(Object.keys(devDependencies)).toEqual([
+    '@biomejs/biome',
+    '@types/node',
+    'typescript',
+    '@asyncore/testing',
+  ]);
   expect(read(folder, 'README.md')).toContain(
     '    npm start -- [--host 127.0.0.1] [--port 8080]\n',
   );
@@ -93,7 +179,9 @@ it.each(['', 'echo_server', 'nope there', 'runner there', 'echo_server there mor
   'says in one line what is wrong with copy %s',
   async (args) => {
     const { code, stdout, stderr } = await run('copy', ...args.split(' ').filter(Boolean));
-    expect(stderr).toMatch(/^copy: (usage: copy NAME FOLDER|there is no such example.*)\n$/);
+    expect(stderr).toMatch(
+      /^copy: (usage: copy NAME FOLDER, or copy --list|there is no such example.*)\n$/,
+    );
     expect([code, stdout.length]).toEqual([1, 0]);
   },
 );

@@ -1,7 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, posix, resolve } from 'node:path';
+import { biome, tsconfig, workflow } from './config.js';
+import { dockerfile, dockerignore, portsOf } from './container.js';
 import { existing, header, simulated, source } from './examples.js';
 import { link } from './link.js';
+import { testsOf } from './tests.js';
 
 const IMPORT = /^(?:import|export)\b[^;]*?from '([^']+)';/gms;
 
@@ -47,21 +50,21 @@ function isCheckout(): boolean {
 /** The files of the project, by their paths. */
 function project(name: string, title: string): Record<string, string> {
   const sources = withImports(name);
-  const imports = [...Object.values(sources), mainFile(name)].flatMap(imported);
+  const text = Object.values(sources).join('\n');
+  const imports = imported(text + mainFile(name));
   const files: Record<string, string> = {
     'package.json': json(manifest(name, title, imports)),
-    'tsconfig.json': json(tsconfig),
+    'tsconfig.json': tsconfig,
+    'biome.json': biome,
     '.gitignore': 'node_modules/\ndist/\n',
-    'README.md': readme(name, title),
+    '.github/workflows/test.yml': workflow,
+    '.dockerignore': dockerignore,
+    Dockerfile: dockerfile(name, text),
+    'README.md': readme(name, title, portsOf(name, text)),
     'src/main.ts': mainFile(name),
-    [`test/${name}.test.js`]: isServer(name) ? serverTest(name) : importTest(name),
+    ...testsOf(name),
   };
-  const promises = simulated(name);
-  if (promises !== null) {
-    files[`simulated/${name}.js`] = promises;
-    files['test/simulated.test.js'] = simulatedTest(name);
-  }
-  for (const [file, text] of Object.entries(sources)) files[`src/${file}.ts`] = text;
+  for (const [file, content] of Object.entries(sources)) files[`src/${file}.ts`] = content;
   return files;
 }
 
@@ -91,22 +94,6 @@ function withImports(name: string, found: Record<string, string> = {}): Record<s
   return found;
 }
 
-const tsconfig = {
-  compilerOptions: {
-    target: 'ES2023',
-    lib: ['ES2023', 'ESNext.Disposable'],
-    module: 'NodeNext',
-    types: ['node'],
-    strict: true,
-    erasableSyntaxOnly: true,
-    skipLibCheck: true,
-    sourceMap: true,
-    rootDir: 'src',
-    outDir: 'dist',
-  },
-  include: ['src'],
-};
-
 interface Manifest {
   version: string;
   engines: Record<string, string>;
@@ -124,27 +111,35 @@ function manifest(name: string, title: string, imports: string[]) {
     imports.includes(dependency),
   );
   return {
-    // npm's names have no capitals and no spaces.
-    name:
-      title
-        .toLowerCase()
-        .replace(/[^a-z0-9-]+/g, '-')
-        .replace(/^-+|-+$/g, '') || name,
+    name: packageName(title, name),
     version: '0.0.0',
     private: true,
     description: header(name).split('\n')[0],
     type: 'module',
     engines,
-    // Without a folder: Node 20 takes its name for one, later versions for that of a file.
-    scripts: { build: 'tsc', start: 'tsc && node dist/main.js', test: 'tsc && node --test' },
+    scripts: {
+      build: 'tsc',
+      start: 'tsc && node dist/main.js',
+      // Without a folder: Node 20 takes its name for one, later versions for that of a file.
+      test: 'tsc && node --test',
+      lint: 'biome check --error-on-warnings',
+      format: 'biome check --write',
+    },
     dependencies: Object.fromEntries(needed.map(published)),
     devDependencies: {
+      '@biomejs/biome': devDependencies['@biomejs/biome'],
       '@types/node': devDependencies['@types/node'],
       ...typesOf(needed, devDependencies),
       typescript: devDependencies.typescript,
       ...(simulated(name) === null ? {} : testing(devDependencies)),
     },
   };
+}
+
+/** npm's names have no capitals and no spaces. */
+function packageName(title: string, name: string): string {
+  const plain = title.toLowerCase().replace(/[^a-z0-9-]+/g, '-');
+  return plain.replace(/^-+|-+$/g, '') || name;
 }
 
 /** The types of packages that have none of their own. */
@@ -163,20 +158,31 @@ function published([name, range]: [name: string, range: string]): [string, strin
   return [name, `^${parsed(import.meta.resolve(`${name}/package.json`)).version}`];
 }
 
-function readme(name: string, title: string): string {
+function readme(name: string, title: string, ports: string[]): string {
   const [line, ...rest] = header(name).split('\n');
   const usage = rest
-    .join('\n')
+    .map((text) => `${text}\n`)
+    .join('')
     .replaceAll(new RegExp(`^( {4}.*?)\\b${name}\\b`, 'gm'), '$1npm start --');
+  const image = packageName(title, name);
+  const reached = ports.map((port) => ` -p ${Number.parseInt(port, 10)}:${port}`).join('');
   return `# ${title}
 
 ${line}
 ${usage}
-
 \`\`\`sh
 npm install
-npm start     # what may follow: npm start -- ARGUMENTS
+npm start        # what may follow: npm start -- ARGUMENTS
 npm test
+npm run lint     # and npm run format, which puts right what it can
+\`\`\`
+
+\`npm install\` writes package-lock.json. Keep it with the source: the container and
+.github/workflows/test.yml, which lints and tests on each Node.js, install what it names.
+
+\`\`\`sh
+docker build -t ${image} .
+docker run --rm --init${reached} ${image}     # arguments follow
 \`\`\`
 
 \`kill -USR2 PID\` has it print its channels as a table, and \`NODE_DEBUG=asyncore npm start\` tells what
@@ -187,76 +193,6 @@ is misspelt. \`"noImplicitOverride": true\` in tsconfig.json asks for the word e
 
 The program is [src/${name}.ts](src/${name}.ts), an example of
 [asyncore](https://github.com/asyncore-node/asyncore) for Node.js.
-`;
-}
-
-/** Whether it listens on a port that it prints, with no argument that has to be given. */
-function isServer(name: string): boolean {
-  const [, usage = ''] = new RegExp(`^ {4}${name}(.*)$`, 'm').exec(header(name)) ?? [];
-  const required = usage.replaceAll(/\[[^\]]*\]/g, '').trim();
-  return (
-    usage.includes('[--port ') && required === '' && /\.(listen|create_server)\(/.test(source(name))
-  );
-}
-
-function serverTest(name: string): string {
-  return `import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { connect } from 'node:net';
-import { createInterface } from 'node:readline';
-import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-
-const program = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-
-test('${name} takes connections until it is told to end', async () => {
-  const stdio = ['ignore', 'pipe', 'inherit'];
-  const child = spawn(process.execPath, [program, '--port', '0'], { stdio });
-  const closed = once(child, 'close');
-  try {
-    let port;
-    for await (const line of createInterface(child.stdout)) {
-      port = /:(\\d+)\\/?$/.exec(line)?.[1];
-      if (port) break;
-    }
-    assert.ok(port, 'it did not print where it listens');
-    const socket = connect(Number(port), '127.0.0.1');
-    await once(socket, 'connect');
-    socket.destroy();
-  } finally {
-    child.kill();
-    await closed;
-  }
-});
-`;
-}
-
-function simulatedTest(name: string): string {
-  return `/**
- * What simulated/${name}.js promises, in a simulated network: no ports, no waiting. \`explore\` delays, cuts,
- * reorders and breaks what the network carries, 100 times; a failure says how to do it again.
- */
-import { test } from 'node:test';
-import { explore } from '@asyncore/testing';
-import * as promises from '../simulated/${name}.js';
-
-for (const [name, promise] of Object.entries(promises)) {
-  test(\`\${name} keeps its promises in whatever network\`, async () => {
-    await explore({ runs: 100, globals: true }, promise);
-  });
-}
-`;
-}
-
-function importTest(name: string): string {
-  return `import assert from 'node:assert/strict';
-import { test } from 'node:test';
-
-test('${name} starts nothing when it is imported', async () => {
-  const { main } = await import('../dist/${name}.js');
-  assert.equal(typeof main, 'function');
-});
 `;
 }
 

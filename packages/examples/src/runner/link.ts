@@ -12,4 +12,5 @@ export function link(folder: string, packages: readonly string[]): void {
   }
   mkdirSync(join(modules, '.bin'));
   symlinkSync('../typescript/bin/tsc', join(modules, '.bin/tsc'));
+  symlinkSync('../@biomejs/biome/bin/biome', join(modules, '.bin/biome'));
 }
