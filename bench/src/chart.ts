@@ -41,9 +41,11 @@ function panel(result: CaseResult): string {
   const longest = result.rate ? Math.min(most, unit * LONGEST) : most;
   const bars = result.servers.map((server, i) => bar(server, i, longest));
   const what = result.rate ? `server CPU, ${result.cost}` : result.cost;
+  const isCut = costs.some((cost) => (cost?.median ?? 0) > longest);
+  const caption = `${what}; less is better${isCut ? '; » the bar is cut off' : ''}`;
   return [
     text(8, 18, result.title, 'font-weight="bold"'),
-    text(8, 33, `${what}; less is better`, 'fill="#777" font-size="11"'),
+    text(8, 33, caption, 'fill="#777" font-size="11"'),
     ...bars,
   ].join('');
 }
