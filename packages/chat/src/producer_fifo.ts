@@ -13,7 +13,7 @@ export class producer_fifo implements Source {
   private head = 0;
   /** How many bytes were pushed and not pulled yet. What producers have still to give does not count. */
   byteLength = 0;
-  /** A file has failed in the middle: who receives would take what is behind it for its rest. */
+  /** Whether a file has failed in the middle: the receiver would take what comes after it for its rest. */
   broken = false;
 
   /**

@@ -27,7 +27,7 @@ interface Pieces {
   return?(): unknown;
 }
 
-/** A producer that is asked for its pieces one at a time, and for none before it is needed. */
+/** Asks a producer for its pieces one at a time, and for none before it is needed. */
 export class running_producer {
   /** A piece was asked for and has not come yet. */
   waiting = false;
@@ -46,7 +46,7 @@ export class running_producer {
 
   /**
    * @param ready called when it is time to `pull` again after `'wait'`, from a turn of its own
-   * @throws TypeError when `producer` is none
+   * @throws TypeError when `producer` is not a producer
    */
   constructor(producer: Producer, ready: () => void) {
     this.producer = producer;

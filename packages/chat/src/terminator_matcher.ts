@@ -12,7 +12,7 @@ export type Terminator = encoded_terminator | string | readonly (Uint8Array | st
 /** The same without text, as `get_terminator` gives it. */
 export type encoded_terminator = Uint8Array | readonly Uint8Array[] | number | null;
 
-/** Who is told what a `terminator_matcher` finds. */
+/** What a `terminator_matcher` calls with what it finds. */
 export interface terminator_consumer {
   /**
    * The most bytes to collect before a terminator; 0 is any number. Nothing past it is handed on.
@@ -35,12 +35,12 @@ export interface terminator_consumer {
 type Searched = Uint8Array | needle_list | number;
 
 const NO_BYTES = Buffer.alloc(0);
-/** A chunk of this size, in bytes, is no matter to keep. */
+/** Keeping a chunk of this size, in bytes, costs too little memory to matter. */
 const SMALL = 2048;
 const NO_ENDINGS: readonly Uint8Array[] = [];
 
 /**
- * Divides bytes at terminators by asynchat's rules. It has never heard of sockets.
+ * Divides bytes at terminators by asynchat's rules. It knows nothing of sockets.
  *
  * Data is handed on as soon as it can no longer be part of a terminator, so that no more is kept than
  * the terminator's length less one. How the input was cut into chunks makes no difference to what is
@@ -341,7 +341,7 @@ function find(buffer: Buffer, needle: Uint8Array, from: number): number {
   return near < ends ? buffer.indexOf(needle, near) : -1;
 }
 
-/** As `subarray`, which costs something also when it gives nothing or all of the buffer. */
+/** Like `subarray`, but free when the result is empty or the whole buffer. */
 function view(buffer: Buffer, start: number, end: number): Buffer {
   if (start === end) return NO_BYTES;
   return start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end);

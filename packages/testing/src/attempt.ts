@@ -1,7 +1,7 @@
 import { network } from './network.js';
 import type { simulate_options } from './options.js';
 
-/** What a run came to. */
+/** The result of a run. */
 export interface Outcome {
   /** What it threw. */
   failure: Error | null;
@@ -23,7 +23,7 @@ export async function attempt(
   } catch (error) {
     failure = asError(error);
   }
-  // What is decided while everything is closed is none of the run's.
+  // Decisions made while everything is being closed do not belong to the run.
   const outcome = { decisions: [...decisions], sizes: [...sizes], lines: net.trace() };
   try {
     await net.close();

@@ -1,6 +1,6 @@
 const COMMON = ['globals', 'hosts', 'descriptors', 'loop', 'loopback'];
 
-/** Throws a TypeError that names what is no option. */
+/** Throws a TypeError that names an unknown option. */
 export function checkedOptions(call: string, options: object, more: readonly string[]): void {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError(`${call}: options must be an object`);

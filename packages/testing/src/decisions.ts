@@ -1,11 +1,11 @@
 import { random_by } from './random.js';
 
-/** How often a decision is not the plain one: a run is wild in some respects and tame in others. */
+/** How often a decision differs from the plain one. A run draws one of these for each kind of decision. */
 const WILDNESS = [0, 0.03, 0.3, 0.9];
 
 /**
- * Everything that a network may do in one way or another, as a list of numbers: 0 is what usually
- * happens. Made by a seed, or repeated from a list (0 where that ends).
+ * The choices of a simulated network, as a list of numbers: 0 is what usually happens. They come from a
+ * seed, or are repeated from a list (and are 0 after its end).
  */
 export class Decisions {
   readonly made: number[] = [];

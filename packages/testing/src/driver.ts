@@ -3,19 +3,19 @@ import type { Kernel } from './kernel/kernel.js';
 import { drained, pending_requests, real_now, turned } from './outside.js';
 import type { VirtualClock } from './virtual_clock.js';
 
-/** So many turns in which nothing arrives and no time passes are a program that spins. */
+/** After this many turns in which nothing arrives and no time passes, the program counts as spinning. */
 const MOST_TURNS = 2000;
 /** How often `ready` is called in one turn; a real one goes on for a millisecond. */
 const MOST_LOOKS = 50;
 const MOST_PREPARED = 1000;
-/** How long files and the like, which are outside of the simulation, are waited for: milliseconds. */
+/** How long to wait for files and the like, which are outside the simulation, in milliseconds. */
 const OUTSIDE = 1000;
 
-/** Somebody who waits for something to happen. */
+/** A wait for something to happen. */
 interface Waiter {
   /** What has come about when there is nothing more to wait for. */
   readonly isFulfilled: () => boolean;
-  /** Whether to give up, when the next thing happens at `next`; sooner ones first, by `end`. */
+  /** Whether to give up if the next thing happens at `next`. The wait with the earliest `end` gives up first. */
   readonly isOver: (next: number) => boolean;
   readonly end: number;
   /** What giving up is: an error, or what was waited for. */
@@ -35,7 +35,7 @@ export class Driver {
   /** When something last arrived, or somebody was ready. */
   #lastArrival = 0;
   #failure: { error: unknown } | null = null;
-  /** Requests of Node's own that are none of the simulation's. */
+  /** Node's own requests, which do not belong to the simulation. */
   #requestsBefore = pending_requests();
 
   /** `begin` is called at the beginning of each turn. */
@@ -45,7 +45,7 @@ export class Driver {
     readonly begin: () => void,
   ) {}
 
-  /** Something threw that nobody has caught: whoever waits is told. */
+  /** Something threw and nothing caught it: the waits get the error. */
   fail(error: unknown): void {
     this.#failure ??= { error };
   }
@@ -54,7 +54,7 @@ export class Driver {
     if (this.#failure !== null) throw this.#failure.error;
   }
 
-  /** Goes on until `isFulfilled`; rejects when nothing more happens within so many seconds. */
+  /** Goes on until `isFulfilled`; rejects when nothing more happens within that many seconds. */
   until(isFulfilled: () => boolean, within: number, message: () => string): Promise<void> {
     const end = this.kernel.now + within * 1000;
     return this.#wait({
@@ -65,7 +65,7 @@ export class Driver {
     });
   }
 
-  /** Lets so many seconds pass. */
+  /** Lets that many seconds pass. */
   advance(seconds: number): Promise<void> {
     const { kernel } = this;
     const end = kernel.now + seconds * 1000;
@@ -124,7 +124,7 @@ export class Driver {
     }
   }
 
-  /** Tells those whose wait is over. Whether there was one. */
+  /** Ends the waits that are over. Returns whether there was one. */
   #tell(): boolean {
     const failure = this.#failure;
     const told = this.#waiters.filter(({ isFulfilled }) => failure !== null || isFulfilled());
@@ -156,7 +156,7 @@ export class Driver {
     await drained();
   }
 
-  /** Who gives up first, when nothing happens before `next`. */
+  /** The wait that gives up first if nothing happens before `next`. */
   #overAt(next: number): Waiter | undefined {
     let first: Waiter | undefined;
     for (const waiter of this.#waiters) {
@@ -171,7 +171,7 @@ export class Driver {
     this.#turns = 0;
   }
 
-  /** Lets requests that Node is busy with come to their end. Whether that has changed anything. */
+  /** Lets Node finish the requests that it is busy with. Returns whether that has changed anything. */
   async #outside(): Promise<boolean> {
     if (pending_requests() <= this.#requestsBefore) return false;
     const end = real_now() + OUTSIDE;

@@ -4,7 +4,7 @@ import { indented } from './trace.js';
 export class explore_failure extends Error {
   /** 'explore_failure'. */
   override name = 'explore_failure';
-  /** Of the run that failed: `explore({ seed, runs: 1 })` does it again. */
+  /** The seed of the run that failed: `explore({ seed, runs: 1 })` repeats it. */
   readonly seed: number | undefined;
   readonly #decisions: readonly number[];
   readonly #trace: readonly string[];
@@ -23,7 +23,7 @@ export class explore_failure extends Error {
     this.#trace = trace;
   }
 
-  /** What was decided: `simulate({ decisions })` does it again. */
+  /** The decisions of the run: `simulate({ decisions })` repeats it. */
   get decisions(): readonly number[] {
     return this.#decisions;
   }

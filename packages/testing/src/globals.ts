@@ -4,12 +4,12 @@ import timersPromises from 'node:timers/promises';
 import { random_by } from './random.js';
 import type { VirtualClock } from './virtual_clock.js';
 
-/** When virtual time begins, for who asks for the date: 1 January 2020. */
+/** The date at which virtual time begins: 1 January 2020. */
 const EPOCH = Date.UTC(2020, 0, 1);
 
 type Restore = () => void;
 
-/** Puts other values of properties in place, and gives how to put back those before. */
+/** Replaces the values of properties, and returns a function that restores them. */
 function replaced(object: object, values: Record<string, unknown>): Restore {
   const before = Object.keys(values).map((name) => [
     name,
@@ -70,7 +70,7 @@ function abortable<T>(
   });
 }
 
-/** Makes the program's own time that of `clock`, and gives how to put the real one back. */
+/** Makes the program's own time that of `clock`, and returns a function that restores the real one. */
 export function virtual_globals(clock: VirtualClock, seed: number): Restore {
   const now = () => EPOCH + Math.floor(clock.now());
   const { programTimeout, programInterval, clearTimeout, setImmediate, clearImmediate } = clock;

@@ -1,6 +1,6 @@
 /**
- * What goes on outside of the simulation: Node's own timers, files, look-ups, worker threads. Virtual
- * time does not know of them; before a wait is given up they get a chance.
+ * What goes on outside the simulation: Node's own timers, files, look-ups, worker threads. Virtual time
+ * does not know of them, so the driver lets them run before it gives up a wait.
  */
 const { setImmediate: realImmediate } = globalThis;
 const { nextTick } = process;

@@ -12,9 +12,9 @@ import type { network } from './network.js';
 export type expected = string | Uint8Array | RegExp;
 
 /**
- * The other end of a connection, played by the test. What it is told to do, it does in that order,
- * beginning when it is connected; each method gives the peer itself. What the program sends it is
- * taken in at once, unless it stalls.
+ * The other end of a connection, played by the test. It does what its methods say, in that order, once it
+ * is connected. Each method returns the peer itself. It takes in what the program sends at once, unless it
+ * stalls.
  */
 export class peer {
   /** Whether the connection was made. */
@@ -134,8 +134,8 @@ export class peer {
   }
 
   /**
-   * Breaks the connection (RST). What has been sent and is on its way may get lost, what waits for the
-   * program to take it is.
+   * Breaks the connection (RST). Bytes that are on their way may get lost. Bytes that wait for the program
+   * to receive them are lost.
    */
   reset(): this {
     if (this.connected) return this.#reset();
@@ -150,7 +150,7 @@ export class peer {
     return this;
   }
 
-  /** Takes nothing in from now on, so that the program's sending comes to a halt. */
+  /** Takes nothing in from now on, so that the program can soon send no more. */
   stall(): this {
     this.#isStalled = true;
     return this;

@@ -1,8 +1,8 @@
-/** How a network may be, beside the plain case, which is the first of each list. */
+/** How a network may behave. The first entry of each list is the plain case. */
 
 /** Milliseconds that something takes. */
 const LATENCIES = [0.05, 0, 0.3, 1, 7, 40, 200, 1500];
-/** From here on it is slow, which a run can be so often and no more: none is slow for ever. */
+/** Delays from here on count as slow. A run may have only a limited number of them. */
 const SLOW = 4;
 const MOST_SLOW = 30;
 /** Bytes in a send or receive buffer. */

@@ -7,7 +7,7 @@ import { enter, leave } from '../output/gathering.js';
 import { is_disconnected } from './disconnected.js';
 import { follow, isPending } from './promises.js';
 
-/** A channel as far as errors are concerned. */
+/** The part of a channel that error handling needs. */
 export type Erring = Pick<channel, 'handle_error'> & Partial<Served> & Partial<Changing>;
 
 /**
@@ -46,7 +46,7 @@ export function failed(channel: Erring, error: unknown, late = false): void {
   } else if (known !== undefined) {
     if (!known.takes(error, late)) report(channel, error);
   } else if (isNothingToRead(error)) {
-    // It was woken for nothing.
+    // The channel was woken although there was nothing to receive.
   } else if (is_disconnected(error, false)) {
     tellClosed(channel);
   } else {
@@ -54,7 +54,7 @@ export function failed(channel: Erring, error: unknown, late = false): void {
   }
 }
 
-/** Whether its class and its code can be looked at: getters, and a Proxy's traps, may throw. */
+/** Whether reading the class and the code of `error` works: getters, and a Proxy's traps, may throw. */
 function isLegible(error: unknown): boolean {
   try {
     isOfReceive(error);

@@ -2,13 +2,13 @@ import type { Registration } from './registration.js';
 
 /** The channels that have to be asked what to wait for, before a loop waits again. */
 export class Asking {
-  /** Asked on every turn of Node's loop: only they know when their answer changes. */
+  /** The channels to ask on every turn of Node's loop: only they know when their answer changes. */
   readonly always = new Set<Registration>();
   /** A list linked by `next`, since most channels are put into it in every pass. */
   #first: Registration | null = null;
   #last: Registration | null = null;
 
-  /** Asks it the next time. */
+  /** Has the loop ask the channel the next time. */
   add(registration: Registration): void {
     if (registration.next !== undefined) return;
     registration.next = null;
@@ -17,7 +17,7 @@ export class Asking {
     this.#last = registration;
   }
 
-  /** The next to be asked, which is taken out. */
+  /** Takes out and returns the next channel to ask. */
   take(): Registration | null {
     const registration = this.#first;
     if (registration === null) return null;

@@ -10,7 +10,7 @@ export const EDGE = process.platform === 'linux' ? 1 << 31 : 0;
  * own: when that queue wakes us, the file has changed.
  */
 export class ChangingFile {
-  /** POLLPRI when it has changed and nobody was told. */
+  /** POLLPRI when the file has changed and that was not reported yet. */
   events = 0;
   readonly #fd: number;
   readonly #queue: epoll;
@@ -44,15 +44,15 @@ export class ChangingFile {
   }
 
   /**
-   * To be called before Node waits. Node asks the file when it begins to watch the queue, so it is
-   * asked here first.
+   * Must be called before Node waits. Node asks the file when it begins to watch the queue, so this asks
+   * it first.
    */
   beforeWaiting(): void {
     if (!this.#isWatched) this.#look();
     this.#isWatched = true;
   }
 
-  /** The events, which count as told from now on. */
+  /** Returns the events, which count as reported from now on. */
   take(): number {
     const { events } = this;
     this.events = 0;

@@ -57,7 +57,7 @@ function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: n
   }
 }
 
-/** Those that may have to be told something, and the events of their descriptors. */
+/** The channels that may get an event, and the events of their descriptors. */
 type Waited = [asked: Registration[], events: Map<number, number>];
 
 /**
@@ -74,7 +74,7 @@ function waited(poller: Poller, timeout: number, channels: Channels): Waited {
   return [asked, new Map(poller.poll(left / 1000))];
 }
 
-/** Whether there is anything to wait for. A channel that the poller cannot take is told so. */
+/** Whether there is anything to wait for. A channel that the poller cannot take gets the error. */
 function ask(registration: Registration, poller: Poller): boolean {
   if (registration.closed) return registration.closedUntold;
   const wanted = registration.ask();

@@ -5,9 +5,9 @@ import { type Escape, escapingTo } from '../handlers/escaping.js';
 import { type Erring, handling } from '../handlers/handling.js';
 
 /**
- * How many times in the shortest timeout the channels are looked at. Progress since the last look
- * counts as made now, and a channel that is late is told at the next look. Together that is at most
- * a tenth of the timeout too late.
+ * How many times during the shortest timeout the timer looks at the channels. Progress since the last look
+ * counts as made now, and a late channel is told at the next look. Together these delay `handle_timeout` by
+ * at most a tenth of the timeout.
  */
 const LOOKS = 20;
 export const LONGEST_TIMER = 0x7fffffff;
@@ -16,7 +16,7 @@ export const LONGEST_TIMER = 0x7fffffff;
 interface Timed {
   readonly endpoint: Pick<Endpoint, 'limit' | 'patience'>;
   readonly channel: Erring;
-  /** The channel's, in seconds, as last seen; 0 for none. */
+  /** The channel's timeout in seconds, as last seen; 0 for none. */
   timeout: number;
   /** Tells the channel that it has made no progress for too long. */
   tellTimeout(): void;
@@ -24,7 +24,7 @@ interface Timed {
 
 /**
  * The channels of a map that have a `timeout`. A channel only notes that something moved; the time is
- * read here, for all of them at once, by one timer that goes off when the first may have to be told.
+ * read here, for all of them at once, by one timer that goes off when the first may be late.
  */
 export class Timeouts {
   #timed = new Set<Timed>();
@@ -60,7 +60,7 @@ export class Timeouts {
     this.#timed.delete(registration);
   }
 
-  /** The milliseconds until the first may have to be told. */
+  /** The milliseconds until the first channel may be late. */
   untilNext(): number {
     const now = clock.now();
     let next = Infinity;
@@ -68,7 +68,7 @@ export class Timeouts {
     return Math.max(0, next);
   }
 
-  /** Tells those that have made no progress for too long. */
+  /** Tells the channels that have made no progress for too long. */
   check(): void {
     if (this.#timed.size === 0) return;
     const loop = this.#loop();
@@ -91,7 +91,7 @@ export class Timeouts {
 
   #lookIn(milliseconds: number): void {
     if (this.#clock !== clock) {
-      // The times of another clock say nothing here.
+      // Times of another clock mean nothing here.
       this.#clock.clearTimeout(this.#timer);
       this.#clock = clock;
       this.#at = Infinity;
@@ -100,7 +100,7 @@ export class Timeouts {
     if (at >= this.#at) return;
     this.#at = at;
     clock.clearTimeout(this.#timer);
-    // What came while the thread was held up is read before anybody is told that nothing came.
+    // Input that came while the thread was busy is read before a channel is told that it is late.
     const soon = () => clock.setImmediate(this.#look);
     this.#timer = clock.setTimeout(soon, Math.min(Math.ceil(milliseconds), LONGEST_TIMER)).unref();
   }

@@ -12,7 +12,7 @@ export interface Gathered {
 
 /** How many handlers are running, one within the other. */
 let depth = 0;
-/** Whose output waits: mostly one channel's, seldom more. */
+/** The outputs that wait: mostly of one channel, seldom of more. */
 let first: Gathered | null = null;
 const others: Gathered[] = [];
 let flushesAtExit = false;
@@ -47,8 +47,8 @@ export function enter(): void {
 }
 
 /**
- * The handler has returned, or thrown `error`. Throws what flushing throws, unless `error` counts
- * more.
+ * The handler has returned, or thrown `error`. Throws what flushing throws, unless `error` takes
+ * precedence.
  */
 export function leave(error?: unknown): void {
   depth -= 1;

@@ -1,6 +1,6 @@
 /** What one sendmsg(2) is given at most. */
 const MOST_CHUNKS = 64;
-/** To copy a chunk of this size costs less than to make it one of many in a sendmsg(2). */
+/** Copying a chunk of this size costs less than passing it to sendmsg(2) as one of many. */
 const SMALL = 2048;
 const MOST_JOINED = 65536;
 
@@ -39,7 +39,7 @@ export class output_queue {
     return this.keepsBorders ? this.#chunks.length === this.#first : this.#length === 0;
   }
 
-  /** Puts bytes behind the others. None at all are left out, unless they are a message. */
+  /** Puts bytes behind the others. An empty array is ignored, unless it is a message. */
   push(chunk: Uint8Array): void {
     if (this.keepsBorders) {
       this.#length += chunk.length;
