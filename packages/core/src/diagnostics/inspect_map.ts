@@ -15,15 +15,15 @@ import { endpoint } from '../endpoint.js';
 import { written } from './lines.js';
 import { traffic_of } from './traffic.js';
 
-/** What `inspect_map` tells of a channel. null is unknown, or means nothing for it. */
+/** What `inspect_map` says of a channel. null means unknown, or not applicable. */
 export interface channel_row {
   /** The descriptor under which it is in the map. */
   fd: number;
   /** The name of its class. */
   class: string;
   /**
-   * 'listening', 'connecting', 'connected', 'half-closed' (the peer sends no more), 'lingering' (all is
-   * sent, and the peer's end is waited for), 'bound' (a datagram socket), 'unconnected', 'closed', or
+   * 'listening', 'connecting', 'connected', 'half-closed' (the peer sends no more), 'lingering' (everything
+   * is sent, and the channel waits for the peer's end), 'bound' (a datagram socket), 'unconnected', 'closed', or
    * 'other' for an object that is no dispatcher.
    */
   state: string;
@@ -85,7 +85,7 @@ function cells(row: channel_row): string[] {
  * The channels of `map` (default `socket_map`): their addresses, state, and how much goes through them.
  * It only looks, and costs nothing until it is called: the bytes of TCP connections are the kernel's own
  * count (Linux), those of others are known only of channels that were made while somebody subscribed to
- * `asyncore:channel:close`, `receive` or `send`. Throws a TypeError for what is no map.
+ * `asyncore:channel:close`, `receive` or `send`. Throws a TypeError if `map` is not a map.
  */
 export function inspect_map(map: channel_map | null = null): map_report {
   checkMap('inspect_map', map);

@@ -1,5 +1,5 @@
 /**
- * Tells what becomes of channels, on Node's diagnostics_channel. Each function here is called at one
+ * Publishes what happens to channels on Node's diagnostics_channel. Each function here is called at one
  * point of a channel's life, never for each byte or event. While nobody has subscribed, it returns
  * after one look.
  */
@@ -8,7 +8,7 @@ import type { Address, Transport } from '@asyncore/socket';
 import { clock } from '@asyncore/socket/kernel';
 import { count_bytes, traffic_of } from './traffic.js';
 
-/** A channel as its life is told: a dispatcher, seen from here. */
+/** The part of a dispatcher that these messages need. */
 export interface living {
   readonly socket: Transport | null;
   readonly addr: Address | null;
@@ -54,7 +54,7 @@ export interface close_message<C = living> extends channel_message<C> {
   why: string;
   /** How long the channel had its socket, in seconds; null where that began before the subscription. */
   seconds: number | null;
-  /** The bytes received; null where nobody has counted them. */
+  /** The bytes received; null where they were not counted. */
   bytes_in: number | null;
   /** The bytes sent. */
   bytes_out: number | null;
@@ -103,7 +103,7 @@ export function opened(channel: living): void {
   if (open.hasSubscribers) open.publish({ channel, fd: socket.fileno() });
 }
 
-/** Another socket stands for the one that it has opened: the same life. */
+/** Another socket takes the place of the one that it opened: its life goes on. */
 export function moved(channel: living): void {
   const beginning = beginnings.get(channel);
   if (beginning === undefined) return;
@@ -135,7 +135,7 @@ export function connects(channel: living, address: Address): void {
   }
 }
 
-/** The connection stands. */
+/** The connection is made. */
 export function connected(channel: living): void {
   if (!connect.hasSubscribers) return;
   const began = beginnings.get(channel)?.connecting ?? null;
@@ -143,7 +143,7 @@ export function connected(channel: living): void {
   connect.publish({ channel, fd: fdOf(channel), address: channel.addr, seconds });
 }
 
-/** A listener has accepted a connection, which is nobody's channel yet. */
+/** A listener has accepted a connection, which belongs to no channel yet. */
 export function accepted(channel: living, address: Address): void {
   if (accept.hasSubscribers) accept.publish({ channel, fd: fdOf(channel), address });
 }

@@ -28,7 +28,7 @@ function counted(bytes: number): string {
   return bytes === 1 ? '1 byte' : `${bytes} bytes`;
 }
 
-/** What is told of each message, behind the channel's class and descriptor. */
+/** The text of each message, after the channel's class and descriptor. */
 const TOLD = {
   open: () => 'opened',
   listen: ({ address }: address_message) => `listens on ${written(address)}`,

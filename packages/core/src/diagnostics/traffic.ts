@@ -15,7 +15,7 @@ interface Count {
   bytes_out: number;
   /** When something was moved last, by the clock. */
   moved: number;
-  /** One of its methods runs, which may call another. */
+  /** Whether one of its methods runs, which may call another. */
   isCounting: boolean;
   tell(isIn: boolean, bytes: number): void;
 }
@@ -67,7 +67,7 @@ function cover(
   Object.defineProperty(socket, name, { value, configurable: true, writable: true });
 }
 
-/** What a method gives: a number of bytes, the bytes, or a list that begins with them. */
+/** What a method returns: a number of bytes, the bytes, or a list that begins with them. */
 function bytesOf(result: unknown): number {
   if (typeof result === 'number') return result;
   return (Array.isArray(result) ? result[0] : result)?.length ?? 0;
