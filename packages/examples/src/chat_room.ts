@@ -3,11 +3,11 @@
  *
  *     chat_room [--host 127.0.0.1] [--port 8080] [--redis redis://[[USER]:PASSWORD@]HOST[:PORT]]
  *
- * Commands: /join ROOM, /rooms, /who, /quit. Each line goes to everybody in the room; one who does
- * not read misses lines when ac_out_high_water bytes are waiting, and nobody has to wait for them.
- * With --redis what is said goes through Redis's publish/subscribe (6 and later, for RESP3), so that
- * rooms reach over all servers, whose names are each server's own. Without Redis, or while it is out
- * of reach, a server's rooms are its own, too. Try it with: nc 127.0.0.1 8080
+ * Commands: /join ROOM, /rooms, /who, /quit. Each line goes to everybody in the room; a
+ * member who does not read misses lines while ac_out_high_water bytes are waiting, so nobody else waits.
+ * With --redis the lines go through Redis's publish/subscribe (6 and later, for RESP3), so that all
+ * servers share their rooms; each server has members' names of its own. Without Redis, or while it is
+ * out of reach, each server has rooms of its own, too. Try it with: nc 127.0.0.1 8080
  *
  * In chat_room/:
  *

@@ -3,9 +3,9 @@
  *
  *     graceful_shutdown [--host 127.0.0.1] [--port 8080] [--deadline 10]
  *
- * Each line asks for a job that takes so many seconds, and is answered when it is done. SIGTERM or
- * SIGINT (Ctrl-C) closes the listener; what was asked by then is answered, and a connection closes
- * when it has its answers. A second signal, or the deadline, in seconds, cuts off what is left.
+ * Each line is a number of seconds: a job that takes so long, and is answered when it is done. SIGTERM
+ * or SIGINT (Ctrl-C) closes the listener. The server still answers what was asked by then, and closes
+ * each connection when it has its answers. A second signal, or the deadline, in seconds, cuts off what is left.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';

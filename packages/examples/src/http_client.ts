@@ -4,10 +4,10 @@
  *     http_client [--port 80] [--output FILE] HOST [PATH]
  *     http_client --host HOST [--port 80] [--output FILE] [PATH]
  *
- * To print, a dispatcher that connects: it waits for room to write while there is something left to
- * send, and reads no faster than what it has read can be printed. To save, an async_chat, for the
- * answer has to be understood: a head up to '\r\n\r\n', then so many bytes, or chunks that each say
- * how many, or all until the connection ends. A terminal shows how far it is; a pipe gets one line.
+ * To print, it uses a dispatcher, which waits for room to write while there is something left to
+ * send, and reads no faster than it can print. To save, it uses an async_chat, since it has to
+ * understand the answer: a head up to '\r\n\r\n', then a known number of bytes, or chunks that each say
+ * how long they are, or everything until the connection ends. A terminal shows how far it is; a pipe gets one line.
  */
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';

@@ -4,9 +4,9 @@
  *     http_server [--host 127.0.0.1] [--port 8000] [--timeout 30] [--quiet] [FOLDER]
  *
  * A request is a head that ends in '\r\n\r\n' and a body of so many bytes: async_chat's two kinds of
- * terminator. An answer is pushed piece by piece. As soon as push() says that enough is waiting, the
- * channel reads no further request, and handle_drain() pushes on: so a connection takes a piece of
- * memory and one open file, whatever it asks for. Requests that a proxy in front of it could read
+ * terminator. An answer is pushed piece by piece. When push() says that enough is waiting, the
+ * channel stops reading requests until handle_drain() has pushed the rest. So a connection costs one
+ * piece of memory and one open file, whatever it asks for. Requests that a proxy in front of it could read
  * differently are refused. Names that begin with a dot are not served, nor links out of the folder.
  * Reading a file blocks the loop, which on a local disk takes next to no time. In http_server/:
  *

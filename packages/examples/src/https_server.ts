@@ -5,7 +5,7 @@
  *
  * A stream_server makes a stream of each connection it accepts, and hands it to whatever of Node's
  * takes streams. So options that node:net does not have can be set: on the listener
- * (TCP_DEFER_ACCEPT), and on each connection (TCP_USER_TIMEOUT). Node's limits hold as ever: a client
+ * (TCP_DEFER_ACCEPT), and on each connection (TCP_USER_TIMEOUT). Node's limits apply as usual: a client
  * has 10 seconds for its handshake and 20 for its headers. Try it with:
  * curl --cacert cert.pem https://localhost:8443/
  */

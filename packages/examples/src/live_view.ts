@@ -3,7 +3,7 @@
  *
  *     live_view [--host 127.0.0.1] [--port 8080] [--every 1]
  *
- * Every so many seconds it asks inspect_map. `show_live` does the same for any server: call it before
+ * It calls inspect_map every --every seconds. `show_live` does the same for any server: call it before
  * loop(). Into a pipe or a file it writes a line of throughput each time, and no table. Try it with:
  * nc 127.0.0.1 8080
  */

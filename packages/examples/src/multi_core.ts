@@ -3,10 +3,10 @@
  *
  *     multi_core [--host 127.0.0.1] [--port 8080] [--workers N] [--deadline 10]
  *
- * Every worker listens on the same port by itself (SO_REUSEPORT), tells each connection who serves it
- * and echoes. The first process only keeps the port and its workers: one that ends is replaced.
+ * Every worker listens on the same port by itself (SO_REUSEPORT), tells each client which worker serves
+ * it, and echoes. The first process only holds the port and replaces workers that end.
  * SIGTERM or SIGINT (Ctrl-C) drains: nobody new comes in, and connections may end by themselves until
- * the deadline, in seconds. A second signal ends them at once. On Linux; elsewhere one gets them all.
+ * the deadline, in seconds. A second signal ends them at once. This needs Linux; elsewhere one worker gets all.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';

@@ -4,8 +4,8 @@
  *     multicast_discovery [--name NAME] [--group 239.255.42.98] [--port 4298]
  *                         [--interface 0.0.0.0] [--every 1]
  *
- * Every so many seconds each says its name to the group, and prints who has come, and who has not been
- * heard of three times in a row. Several on one machine share the port (SO_REUSEADDR; SO_REUSEPORT on
+ * Every --every seconds each sends its name to the group. It prints who has come, and who was silent
+ * three times in a row. Several on one machine share the port (SO_REUSEADDR; SO_REUSEPORT on
  * macOS) and hear each other (IP_MULTICAST_LOOP). What is sent does not leave the network
  * (IP_MULTICAST_TTL is 1). Try it with two of them, in two terminals.
  */

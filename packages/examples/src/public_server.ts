@@ -3,8 +3,9 @@
  *
  *     public_server [--host 127.0.0.1] [--port 8080] [--timeout 30] [--connections 1000]
  *
- * Say "bye" and it answers and closes. Whoever says nothing for so many seconds, sends a line without
- * end, reads too slowly or vanishes is let go, and whoever is one too many waits for a place.
+ * Say "bye" and it answers and closes. It disconnects a client that makes no progress for --timeout
+ * seconds, sends a line without end, reads too slowly or vanishes. When there are --connections clients,
+ * the next one waits until another has left.
  */
 import { parseArgs } from 'node:util';
 import { async_chat } from '@asyncore/chat';

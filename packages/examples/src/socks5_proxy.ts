@@ -1,5 +1,5 @@
 /**
- * A SOCKS5 proxy (RFC 1928): it connects for its clients to where they say, and passes on what comes.
+ * A SOCKS5 proxy (RFC 1928): it connects to the addresses that its clients name, and passes on what comes.
  *
  *     socks5_proxy [--host 127.0.0.1] [--port 1080] [--user NAME --password WORD]
  *

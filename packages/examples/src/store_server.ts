@@ -7,8 +7,8 @@
  *     get NAME                              answered with: LENGTH, then the bytes; or: none
  *     quit
  *
- * The terminator says what comes next: an end of line, or a number of bytes. Set while one thing is
- * reported it holds for the next, also if that has come already. Try it with: nc 127.0.0.1 8081
+ * The terminator says what comes next: an end of line, or a number of bytes. A terminator that is set in
+ * found_terminator applies to the next input, even if that has come already. Try it with: nc 127.0.0.1 8081
  */
 import { parseArgs } from 'node:util';
 import { async_chat } from '@asyncore/chat';

@@ -4,8 +4,8 @@
  *     tls_echo --cert FILE --key FILE [--host 127.0.0.1] [--port 8443] [--timeout 60]
  *
  * A tls_dispatcher is a dispatcher_with_send: recv() gives what was decrypted, and what send() takes
- * is encrypted. It reads no more while something waits to be sent, and whoever moves nothing for so
- * many seconds, in the handshake too, is let go. A key and a certificate for tests:
+ * is encrypted. It stops reading while something waits to be sent. It disconnects a client that makes
+ * no progress for --timeout seconds, also in the handshake. A key and a certificate for tests:
  *
  *     openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out cert.pem
  *

@@ -5,8 +5,8 @@
  *
  * One dispatcher serves everybody, for there are no connections: recvfrom() tells where each datagram
  * came from. An empty one comes as empty data and means no end. What the kernel has no room for is
- * lost, as UDP loses things anywhere. Since a datagram may claim to come from anywhere, ports of
- * servers that would answer the answer, for ever, get none. Try it with: nc -u 127.0.0.1 8080
+ * lost, as datagrams may be lost anywhere. The sender of a datagram may be forged, so ports of servers
+ * that would answer the answer, for ever, get none. Try it with: nc -u 127.0.0.1 8080
  */
 import { parseArgs } from 'node:util';
 import { dispatcher, loop } from '@asyncore/core';

@@ -4,8 +4,8 @@
  *     unix_echo [--mode 600] PATH
  *     unix_echo @NAME
  *
- * The socket's file lets in whom --mode says, and goes when the server ends. One that a crash has left
- * behind is replaced, one that somebody listens on is not. An abstract name (Linux) has no file, and
+ * --mode says who may connect. The server removes its socket file when it ends. It replaces a file that
+ * a crash has left behind, but not one that another server listens on. An abstract name (Linux) has no file, and
  * so no permissions: look at getpeercred(). Try it with: nc -U PATH, or socat - ABSTRACT:NAME
  */
 import { lstatSync, rmSync } from 'node:fs';

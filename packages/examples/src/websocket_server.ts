@@ -4,7 +4,7 @@
  *     websocket_server [--host 127.0.0.1] [--port 8080]
  *
  * The protocol is that of `ws`, over node:http, over a stream_server: our sockets. A message has at
- * most 4,096 bytes, and whoever does not read, so that a megabyte waits for them, is let go. Try it
+ * most 4,096 bytes. A client that does not read is disconnected when a megabyte waits for it. Try it
  * with: npx wscat -c ws://127.0.0.1:8080
  */
 import { createServer, type Server } from 'node:http';
