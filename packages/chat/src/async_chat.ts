@@ -12,9 +12,8 @@ import {
 } from '@asyncore/core';
 import { collect } from './collected.js';
 import { encoded, encoding } from './encoding.js';
-import { file_producer } from './file_producer.js';
 import { producer_fifo } from './producer_fifo.js';
-import type { Producer } from './running_producer.js';
+import { type Producer, running_producer } from './running_producer.js';
 import {
   type encoded_terminator,
   type Terminator,
@@ -258,16 +257,16 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
   /**
    * Queues a producer: an object with `more()`, or anything to iterate over, also asynchronously (a
    * stream, a generator). The channel asks it for the next piece when there is room to send it. What the
-   * producer throws goes to `handle_error`. If the channel closes first, it calls the producer's
-   * `return()`. Bytes are taken too, as by `push`. A `file_producer` goes out by sendfile(2) where that is
-   * possible; if it fails the channel is closed, and if it is refused, it is closed.
+   * producer throws goes to `handle_error`. If the channel closes first, or refuses it, it calls the
+   * producer's `return()` and destroys a stream. Bytes are taken too, as by `push`. A `file_producer` goes
+   * out by sendfile(2) where that is possible; if it fails the channel is closed.
    *
    * @throws TypeError for anything else
    */
   push_with_producer(producer: Producer | ArrayBufferView): void {
     const output = this._output();
     if (output.refuses('push_with_producer')) {
-      if (producer instanceof file_producer) producer.return();
+      if (!ArrayBuffer.isView(producer)) new running_producer(producer, () => {}).end();
       return;
     }
     const { isWaiting } = output;

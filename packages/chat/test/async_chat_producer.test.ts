@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { type Producer, simple_producer } from '@asyncore/chat';
 import type { Socket } from '@asyncore/core';
+import { SHUT_WR } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import { b, Chat, connected, itUnless, onEveryPoller, Stage, sends } from './support.js';
 
@@ -194,6 +195,26 @@ onEveryPoller((use_poll) => {
     expect(said.at(-1)).toBe('returned');
     expect(said).not.toContain('piece 99');
   });
+
+  it.each(['close', 'close_when_done', 'shutdown'] as const)(
+    'a producer pushed after %s is ended, and what is none is a mistake',
+    async (end) => {
+      const stage = new Stage(use_poll);
+      const [chat] = await connected(stage, make(stage));
+      if (end === 'shutdown') chat.shutdown(SHUT_WR);
+      else chat[end]();
+      const generator = pieces([], 100, 10);
+      const classic = { more: () => b('x'), returned: 0, return: () => void classic.returned++ };
+      const stream = Readable.from(['x']);
+      for (const producer of [generator, classic, stream]) chat.push_with_producer(producer);
+      chat.push_with_producer(b('bytes'));
+      expect(generator.next().done).toBe(true);
+      expect([classic.returned, stream.destroyed]).toEqual([1, true]);
+      expect(() => chat.push_with_producer(7 as unknown as Producer)).toThrow(
+        'producer must have a method more() or be an iterable of bytes',
+      );
+    },
+  );
 
   it('the peer going away ends the producer', async () => {
     const stage = new Stage(use_poll);
