@@ -6,7 +6,7 @@ const PIECE = 65536;
 /**
  * A producer of a file or a part of it. `push_with_producer` sends it by sendfile(2), without the bytes
  * passing through the program, in order with what is pushed around it. Where that cannot be it reads
- * and sends: on TLS and other transports, on systems without it, for pipes and the files of /proc. Either
+ * and sends: on TLS and other transports, on systems without it, for pipes and the files of /proc and /sys. Either
  * way the disk is waited for: a slow one holds up the whole loop.
  *
  * How much is sent is settled when it is made, so that a length may be announced: what is appended to
@@ -20,15 +20,15 @@ const PIECE = 65536;
 export class file_producer {
   /** @hidden */
   readonly _range: file_range;
-  /** How many bytes it sends; null where only reading tells, as of a pipe or of a file of /proc. */
+  /** How many bytes it sends; null where only reading tells, as of a pipe or of a file of /proc or /sys. */
   readonly length: number | null;
 
   /**
    * `file` is a path, or the descriptor of an open file, whose position does not count. From `start`
    * (default 0) to before `end` (default: its end), as with `slice`; `end` may lie beyond the file's.
    *
-   * @throws OSError (ENOENT, EACCES, EISDIR, EMFILE and so on) when it cannot be opened, ESPIPE for a
-   * `start` in a pipe; TypeError or RangeError for wrong arguments
+   * @throws OSError (ENOENT, EACCES, EISDIR, EMFILE and so on) when it cannot be opened, ESPIPE for the
+   * path of a pipe or a terminal, and for a `start` in one; TypeError or RangeError for wrong arguments
    */
   constructor(file: string | Uint8Array | number, options: file_options = {}) {
     this._range = new file_range(file, options);

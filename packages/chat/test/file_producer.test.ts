@@ -1,4 +1,5 @@
 /** file_producer: a file on its way out, by sendfile(2) where that can be, else read and sent. */
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   appendFileSync,
@@ -8,6 +9,7 @@ import {
   openSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -54,6 +56,22 @@ const isOpen = (fd: number) => {
     return false;
   }
 };
+
+/** Whether it says that it is larger than what is in it. */
+function isOverstated(path: string): boolean {
+  try {
+    return readFileSync(path).length < statSync(path).size;
+  } catch {
+    return false;
+  }
+}
+
+/** The number of the next descriptor, which is larger where one was left open. */
+function openDescriptors(): number {
+  const fd = openSync('/dev/null', 'r');
+  closeSync(fd);
+  return fd;
+}
 
 function pairOf(family: number): [Socket, Socket] {
   if (family === AF_UNIX) return socketpair(AF_UNIX, SOCK_STREAM);
@@ -342,6 +360,24 @@ onEveryPoller((use_poll) => {
     },
   );
 
+  const small = ['/sys/class/net/lo/mtu', '/sys/kernel/profiling'].find(isOverstated);
+  it.skipIf(small === undefined)(
+    `sends a file that holds fewer bytes than it says${small === undefined ? ' (runs on Linux with /sys mounted)' : ''}`,
+    async () => {
+      const path = small as string;
+      const stage = new Stage(use_poll);
+      const [chat, peer] = chatOn(stage);
+      const file = new file_producer(path);
+      expect(file.length).toBe(null);
+      chat.push_with_producer(file);
+      chat.push(b('|'));
+      chat.close_when_done();
+      await stage.until(() => peer.ended);
+      const errors = chat.said.filter((line) => line !== 'close');
+      expect([peer.text, errors]).toEqual([`${readFileSync(path, 'latin1')}|`, []]);
+    },
+  );
+
   it('sends a pipe until its end', async () => {
     const stage = new Stage(use_poll);
     const [chat, peer] = chatOn(stage);
@@ -448,6 +484,18 @@ describe('constructing one', () => {
     expect(() => new file_producer(reading, { start: 1 })).toThrow('ESPIPE');
     closeSync(reading);
     closeSync(writing);
+  });
+
+  it('refuses a named pipe by its path, whether or not somebody writes', () => {
+    const path = join(folder, 'a named pipe');
+    execFileSync('mkfifo', [path]);
+    const message = `open ESPIPE ${path}: a pipe or a terminal has to be given as a descriptor`;
+    const before = openDescriptors();
+    expect(() => new file_producer(path)).toThrow(message);
+    const writing = openSync(path, 'r+');
+    expect(() => new file_producer(path)).toThrow(message);
+    closeSync(writing);
+    expect(openDescriptors()).toBe(before);
   });
 
   it.each([

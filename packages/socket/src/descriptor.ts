@@ -33,7 +33,8 @@ export function pread(fd: number, size: number, offset: number): Buffer {
 
 /**
  * A descriptor for reading a file, close-on-exec and the caller's to close. It never waits for somebody
- * to open a named pipe's other end (O_NONBLOCK). Throws ENOENT and its like: open(2).
+ * to open a named pipe's other end (O_NONBLOCK), nor does reading: while a writer is silent it throws EAGAIN.
+ * `set_blocking` changes that. Throws ENOENT and its like: open(2).
  */
 export function open(path: string | Uint8Array): number {
   if (typeof path !== 'string' && !(path instanceof Uint8Array)) {

@@ -11,6 +11,7 @@ export interface file_options {
   closefd?: boolean;
 }
 
+const NO_PLACES = 'a pipe or a terminal has to be given as a descriptor';
 const nothing = new Uint8Array(0);
 
 /**
@@ -36,7 +37,8 @@ export class file_range {
 
   /**
    * Opens `file`, a path, or takes an open descriptor. Throws OSError where that fails, EISDIR for a
-   * directory, ESPIPE for a `start` in what has no positions; TypeError, RangeError for wrong arguments.
+   * directory, ESPIPE for the path of what has no positions, or a `start` in it; TypeError, RangeError for
+   * wrong arguments.
    */
   constructor(file: string | Uint8Array | number, options: file_options = {}) {
     const { start = 0, end = Infinity, closefd = false } = options;
@@ -49,10 +51,11 @@ export class file_range {
     try {
       const { size, isRegular } = this.#examine();
       this.#hasPositions = isRegular || binding.pread(this.#fd, nothing, 0, 0) >= 0;
+      // It was opened so that reading it does not wait: EAGAIN while nobody writes.
+      if (!this.#hasPositions && !given) throw this.#failure('open', errno.ESPIPE, NO_PLACES);
       if (!this.#hasPositions && start > 0) throw this.#failure('pread', errno.ESPIPE);
       this.position = start;
-      // A file of /proc says that it is empty.
-      this.isKnown = isRegular && (size > 0 || pread(this.#fd, 1, 0).length === 0);
+      this.isKnown = isRegular && this.#holds(size, start);
       this.#end = Math.max(start, this.isKnown ? Math.min(end, size) : end);
     } catch (error) {
       if (!given)
@@ -60,6 +63,16 @@ export class file_range {
       else this.#owned?.detach();
       throw error;
     }
+  }
+
+  /**
+   * Whether `size` is true, where anything from `start` on is to be sent: a file of /proc says that it is
+   * empty, one of /sys that it has 4096 bytes.
+   */
+  #holds(size: number, start: number): boolean {
+    if (size > 0 && start >= size) return true;
+    const last = pread(this.#fd, 1, Math.max(size - 1, 0));
+    return size === 0 ? last.length === 0 : last.length > 0;
   }
 
   #examine(): { size: number; isRegular: boolean } {
