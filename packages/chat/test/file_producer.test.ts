@@ -1,6 +1,7 @@
 /** file_producer: a file on its way out, by sendfile(2) where that can be, else read and sent. */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
   appendFileSync,
   closeSync,
@@ -16,7 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { file_producer } from '@asyncore/chat';
-import { loop, type Socket } from '@asyncore/core';
+import { type bytes_message, loop, type Socket } from '@asyncore/core';
 import {
   AF_INET,
   AF_INET6,
@@ -32,6 +33,7 @@ import {
   socketpair,
   write,
 } from '@asyncore/socket';
+import { binding } from '@asyncore/socket/kernel';
 import { hasInet6 } from '@asyncore/test-support/has_inet6';
 import { afterAll, describe, expect, it } from 'vitest';
 import { b, Chat, onEveryPoller, Peer, Stage } from './support.js';
@@ -390,6 +392,48 @@ onEveryPoller((use_poll) => {
     chat.close_when_done();
     await stage.until(() => peer.ended);
     expect([peer.text, isOpen(reading)]).toEqual(['through the pipe', false]);
+  });
+
+  it.each([
+    ['class', false, 0],
+    ['class, counted for a subscriber', true, 0],
+    ['plain', false, 12],
+    ['plain, counted for a subscriber', true, 12],
+  ])('a send of the socket’s own sees every byte: %s', async (kind, counts, by_sendfile) => {
+    class Upper extends SocketClass {
+      override send(data: Uint8Array): number {
+        return super.send(b(Buffer.from(data).toString('latin1').toUpperCase()));
+      }
+    }
+    let told = 0;
+    const listener = (message: unknown) => {
+      told += (message as bytes_message).bytes;
+    };
+    if (counts) subscribe('asyncore:channel:send', listener);
+    const stage = new Stage(use_poll);
+    const [near, far] = socketpair(AF_UNIX, SOCK_STREAM);
+    if (kind.startsWith('class')) Object.setPrototypeOf(near, Upper.prototype);
+    const chat = new Chat(stage, null, near);
+    const peer = new Peer(stage, far);
+    let sent = 0;
+    const { sendfile } = binding;
+    binding.sendfile = (...args) => {
+      const count = sendfile(...args);
+      sent += Math.max(count, 0);
+      return count;
+    };
+    chat.push_with_producer(new file_producer(fileOf('of the file\n')));
+    chat.close_when_done();
+    try {
+      await stage.until(() => peer.ended);
+    } finally {
+      binding.sendfile = sendfile;
+      unsubscribe('asyncore:channel:send', listener);
+    }
+    const text = 'of the file\n';
+    const isPlain = by_sendfile > 0;
+    expect([peer.text, sent]).toEqual([isPlain ? text : text.toUpperCase(), by_sendfile]);
+    expect(told).toBe(counts ? text.length : 0);
   });
 
   it('datagrams get pieces of it, each a message', async () => {

@@ -24,9 +24,12 @@ const counts = new WeakMap<Transport, Count>();
 
 /** The methods that receive, and where their flags are among the arguments. */
 const RECEIVE = { recv: 1, recv_into: 2, recvfrom: 1, recvmsg: 2 };
-const SEND = ['send', 'sendto', 'sendmsg'];
+const SEND = ['send', 'sendto', 'sendmsg', 'sendfile'];
 
 type Call = (...args: unknown[]) => unknown;
+
+/** The methods that are covered, by what covers them. */
+const covered = new WeakMap<Call, Call>();
 
 /** Counts what `socket` moves from now on, and tells it. Only the methods of this one socket are covered. */
 export function count_bytes(socket: Transport, tell: Count['tell']): void {
@@ -64,7 +67,13 @@ function cover(
     note(result, args);
     return result;
   };
+  covered.set(value, method);
   Object.defineProperty(socket, name, { value, configurable: true, writable: true });
+}
+
+/** What `method` does but for the counting. */
+export function uncounted(method: unknown): unknown {
+  return covered.get(method as Call) ?? method;
 }
 
 /** What a method returns: a number of bytes, the bytes, or a list that begins with them. */

@@ -1,9 +1,10 @@
 import { inspect } from 'node:util';
-import { type Address, errno, OSError, type Socket, type Transport } from '@asyncore/socket';
+import { type Address, errno, OSError, Socket, type Transport } from '@asyncore/socket';
 import { announce_assignment, announce_changes } from '../announced.js';
 import type { channel } from '../channel.js';
 import { checkLimit } from '../checked.js';
 import { accepted, listens } from '../diagnostics/life.js';
+import { uncounted } from '../diagnostics/traffic.js';
 import { endpoint } from '../endpoint.js';
 import { report } from '../handlers/handling.js';
 import { Connecting } from './connecting.js';
@@ -187,9 +188,9 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
     return this.#transmit(chunks);
   }
 
-  /** Whether what it wraps can send a file. */
+  /** Whether what it wraps can send a file, and has no `send` of its own that would not see it. */
   get _sends_files(): boolean {
-    return this.socket?.sendfile !== undefined;
+    return this.socket !== null && sendsFiles(this.socket);
   }
 
   /** Sends so much of a file and gives the number of bytes taken; -1 where it has to be read. */
@@ -403,6 +404,13 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
     this.log_info('unhandled close event', 'warning');
     this.close();
   }
+}
+
+/** A class that overrides `send` or `sendmsg` and inherits `sendfile` wants to see what goes out. */
+function sendsFiles({ send, sendmsg, sendfile }: Transport): boolean {
+  const { prototype } = Socket;
+  if (uncounted(sendfile) !== prototype.sendfile) return sendfile !== undefined;
+  return uncounted(send) === prototype.send && uncounted(sendmsg) === prototype.sendmsg;
 }
 
 Object.assign(unhandled, {
