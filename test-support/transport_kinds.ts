@@ -228,7 +228,7 @@ export function itUnless(reasons: Partial<Record<KindName, string>>): typeof it.
   const each =
     (...cases: unknown[]) =>
     (name: string, ...rest: unknown[]) =>
-      Reflect.apply(Reflect.apply(it.skip.each, it, cases) as () => void, it, [
+      Reflect.apply(Reflect.apply(it.skip.each, it.skip, cases) as () => void, it.skip, [
         `${name} (not over ${KIND}: ${reason})`,
         ...rest,
       ]);

@@ -43,8 +43,12 @@ export interface channel_row {
 
 /** The channels of a map. As a string, and in console.log, it is a table. */
 export class map_report {
-  /** `rows` are the channels in the map's order. */
-  constructor(readonly rows: readonly channel_row[]) {}
+  /** The channels, in the map's order. */
+  readonly rows: readonly channel_row[];
+
+  constructor(rows: readonly channel_row[]) {
+    this.rows = rows;
+  }
 
   /** The table: a line of titles, then a line for each channel. Unknown is `-`. */
   toString(): string {

@@ -10,7 +10,9 @@ import { count_bytes, traffic_of } from './traffic.js';
 
 /** The part of a dispatcher that these messages need. */
 export interface living {
+  /** The socket that it wraps; null for none. */
   readonly socket: Transport | null;
+  /** The peer's address, a listener's own; null for none. */
   readonly addr: Address | null;
 }
 
