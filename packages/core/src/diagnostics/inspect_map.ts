@@ -46,6 +46,7 @@ export class map_report {
   /** The channels, in the map's order. */
   readonly rows: readonly channel_row[];
 
+  /** A report of these channels. */
   constructor(rows: readonly channel_row[]) {
     this.rows = rows;
   }
