@@ -4,6 +4,10 @@
  * handle_close comes once, and nothing after it or after close(). A listener has never more connections
  * than max_connections, and serves everybody in the end. In rounds that end impatiently nobody but a
  * `timeout` closes what is left: all of it, and none that has just moved.
+ *
+ * A channel may give its descriptor to another one (detach), or begin another connection, from within its
+ * handlers too: nothing of the former one is told or sent there. After a shutdown nothing is taken. A handler
+ * of input may be async, and then runs alone.
  */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { async_chat } from '@asyncore/chat';
@@ -16,12 +20,12 @@ import {
   SHUT_WR,
   SO_LINGER,
   SOL_SOCKET,
-  type Socket,
+  Socket,
   socketpair,
 } from '@asyncore/socket';
 import { hasInet6 } from '@asyncore/test-support/has_inet6';
 import { Random } from '@asyncore/test-support/random';
-import { chat, type End, plain, type Stage } from './ends.js';
+import { chat, type End, plain, type Role, type Stage } from './ends.js';
 import { HELD, Story, TERMINATORS } from './story.js';
 
 const SIZES = [0, 1, 2, 10, 100, 5000, 70_000, 300_000];
@@ -33,9 +37,13 @@ const SHORT = 0.005;
 const onLinux = process.platform === 'linux';
 const FAMILIES = [AF_INET, ...(onLinux ? [AF_UNIX] : []), ...(hasInet6() ? [AF_INET6] : [])];
 
-interface Player {
+/** Of no stream. */
+const LATE = Buffer.from('late');
+
+interface Player extends Role {
   readonly end: End;
-  readonly story: Story;
+  /** It is about to begin another connection. */
+  isChanging: boolean;
 }
 
 export class Round implements Stage {
@@ -43,6 +51,8 @@ export class Round implements Stage {
   readonly #descriptors = descriptors();
   readonly random: Random;
   readonly #ends: Player[] = [];
+  readonly #stories: Story[] = [];
+  #connections = 0;
   readonly #lines: string[] = [];
   /** Clients by their address, until their listener has them. */
   readonly #expected = new Map<string, Story>();
@@ -93,7 +103,7 @@ export class Round implements Stage {
       await this.#loop({ signal: AbortSignal.timeout(PATIENCE) }).catch(() =>
         this.fail(`still open: ${[...this.map.values()].join(', ')}`),
       );
-      for (const { story } of this.#ends) this.#judge(story);
+      for (const story of this.#stories) this.#judge(story);
       const left = descriptors() - this.#descriptors;
       if (left !== 0) this.fail(`${left} descriptors are left`);
     } finally {
@@ -119,7 +129,7 @@ export class Round implements Stage {
     }
     const end = performance.now() + PATIENCE;
     for (;;) {
-      const late = this.#ends.find(({ story }) => story.isBehind)?.story;
+      const late = this.#stories.find((story) => story.isBehind);
       const waiting = [...this.#expected.values()].find((story) => !story.isOver);
       const { name } = late ?? waiting ?? {};
       if (name === undefined) return;
@@ -183,11 +193,34 @@ export class Round implements Stage {
     if (this.#budget > 0 && this.random.chance(0.01)) throw new Error('mine');
   }
 
-  #do({ end, story }: Player): void {
+  /** Some handlers of input are async: what they do after an await is as if it were done from outside. */
+  later(role: Role, story: Story): Promise<void> | undefined {
+    if (role.story !== story) return; // it has given its connection away
+    if (this.#budget <= 0 || story.isOver || !this.random.chance(0.1)) return;
+    this.log(`${story.name} awaits`);
+    const turns = this.random.below(4);
+    const wait = async () => {
+      await null;
+      for (let i = 0; i < turns; i++) await new Promise(setImmediate);
+      this.log(`${story.name} goes on`);
+      try {
+        if (!story.isOver) this.perhaps();
+      } finally {
+        if (story.pending === promise) story.pending = null;
+      }
+    };
+    const promise = wait();
+    story.pending = promise;
+    return promise;
+  }
+
+  #do(player: Player): void {
+    const { end, story } = player;
     const { name } = story;
     const random = this.random;
-    const what = random.below(100);
+    const what = random.below(110);
     if (what < 50) {
+      if (story.isShut) this.#pushLate(end, story);
       if (story.isDone || story.isHalf) return;
       const data = story.bytes(random.pick(SIZES));
       this.log(`push ${name} ${data.length}`);
@@ -206,12 +239,12 @@ export class Round implements Stage {
       if (!story.isDone) this.#finish(end, story);
     } else if (what < 81) {
       this.log(`half ${name}`);
-      // What is still to be sent could not follow.
-      if (end.writable() || story.producers > 0 || !end.connected || story.isDone) return;
+      if (!end.connected || story.isDone || story.isHalf) return;
       story.isHalf = true;
       story.isOrderly = true;
       try {
         end.shutdown(SHUT_WR);
+        story.isShut = !story.isOver;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOTCONN') throw error;
       }
@@ -230,7 +263,98 @@ export class Round implements Stage {
     } else if (what < 92) {
       end.timeout = random.pick(this.#timeouts);
       this.log(`timeout ${name} ${end.timeout}`);
+    } else if (what < 104) {
+      this.#detach(player);
+    } else {
+      this.#begin(player);
     }
+  }
+
+  /** After shutdown(SHUT_WR) it is refused; were it sent, other bytes would come. */
+  #pushLate(end: End, story: Story): void {
+    this.log(`push ${story.name} too late`);
+    const taken = end.send(LATE) + end.sendmsg([LATE]);
+    if (taken !== 0) this.fail(`${story.name}: ${taken} bytes were taken after the shutdown`);
+    if (end instanceof async_chat) end.push(LATE);
+  }
+
+  /** Its descriptor goes to another channel, which goes on with the same story. */
+  #detach(player: Player): void {
+    const { end, story } = player;
+    if (!end.connected || story.isDone || story.isHalf || story.isCollecting) return;
+    if (end instanceof async_chat) story.came(end._take_input());
+    const fd = this.#gives(`detach ${story.name}`, () => end.detach());
+    if (fd === null || fd < 0) return; // sending what was given has ended it
+    player.story = this.#over();
+    story.pending = null; // the other channel's
+    this.#start(story, Socket.from_fd(fd));
+  }
+
+  /** A story of a channel that is to be told nothing. */
+  #over(): Story {
+    const story = new Story('nobody', this);
+    story.isClosed = true;
+    return story;
+  }
+
+  /** What a call gives that comes after the output; null if that does not go out, and all is as before. */
+  #gives<T>(what: string, call: () => T): T | null {
+    try {
+      const given = call();
+      this.log(what);
+      return given;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      this.log(`${what} has to wait`);
+      return null;
+    }
+  }
+
+  /** The channel gets another connection, whether or not it has one. */
+  #begin(player: Player): void {
+    const { end, story } = player;
+    if (player.isChanging || this.#connections > 20) return;
+    // What was given before there was a connection is for the next attempt.
+    if (!story.isOver && !end.connected) return;
+    player.isChanging = true;
+    try {
+      if (this.random.chance(0.5)) {
+        this.#leave(player, story);
+        this.#connect(player);
+      } else {
+        this.#exchange(player, story, end.socket as Socket | null);
+      }
+    } finally {
+      player.isChanging = false;
+    }
+  }
+
+  /** What create_socket does to a connection that is there still: what has no room is lost. */
+  #leave({ end }: Player, story: Story): void {
+    this.log(`leave ${story.name}`);
+    story.isOrderly &&= !end.writable() && story.producers === 0;
+    if (!story.isOver) story.gone();
+  }
+
+  /** By set_socket, which sends what was given, or throws. The former socket is closed by us. */
+  #exchange(player: Player, story: Story, former: Socket | null): void {
+    const { end } = player;
+    const [ours, theirs] = socketpair();
+    const given = this.#gives(`set_socket ${story.name}`, () => {
+      end.set_socket(ours);
+      return true;
+    });
+    if (given === null) {
+      ours.close();
+      theirs.close();
+      return;
+    }
+    if (!story.isOver) story.gone();
+    former?.close();
+    end.connected = true;
+    const [a, b] = this.#pair();
+    player.story = a;
+    this.#start(b, theirs);
   }
 
   #push(end: async_chat, story: Story, data: Buffer): void {
@@ -268,27 +392,45 @@ export class Round implements Stage {
 
   // ---- connections ----
 
+  #story(name: string): Story {
+    const story = new Story(name, this);
+    this.#stories.push(story);
+    return story;
+  }
+
+  /** The stories of two ends that are connected. */
+  #pair(): [a: Story, b: Story] {
+    const number = this.#connections++;
+    const [a, b] = [this.#story(`${number}a`), this.#story(`${number}b`)];
+    this.log(`pair ${a.name} ${b.name}`);
+    a.peer = b;
+    b.peer = a;
+    return [a, b];
+  }
+
   #open(): void {
-    const number = this.#ends.length;
-    if (number > 12) return;
-    const [a, b] = [new Story(`${number}a`, this), new Story(`${number}b`, this)];
-    if (this.random.chance(0.5)) {
-      this.log(`pair ${a.name} ${b.name}`);
-      a.peer = b;
-      b.peer = a;
+    if (this.#connections > 12) return;
+    // Sometimes a channel that is over begins anew.
+    const former = this.#ends.filter(({ story, isChanging }) => story.isOver && !isChanging);
+    if (former.length > 0 && this.random.chance(0.3)) {
+      this.#begin(this.random.pick(former));
+    } else if (this.random.chance(0.5)) {
+      const [a, b] = this.#pair();
       const [ours, theirs] = socketpair();
       this.#start(a, ours);
       this.#start(b, theirs);
     } else {
-      this.#connect(a);
+      this.#connect(this.#start(this.#over()));
     }
   }
 
-  #connect(story: Story): void {
+  #connect(player: Player): void {
+    const { end } = player;
     const { family, address } = this.random.pick(this.#listeners);
-    this.log(`connect ${story.name} to ${address}`);
-    const { end } = this.#start(story);
     end.create_socket(family);
+    const story = this.#story(`${this.#connections++}a`);
+    player.story = story;
+    this.log(`connect ${story.name} to ${address}`);
     if (family === AF_UNIX) {
       // It has no name by itself, and is connected at once.
       const name = free(family);
@@ -304,14 +446,15 @@ export class Round implements Stage {
   }
 
   #start(story: Story, sock: Socket | null = null): Player {
-    const end = this.random.chance(0.6) ? chat(this, story, sock) : plain(this, story, sock);
+    const role = { story };
+    const end = this.random.chance(0.6) ? chat(this, role, sock) : plain(this, role, sock);
     end.timeout = this.random.pick(this.#timeouts);
     if (this.random.chance(0.7)) {
       const { readable } = end;
-      end.readable = () => !story.isPaused && readable.call(end);
+      end.readable = () => !role.story.isPaused && readable.call(end);
     }
     if (this.#isSettling) this.#hurry(end);
-    const player = { end, story };
+    const player = Object.assign(role, { end, isChanging: false });
     this.#ends.push(player);
     return player;
   }
@@ -342,7 +485,7 @@ export class Round implements Stage {
         const client = round.#expected.get(String(address));
         if (client === undefined) throw new Error('nobody has connected');
         round.#expected.delete(String(address));
-        const story = new Story(client.name.replace('a', 'b'), round);
+        const story = round.#story(client.name.replace('a', 'b'));
         story.peer = client;
         client.peer = story;
         round.log(`accept ${story.name}`);

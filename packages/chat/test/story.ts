@@ -28,7 +28,7 @@ export interface Journal {
   fail(why: string): void;
 }
 
-/** What the model knows of an end. */
+/** What the model knows of an end of a connection; a channel that begins another one begins another story. */
 export class Story {
   peer: Story | null = null;
   /** Bytes that were given to it to send, and that came. */
@@ -40,6 +40,10 @@ export class Story {
   /** It sends no more: after close_when_done or a timeout, or our half of the connection is ended. */
   isDone = false;
   isHalf = false;
+  /** shutdown(2) was done, or waits for the output; where the peer had gone it fails. */
+  isShut = false;
+  /** The promise that a handler of its input has given, while that is pending. */
+  pending: unknown = null;
   isPaused = false;
   isCollecting = false;
   /** Those that have not given all. */
@@ -76,6 +80,18 @@ export class Story {
   heard(what: string): void {
     this.round.log(`${this.name} ${what}`);
     if (this.isOver) this.round.fail(`${this.name}: ${what} after the end`);
+  }
+
+  /** It is told of input, which a handler that is async has to be done with first. */
+  heardInput(what: string): void {
+    this.heard(what);
+    if (this.pending !== null) this.round.fail(`${this.name}: ${what} while a promise is pending`);
+  }
+
+  /** A connection that is no channel's any more. */
+  gone(): void {
+    this.closing();
+    this.isClosed = true;
   }
 
   moved(): void {
