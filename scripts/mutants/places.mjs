@@ -13,6 +13,7 @@ const place = (name, folder, module, from, to, guard = null) => ({
 
 const OUTPUT = 'output/output';
 const ENDPOINT = 'dispatcher/socket_endpoint';
+const TRANSFERS = 'dispatcher/transfers';
 const CONNECTION = 'dispatcher/connection';
 const LISTENING = 'dispatcher/listening';
 const CONNECTING = 'dispatcher/connecting';
@@ -24,7 +25,7 @@ export const places = [
   place(
     'handle_close may come twice',
     'core',
-    ENDPOINT,
+    TRANSFERS,
     'this.set(OVER | TOLD, true);',
     'this.set(TOLD, true);',
   ),
@@ -77,21 +78,21 @@ export const places = [
   place(
     'a loss before the last read is told at once',
     'core',
-    ENDPOINT,
-    '!this.is(ENDED) && this.#willRead()',
+    TRANSFERS,
+    '!this.is(ENDED) && !isClosed(error) && this.#willRead()',
     'false',
   ),
   place(
     'told of the end twice',
     'core',
-    ENDPOINT,
+    TRANSFERS,
     /if \(this\.is\(ENDED \| OVER\)\)\s+return;/,
     '',
   ),
   place(
     'the end of the data is told to nobody',
     'core',
-    ENDPOINT,
+    TRANSFERS,
     /(MAY_HOLD_MORE, false\);\s+)this\.endOfData\(\);/,
     '$1',
   ),
@@ -225,14 +226,14 @@ export const places = [
   place(
     'the lingering never ends',
     'core',
-    ENDPOINT,
+    TRANSFERS,
     'this.is(LINGERING | BROKEN)',
     'this.is(BROKEN)',
   ),
   place(
     'the lingering does not end its half',
     'core',
-    ENDPOINT,
+    TRANSFERS,
     'transport.shutdown(SHUT_WR);',
     '',
   ),
@@ -263,7 +264,7 @@ export const places = [
   place(
     'SO_ERROR is not looked at',
     'core',
-    'dispatcher/dispatcher',
+    'dispatcher/event_channel',
     "having(this, 'getsockopt') && known.takeError()",
     '0',
   ),
@@ -285,7 +286,7 @@ export const places = [
     'a listener takes more than max_connections',
     'core',
     LISTENING,
-    'channel.max_connections > 0 && this.#connections >= channel.max_connections',
+    'max_connections > 0 && this.#connections >= max_connections',
     'false',
   ),
   place(
@@ -308,7 +309,7 @@ export const places = [
   place(
     'what moves does not count as progress',
     'core',
-    ENDPOINT,
+    TRANSFERS,
     /if \(sent > 0\)\s+this\.set\(MOVED, true\);/,
     '',
   ),
