@@ -183,6 +183,19 @@ it('a create_connection is one life, on the socket that has won', async () => {
   expect(ours.map(([name]) => name)).toEqual(['open', 'connecting', 'connect', 'send', 'close']);
 });
 
+it('a life that ended while nobody heard of ends is not told to a later subscriber', () => {
+  const stage = new Stage();
+  hear(stage, ['open']);
+  const channel = new Recorder(stage);
+  channel.create_socket();
+  channel.close();
+  const messages = hear(stage, ['close']);
+  channel.create_socket();
+  expect(messages).toEqual([]);
+  channel.close();
+  expect(messages.length).toBe(1);
+});
+
 it('a transport on the same descriptor goes on with the life', () => {
   const stage = new Stage();
   const messages = hear(stage, ['open', 'close']);

@@ -159,8 +159,7 @@ export function erred(channel: object, what: unknown): void {
 
 /** Its socket is about to be closed, or was given away. */
 export function closed(channel: living, reason: unknown, why: () => string): void {
-  if (!close.hasSubscribers || channel.socket === null) return;
-  over(channel, channel.socket, reason, why());
+  if (close.hasSubscribers && channel.socket !== null) over(channel, channel.socket, reason, why());
   beginnings.delete(channel);
 }
 
