@@ -11,7 +11,7 @@ import {
   measure_channels,
   type Transport,
 } from '@asyncore/core';
-import { AF_INET, MSG_PEEK, type Socket, socketpair } from '@asyncore/socket';
+import { AF_INET, MSG_PEEK, Socket, socketpair } from '@asyncore/socket';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   connection,
@@ -209,6 +209,21 @@ it('a transport on the same descriptor goes on with the life', () => {
     close: () => ours.close(),
   });
   expect(messages.map(([name]) => name)).toEqual(['open']);
+});
+
+it('covers every method of a socket that sends or receives', () => {
+  const stage = new Stage();
+  hear(stage, ['send']);
+  const [ours] = connection();
+  new Recorder(stage, ours);
+  const methods = Object.getOwnPropertyNames(Socket.prototype).filter((name) =>
+    /^(send|recv)/.test(name),
+  );
+  expect(methods).toContain('sendfile');
+  // These call sendmsg and recvmsg of the same socket.
+  const through = ['send_fds', 'recv_fds'];
+  const uncovered = methods.filter((name) => !Object.hasOwn(ours, name));
+  expect(uncovered.sort()).toEqual(through.sort());
 });
 
 it('counts a look ahead once, and each way of receiving and sending', () => {
