@@ -198,7 +198,7 @@ it('a life that ended while nobody heard of ends is not told to a later subscrib
 
 it('a transport on the same descriptor goes on with the life', () => {
   const stage = new Stage();
-  const messages = hear(stage, ['open', 'close']);
+  const messages = hear(stage, ['open', 'close', 'send']);
   const [ours] = connection();
   const channel = new dispatcher<Transport>(ours, stage.map);
   channel.set_socket({
@@ -209,6 +209,20 @@ it('a transport on the same descriptor goes on with the life', () => {
     close: () => ours.close(),
   });
   expect(messages.map(([name]) => name)).toEqual(['open']);
+  channel.send(Buffer.from('hello'));
+  expect(messages.slice(1)).toMatchObject([['send', { channel, bytes: 5 }]]);
+  expect(inspect_map(stage.map).rows[0].bytes_out).toBe(5);
+});
+
+it('tells of a socket that another channel has taken over to that one', () => {
+  const stage = new Stage();
+  const messages = hear(stage, ['send']);
+  const [ours] = connection();
+  new Recorder(stage, ours);
+  const heir = new Recorder(stage, ours);
+  heir.send(Buffer.from('hello'));
+  expect(messages.length).toBe(1);
+  expect(messages[0][1].channel).toBe(heir);
 });
 
 it('covers every method of a socket that sends or receives', () => {

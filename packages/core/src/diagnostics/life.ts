@@ -6,7 +6,7 @@
 import { channel as subject } from 'node:diagnostics_channel';
 import type { Address, Transport } from '@asyncore/socket';
 import { clock } from '@asyncore/socket/kernel';
-import { count_bytes, traffic_of } from './traffic.js';
+import { count_bytes, go_on_counting, traffic_of } from './traffic.js';
 
 /** The part of a dispatcher that these messages need. */
 export interface living {
@@ -96,7 +96,7 @@ export function opened(channel: living): void {
   const socket = channel.socket as Transport; // it has one now
   const former = beginnings.get(channel)?.socket;
   if (former !== undefined && former.fileno() === socket.fileno()) {
-    moved(channel); // TLS has begun on the connection
+    go_on_over(channel, socket, former); // TLS has begun on the connection
     return;
   }
   if (former !== undefined) over(channel, former, null, 'another socket took its place');
@@ -113,9 +113,18 @@ export function moved(channel: living): void {
   count(channel, beginning.socket);
 }
 
+/** What `socket` moves goes through `below`, where it is counted already: as ciphertext, for TLS. */
+function go_on_over(channel: living, socket: Transport, below: Transport): void {
+  const beginning = beginnings.get(channel);
+  if (beginning !== undefined) beginning.socket = socket;
+  go_on_counting(socket, below);
+}
+
 function count(channel: living, socket: Transport): void {
   if (!receive.hasSubscribers && !send.hasSubscribers && !close.hasSubscribers) return;
+  const beginning = beginnings.get(channel);
   count_bytes(socket, (isIn, bytes) => {
+    if (beginnings.get(channel) !== beginning) return; // TLS still sends its close_notify after the end
     const way = isIn ? receive : send;
     if (way.hasSubscribers) way.publish({ channel, fd: socket.fileno(), bytes });
   });

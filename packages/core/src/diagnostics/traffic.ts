@@ -33,8 +33,12 @@ const covered = new WeakMap<Call, Call>();
 
 /** Counts what `socket` moves from now on, and tells it. Only the methods of this one socket are covered. */
 export function count_bytes(socket: Transport, tell: Count['tell']): void {
-  if (counts.has(socket)) return;
-  const count = { bytes_in: 0, bytes_out: 0, moved: clock.now(), isCounting: false, tell };
+  const former = counts.get(socket);
+  if (former !== undefined) {
+    former.tell = tell; // another channel has it now
+    return;
+  }
+  const count: Count = { bytes_in: 0, bytes_out: 0, moved: clock.now(), isCounting: false, tell };
   counts.set(socket, count);
   for (const [name, flags] of Object.entries(RECEIVE)) {
     cover(socket, name, count, (result, args) => {
@@ -45,6 +49,12 @@ export function count_bytes(socket: Transport, tell: Count['tell']): void {
   for (const name of SEND) {
     cover(socket, name, count, (result) => moved(count, false, bytesOf(result)));
   }
+}
+
+/** The traffic of `socket` is from now on that of `below`, which carries it. */
+export function go_on_counting(socket: Transport, below: Transport): void {
+  const count = counts.get(below);
+  if (count !== undefined) counts.set(socket, count);
 }
 
 function cover(

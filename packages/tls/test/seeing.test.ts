@@ -1,0 +1,56 @@
+/** What can be seen of TLS channels from outside. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import {
+  type bytes_message,
+  type channel_message,
+  type close_message,
+  inspect_map,
+} from '@asyncore/core';
+import { describeTls } from '@asyncore/test-support/certificates';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { onEveryPoller, Stage, secured } from './support.js';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+/** Hears the messages of this name. */
+function hear<M extends channel_message>(name: string): M[] {
+  const messages: M[] = [];
+  const hears = (message: unknown) => void messages.push(message as M);
+  subscribe(`asyncore:channel:${name}`, hears);
+  onTestFinished(() => void unsubscribe(`asyncore:channel:${name}`, hears));
+  return messages;
+}
+
+function sum(messages: bytes_message[], channel: object): number {
+  const ours = messages.filter((message) => message.channel === channel);
+  return ours.reduce((all, { bytes }) => all + bytes, 0);
+}
+
+describeTls('seen from outside, TLS', () => {
+  onEveryPoller((use_poll) => {
+    it('counts each byte once, as the ciphertext that the peer receives', async () => {
+      const on = new Stage(use_poll);
+      const sent = hear<bytes_message>('send');
+      const received = hear<bytes_message>('receive');
+      const ends = hear<close_message>('close');
+      const [server, client] = await secured(on);
+      const before = sum(sent, client);
+      client.send(Buffer.alloc(1000));
+      await on.until(() => server.size === 1000);
+      await on.passes(3);
+      const record = sum(sent, client) - before;
+      expect(record).toBeGreaterThan(1000);
+      expect(record).toBeLessThan(1100);
+      expect(sum(received, server)).toBe(sum(sent, client));
+      const [row] = inspect_map(new Map([[client.fileno(), client]])).rows;
+      expect(row.bytes_out).toBe(sum(sent, client));
+      client.close();
+      await on.until('server close');
+      const end = ends.find(({ channel }) => (channel as object) === server);
+      expect(end).toMatchObject({
+        bytes_in: sum(received, server),
+        bytes_out: sum(sent, server),
+      });
+    });
+  });
+});
