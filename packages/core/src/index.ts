@@ -23,7 +23,7 @@ export type { timer } from './dispatcher/timers.js';
 export { type Endpoint, endpoint, NOTICE, type Watcher } from './endpoint.js';
 export { ExitNow } from './exit_now.js';
 // For classes with handlers and output of their own, as @asyncore/chat has one.
-export { handling, settle } from './handlers/handling.js';
+export { handling, report, settle } from './handlers/handling.js';
 export { run_as_handler } from './handlers/run_as_handler.js';
 export type { keep_alive_options } from './keep_alive.js';
 export { keep_alive_while, loop, type loop_options } from './loop/loop.js';

@@ -7,6 +7,7 @@ import {
   type channel_message,
   type close_message,
   dispatcher,
+  endpoint,
   inspect_map,
   measure_channels,
   type Transport,
@@ -168,6 +169,46 @@ it('tells the error of a failed attempt and of a handler', async () => {
   client.connect(address);
   await stage.until('told error');
   expect(messages[0][1]).toMatchObject({ channel: client, error: { code: 'ECONNREFUSED' } });
+});
+
+onEveryPoller((use_poll) => {
+  it('tells what handle_close throws, once', async () => {
+    const stage = new Stage(use_poll);
+    const messages = hear(stage, ['error']);
+    const [ours, theirs] = connection();
+    const channel = new Recorder(stage, ours);
+    const thrown = new Error('in handle_close');
+    channel.handle_close = () => {
+      throw thrown;
+    };
+    theirs.close();
+    await stage.until(() => stage.map.size === 0);
+    expect(messages.map(([, message]) => message)).toMatchObject([{ channel, error: thrown }]);
+  });
+
+  it.each(['connect', 'create_connection'] as const)(
+    'tells why %s has failed once, also where its own handler gets that',
+    async (method) => {
+      const stage = new Stage(use_poll);
+      const messages = hear(stage, ['error']);
+      const door = listener();
+      const address = door.getsockname();
+      door.close();
+      const own_handler = new Recorder(stage);
+      own_handler.handle_connect_error = () => own_handler.close();
+      const other = new Recorder(stage);
+      other.handle_error = () => other.close();
+      for (const channel of [own_handler, other]) {
+        if (method === 'connect') channel.create_socket();
+        channel[method](address as [string, number]);
+      }
+      await stage.until(() => own_handler[endpoint].closed && other[endpoint].closed);
+      const told = messages.map(([, { channel }]) => channel);
+      expect(told.length).toBe(2);
+      expect(new Set(told)).toEqual(new Set([own_handler, other]));
+      expect(messages[0][1]).toMatchObject({ error: { code: 'ECONNREFUSED' } });
+    },
+  );
 });
 
 it('a create_connection is one life, on the socket that has won', async () => {

@@ -1,4 +1,10 @@
-import { type dispatcher, type dispatcher_with_send, endpoint, settle } from '@asyncore/core';
+import {
+  type dispatcher,
+  type dispatcher_with_send,
+  endpoint,
+  report,
+  settle,
+} from '@asyncore/core';
 import {
   BlockingIOError,
   errno,
@@ -122,7 +128,7 @@ function failed<S extends Transport>(channel: dispatcher<S> & secured, error: un
   known.reason ??= error;
   try {
     if (channel.handle_tls_error) settle(channel, channel.handle_tls_error(error));
-    else settle(channel, channel.handle_error(error));
+    else report(channel, error);
   } finally {
     if (known.life === life && !known.closed) channel.handle_close_event();
   }

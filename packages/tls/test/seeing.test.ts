@@ -4,11 +4,13 @@ import {
   type bytes_message,
   type channel_message,
   type close_message,
+  dispatcher,
   inspect_map,
 } from '@asyncore/core';
 import { describeTls } from '@asyncore/test-support/certificates';
+import { start_tls } from '@asyncore/tls';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { onEveryPoller, Stage, secured } from './support.js';
+import { Channel, onEveryPoller, pair, SERVER, Stage, secured } from './support.js';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -51,6 +53,30 @@ describeTls('seen from outside, TLS', () => {
         bytes_in: sum(received, server),
         bytes_out: sum(sent, server),
       });
+    });
+
+    it('tells its failure, for with_tls as for any dispatcher', async () => {
+      const on = new Stage(use_poll);
+      const errors = hear('error');
+      class Plain extends dispatcher {
+        override handle_error(): void {
+          on.say('plain error');
+          this.close();
+        }
+      }
+      for (const make of [
+        (sock: ConstructorParameters<typeof Channel>[2]) => new Channel(on, 'server', sock),
+        (sock: ConstructorParameters<typeof Channel>[2]) => new Plain(sock, on.map),
+      ]) {
+        errors.length = 0;
+        const [far, near] = await pair(on);
+        const channel = make(far);
+        start_tls(channel, SERVER);
+        near.send(Buffer.from('garbage, more or less'));
+        await on.until(() => on.trace.some((line) => / error/.test(line)));
+        expect(errors.map((message) => message.channel)).toEqual([channel]);
+        near.close();
+      }
     });
   });
 });

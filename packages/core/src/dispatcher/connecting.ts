@@ -7,7 +7,7 @@ import {
   resolve,
   type Socket,
 } from '@asyncore/socket';
-import { connects } from '../diagnostics/life.js';
+import { connects, erred } from '../diagnostics/life.js';
 import { settle } from '../handlers/handling.js';
 import { CONNECTED, CONNECTING } from './connection_flags.js';
 import type { SocketEndpoint } from './socket_endpoint.js';
@@ -129,6 +129,7 @@ export class Connecting implements Attempt {
     const { channel } = this.#endpoint;
     this.#lookup = null;
     this.#endpoint.put(CONNECTING, false);
+    erred(channel, error);
     settle(channel, channel.handle_connect_error(error));
   }
 }

@@ -6,7 +6,7 @@ import { checkLimit } from '../checked.js';
 import { accepted, listens } from '../diagnostics/life.js';
 import { uncounted } from '../diagnostics/traffic.js';
 import { endpoint } from '../endpoint.js';
-import { report } from '../handlers/handling.js';
+import { settle } from '../handlers/handling.js';
 import { Connecting } from './connecting.js';
 import { event_channel } from './event_channel.js';
 import { described, log_error } from './log_error.js';
@@ -355,7 +355,10 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
    * open afterwards waits for nothing until it calls `connect` again.
    */
   handle_connect_error(error: unknown): void {
-    report(this, error);
+    // Not by `report`: subscribers were told where the attempt failed.
+    settle(this, this.handle_error(error), (_, escaped) => {
+      throw escaped;
+    });
   }
 
   /** Connections wait to be accepted. The default accepts all of them, and calls `handle_accepted` for each. */

@@ -1,5 +1,5 @@
 import { OSError, type Socket, type Transport } from '@asyncore/socket';
-import { connected } from '../diagnostics/life.js';
+import { connected, erred } from '../diagnostics/life.js';
 import { endpoint } from '../endpoint.js';
 import { is_exit } from '../exit_now.js';
 import { settle } from '../handlers/handling.js';
@@ -101,6 +101,7 @@ export abstract class event_channel<S extends Transport = Socket> extends socket
     if (!this[endpoint].close()) return;
     const closeAnyway = (_: unknown, error: unknown) => {
       if (is_exit(error)) throw error;
+      erred(this, error);
       log_error(this, error);
       this.close();
     };

@@ -16,7 +16,7 @@ import {
   wrong,
 } from '@asyncore/socket';
 import type { channel, channel_map } from '../channel.js';
-import { connects } from '../diagnostics/life.js';
+import { connects, erred } from '../diagnostics/life.js';
 import { handling, settle } from '../handlers/handling.js';
 import { type Attempt, IN_PROGRESS } from './connecting.js';
 import { CONNECTED, CONNECTING } from './connection_flags.js';
@@ -251,6 +251,7 @@ export class Racing implements Attempt {
     const { channel } = this.#endpoint;
     this.stop();
     this.#endpoint.put(CONNECTING, false);
+    erred(channel, error);
     settle(channel, channel.handle_connect_error(error));
   }
 
