@@ -1,4 +1,4 @@
-import { type channel_map, dispatcher, loop, type Transport } from '@asyncore/core';
+import { type channel, type channel_map, loop, type Transport } from '@asyncore/core';
 import type { Ciphertext } from './ciphertext.js';
 
 /** How long the last bytes may make no progress on their way to the kernel, in milliseconds. */
@@ -10,26 +10,31 @@ let isRunning = false;
 
 async function run(): Promise<void> {
   isRunning = true;
-  while (map.size > 0) await loop({ map });
-  isRunning = false;
+  try {
+    while (map.size > 0) await loop({ map });
+  } finally {
+    isRunning = false;
+  }
 }
 
 /**
  * A connection whose channel was closed while bytes that `send` had counted were on their way. It waits
  * for the kernel until they are out; `end` is called then, or when they cannot go out.
  */
-export class Leaving extends dispatcher<Transport> {
+export class Leaving implements channel {
+  readonly socket: Transport;
+  readonly #fd: number;
   readonly #ciphertext: Ciphertext;
   readonly #end: () => void;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(below: Transport, ciphertext: Ciphertext, end: () => void) {
-    super(null, map);
+    this.socket = below;
+    this.#fd = below.fileno();
     this.#ciphertext = ciphertext;
     this.#end = end;
     this.#wait();
-    this.set_socket(below);
-    this.connected = true;
+    map.set(this.#fd, this);
     if (!isRunning) void run();
   }
 
@@ -41,27 +46,30 @@ export class Leaving extends dispatcher<Transport> {
   /** It waits no more; whose the descriptor is closes it. */
   leave(): void {
     clearTimeout(this.#timer);
-    this.del_channel();
+    if (map.get(this.#fd) === this) map.delete(this.#fd);
   }
 
-  override readable(): boolean {
+  readable(): boolean {
     return false;
   }
 
-  override writable(): boolean {
+  writable(): boolean {
     return this.#ciphertext.isFull;
   }
 
-  override handle_write(): void {
+  handle_read_event(): void {}
+  handle_expt_event(): void {}
+
+  handle_write_event(): void {
     this.#wait();
     this.#ciphertext.flush();
   }
 
-  override handle_close(): void {
+  handle_close(): void {
     this.#end();
   }
 
-  override handle_error(): void {
+  handle_error(): void {
     this.#end();
   }
 }

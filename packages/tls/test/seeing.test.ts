@@ -78,5 +78,22 @@ describeTls('seen from outside, TLS', () => {
         near.close();
       }
     });
+
+    it('opens no channel of its own for what is on its way at close', async () => {
+      const on = new Stage(use_poll);
+      const [server, client] = await secured(on);
+      const opens = hear('open');
+      let reads = false;
+      client.readable = () => reads;
+      const much = Buffer.alloc(1 << 20);
+      for (let idle = 0; idle < 5; idle += 1) {
+        if (dispatcher.prototype.send.call(server, much) > 0) idle = 0;
+        await on.passes(3);
+      }
+      server.close();
+      reads = true;
+      await on.until('client close');
+      expect(opens).toEqual([]);
+    });
   });
 });
