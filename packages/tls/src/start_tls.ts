@@ -81,14 +81,15 @@ function begin<S extends Transport>(
 
 function checkChannel(channel: dispatcher<Transport>): Transport {
   const { socket } = channel;
-  const { output, isLingering } = channel[endpoint];
+  const known = channel[endpoint];
+  const closedBy = known.closedBy ?? known.output?.closedBy ?? null;
   if (socket === null || !channel.connected) throw new OSError('start_tls', errno.ENOTCONN);
   if (socket instanceof tls_transport) throw new Error('start_tls: the channel speaks TLS already');
   if ((socket.type ?? SOCK_STREAM) !== SOCK_STREAM) {
     throw wrong.type('start_tls: the channel must be a stream (SOCK_STREAM)');
   }
-  if (isLingering || (output?.closedBy ?? null) !== null) {
-    throw new Error(`start_tls: it comes after ${output?.closedBy ?? 'close_when_done'}`);
+  if (known.isLingering || closedBy !== null) {
+    throw new Error(`start_tls: it comes after ${closedBy ?? 'close_when_done'}`);
   }
   return socket;
 }

@@ -533,6 +533,14 @@ describeTls('TLS', () => {
     expect(() => ending.start_tls(SERVER)).toThrow('close_when_done');
   });
 
+  it('refuses a plain dispatcher after shutdown', async () => {
+    const on = new Stage();
+    const [far] = await pair(on);
+    const ending = new dispatcher(far, on.map);
+    ending.shutdown(SHUT_WR);
+    expect(() => start_tls(ending, SERVER)).toThrow('it comes after shutdown');
+  });
+
   it('refuses a channel without a connection, and datagrams', () => {
     const on = new Stage();
     const lonely = new dispatcher(null, on.map);
