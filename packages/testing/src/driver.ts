@@ -56,6 +56,8 @@ export class Driver {
 
   /** Goes on until `isFulfilled`; rejects when nothing more happens within that many seconds. */
   until(isFulfilled: () => boolean, within: number, message: () => string): Promise<void> {
+    if (!(within >= 0))
+      throw new RangeError(`a wait's seconds must be a number from 0: got ${within}`);
     const end = this.kernel.now + within * 1000;
     return this.#wait({
       isFulfilled,
@@ -160,7 +162,8 @@ export class Driver {
   #overAt(next: number): Waiter | undefined {
     let first: Waiter | undefined;
     for (const waiter of this.#waiters) {
-      if (waiter.isOver(next) && (first === undefined || waiter.end < first.end)) first = waiter;
+      const isOver = next === Infinity || waiter.isOver(next); // or nothing ever happens again
+      if (isOver && (first === undefined || waiter.end < first.end)) first = waiter;
     }
     return first;
   }

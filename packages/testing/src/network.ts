@@ -137,7 +137,8 @@ export class network {
 
   /**
    * Goes on until `condition` holds. Rejects when nothing more can happen, at once, and when it does not
-   * hold within so many virtual seconds. `what` says in the message what was waited for.
+   * hold within so many virtual seconds (Infinity: as long as anything can happen). `what` says in the
+   * message what was waited for.
    */
   until(condition: () => boolean, what = String(condition), within = PATIENCE): Promise<void> {
     return this.driver.until(condition, within, () => `${this.nothing(within)}, and not: ${what}`);
@@ -145,12 +146,17 @@ export class network {
 
   /** Lets so many virtual seconds pass, and all happen that happens in them. */
   advance(seconds: number): Promise<void> {
-    if (!(seconds >= 0)) throw new RangeError('advance: seconds must be a number from 0');
+    if (!(seconds >= 0 && seconds < Infinity)) {
+      throw new RangeError('advance: seconds must be a number from 0, and finite');
+    }
     return this.driver.advance(seconds);
   }
 
   /** Goes on until nothing has been on its way for `quiet` seconds: timers further away stay. */
   settle(quiet = 2): Promise<void> {
+    if (!(quiet >= 0 && quiet < Infinity)) {
+      throw new RangeError('settle: quiet must be a number of seconds from 0, and finite');
+    }
     return this.driver.settle(quiet, PATIENCE + quiet);
   }
 

@@ -423,3 +423,16 @@ it.each([
 ])('wrong options throw: %j', async (options, message) => {
   await expect(simulate(options, () => {})).rejects.toThrow(message);
 });
+
+it('a wait for a time that is none is refused', () =>
+  simulate({}, async (net) => {
+    const peer = net.listen(['127.0.0.1', 7000]);
+    const waits = [
+      () => net.until(() => false, 'never', Number.NaN),
+      () => peer.accept(-1),
+      () => net.advance(Infinity),
+      () => net.settle(Infinity),
+      () => net.settle(Number.NaN),
+    ];
+    for (const wait of waits) await expect((async () => wait())()).rejects.toThrow(RangeError);
+  }));
