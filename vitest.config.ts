@@ -35,6 +35,7 @@ export default defineConfig({
   test: {
     globalSetup: join(root, 'scripts/compile.mjs'),
     setupFiles: [
+      join(root, 'scripts/bound_children.mjs'),
       ...(process.argv.includes('run') ? [] : [join(root, 'scripts/refuse_stale.mjs')]),
       // Set by `npm run coverage`.
       ...(process.env.ASYNCORE_TEST_COVERAGE ? [join(root, 'scripts/take_coverage.mjs')] : []),

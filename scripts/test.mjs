@@ -40,6 +40,12 @@ function run(cwd, command, ...args) {
 /** Those whose tests take longest, which therefore begin first. */
 const LONGEST = ['examples', 'core', 'testing', 'chat', 'file', 'tls'];
 
+/** End what runs. */
+const endings = new Set();
+
+/** A package that takes this long hangs: the others go on, and what it printed is shown. */
+const MOST_SECONDS = 1500;
+
 /** One package's tests to their end, which print what they say when they have ended. */
 function runBeside(name) {
   const start = performance.now();
@@ -48,16 +54,27 @@ function runBeside(name) {
     cwd,
     env: { ASYNCORE_TEST_PATIENCE: '30', ...process.env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true, // a group of its own, to be ended as a whole
   });
+  const end = () => process.kill(-child.pid, 'SIGKILL');
+  endings.add(end);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text) => {
       output += text;
     });
   }
+  const timer = setTimeout(() => {
+    output += `\nEnded: it took more than ${MOST_SECONDS} s. The file that hangs is not in the list above.\n`;
+    end();
+  }, MOST_SECONDS * 1000);
   return new Promise((resolve) => {
     child.on('error', (error) => {
       output += error.message;
+    });
+    child.on('exit', () => {
+      clearTimeout(timer);
+      endings.delete(end);
     });
     child.on('close', (status) => {
       const seconds = ((performance.now() - start) / 1000).toFixed(0);
@@ -71,6 +88,12 @@ function runBeside(name) {
 async function runAll() {
   const order = [...LONGEST, ...[...folders.keys()].filter((name) => !LONGEST.includes(name))];
   const failed = [];
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.once(signal, () => {
+      for (const end of endings) end();
+      process.exit(1);
+    });
+  }
   const workers = Array.from({ length: Math.min(2, availableParallelism()) }, async () => {
     for (let name = order.shift(); name; name = order.shift()) {
       if ((await runBeside(name)) !== 0) failed.push(name);
