@@ -7,7 +7,9 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 
 const root = dirname(import.meta.dirname);
-const SNIPPET = /<!-- file: ([^\s,]+)(?:, (.+?))? -->\n(?:\n```\w+\n[\s\S]*?\n```\n)?/g;
+// The code that is replaced has no heading and no other marker: those belong to the text after it.
+const SNIPPET =
+  /<!-- file: ([^\s,]+)(?:, (.+?))? -->\n(?:\n```\w+\n(?:(?!\n## |\n<!-- file: )[\s\S])*?\n```\n)?/g;
 const UNMARKED = /(?<!-->\n)\n```(?:ts|js|python)\n.*/g;
 const LANGUAGES = { '.ts': 'ts', '.mjs': 'js', '.py': 'python' };
 const check = process.argv.includes('--check');

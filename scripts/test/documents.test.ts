@@ -43,3 +43,16 @@ it('CONTRIBUTING.md names only commits that there are, and one in each recipe', 
   context.skip(!isWhole, 'needs the history: git fetch --unshallow');
   expect(named.filter((commit) => git('cat-file', '-t', commit).trim() !== 'commit')).toEqual([]);
 });
+
+it('docs/troubleshooting.md has what error messages send their readers there for', () => {
+  const text = readFileSync(join(root, 'docs/troubleshooting.md'), 'utf8');
+  for (const asked of [
+    'mark @asyncore/socket as external',
+    '--external:@asyncore/socket',
+    'has no binary for this',
+    'needs Node.js 20.19 or later',
+    '@types/node',
+  ]) {
+    expect(text).toContain(asked);
+  }
+});
