@@ -4,11 +4,14 @@ import type { Registration } from './registration.js';
 export class Asking {
   /** The channels to ask on every turn of Node's loop: only they know when their answer changes. */
   readonly always = new Set<Registration>();
-  /** A list linked by `next`, since most channels are put into it in every pass. */
+  /**
+   * The other channels to ask: a list linked by `next`, since most channels are put into it in every
+   * pass.
+   */
   #first: Registration | null = null;
   #last: Registration | null = null;
 
-  /** Has the loop ask the channel the next time. */
+  /** Puts the channel into the list, so that the loop asks it the next time. */
   add(registration: Registration): void {
     if (registration.next !== undefined) return;
     registration.next = null;

@@ -1,6 +1,9 @@
 import { epoll, new_wakeup, POLLPRI, state_of, type Wakeup } from '@asyncore/socket';
 
-/** Among the events given to a queue: tell of new ones only (EPOLLET, epoll(7)). 0 where there is no epoll. */
+/**
+ * A flag among the events given to a queue: report new events only (EPOLLET, epoll(7)). 0 on systems
+ * without epoll.
+ */
 export const EDGE = process.platform === 'linux' ? 1 << 31 : 0;
 
 /**
@@ -44,8 +47,8 @@ export class ChangingFile {
   }
 
   /**
-   * Must be called before Node waits. Node asks the file when it begins to watch the queue, so this asks
-   * it first.
+   * Must be called before Node waits. Node's own look at the queue asks the file and loses its first
+   * report, so this method asks the file before.
    */
   beforeWaiting(): void {
     if (!this.#isWatched) this.#look();

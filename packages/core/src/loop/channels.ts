@@ -5,14 +5,14 @@ import type { Escape } from '../handlers/escaping.js';
 import { Registration } from './registration.js';
 import { Timeouts } from './timeouts.js';
 
-/** What a loop wants to know of changes to its map. */
+/** What a loop needs to hear about changes to its map. */
 export interface Listener extends Escape {
-  /** New, or may answer otherwise than before. */
+  /** The channel is new, or its answers may have changed. */
   changed(registration: Registration): void;
   removed(registration: Registration): void;
-  /** Whether it is to keep the process alive. */
+  /** Whether the loop is to keep the process alive. */
   keepAlive(on: boolean): void;
-  /** Its descriptor is about to be closed, and not by the channel. */
+  /** The channel's descriptor is about to be closed, but not by the channel. */
   closed(registration: Registration): void;
 }
 
@@ -20,7 +20,10 @@ const channels = Symbol('asyncore.channels');
 
 type Watched = channel_map & { [channels]?: Channels };
 
-/** The registrations of a map: one for each channel in it, made when a loop or a pass comes by. */
+/**
+ * The registrations of a map: one for each channel in it. A loop or a pass makes them when it first sees
+ * the channel.
+ */
 export class Channels {
   /** The loop that runs on the map, if one does. */
   listener: Listener | null = null;
@@ -29,12 +32,12 @@ export class Channels {
   /** Counts the synchronous passes, for a loop that runs meanwhile. */
   passes = 0;
   readonly timeouts = new Timeouts(() => this.listener);
-  /** By descriptor. */
+  /** The registrations, with the descriptor as index. */
   #registrations: (Registration | undefined)[] = [];
   #time = 0;
   /** The descriptor with which `some` goes on. */
   #turn = 0;
-  /** The loop and passes that watch the map, and how to stop. */
+  /** How many loops and passes watch the map, and the functions that end the watching. */
   #watchers = 0;
   #uncover: (() => void)[] = [];
 
@@ -44,7 +47,7 @@ export class Channels {
     const known = (map as Watched)[channels];
     if (known) return known;
     const made = new Channels(map);
-    Object.defineProperty(map, channels, { value: made }); // hidden: a map is printed as ever
+    Object.defineProperty(map, channels, { value: made }); // hidden, so that a map is printed as before
     return made;
   }
 
@@ -58,7 +61,7 @@ export class Channels {
   }
 
   /**
-   * The registration of `fd`, if it was made before wait `wait`. If not, an event of that wait
+   * The registration of `fd`, if it was made before `wait`. If it was not, an event of that wait
    * belongs to the channel that had the descriptor before.
    */
   since(fd: number, wait: number): Registration | undefined {
@@ -67,15 +70,18 @@ export class Channels {
   }
 
   /**
-   * The map's own time: a number larger than all before it. It says which registration is older,
-   * and which events came before a registration was made.
+   * Returns the map's next time, a number that is larger than all before. It shows which registration
+   * is older, and which events came before a registration was made.
    */
   tick(): number {
     this.#time += 1;
     return this.#time;
   }
 
-  /** The registration of `channel`, which is in the map under `fd`. */
+  /**
+   * Returns the registration of `channel`, which is in the map under `fd`, and makes one if there is
+   * none.
+   */
   register(fd: number, channel: channel): Registration {
     const known = this.#registrations[fd];
     if (known?.channel === channel && !known.removed) return known;
@@ -90,7 +96,7 @@ export class Channels {
     return made;
   }
 
-  /** The channel of `registration` may answer otherwise than before. */
+  /** The answers of the channel of `registration` may have changed. */
   changed(registration: Registration): void {
     this.listener?.changed(registration);
   }
@@ -123,7 +129,7 @@ export class Channels {
     return Object.values(this.#registrations).filter((one) => one !== undefined);
   }
 
-  /** All of the map's registrations as it is now, in its order. */
+  /** The registrations of all channels that are now in the map, in the map's order. */
   all(): Registration[] {
     for (const { fd } of this.#known()) if (!this.map.has(fd)) this.drop(fd);
     return Array.from(this.map, ([fd, channel]) => this.register(fd, channel));
@@ -142,8 +148,8 @@ export class Channels {
   }
 
   /**
-   * From now on registrations come and go with the map's content: its own `set`, `delete` and
-   * `clear` are covered until `unwatch`. A plain Map given as the map stays itself.
+   * From now on, until `unwatch`, registrations follow the content of the map: its `set`, `delete` and
+   * `clear` are replaced on the object itself. So a program may use a plain Map.
    */
   watch(): void {
     Channels.areServed = true;
@@ -154,7 +160,8 @@ export class Channels {
     this.#uncover.push(before_release((fd) => this.#closing(fd)));
     const { set, delete: remove, clear } = map;
     this.#cover('set', (fd, channel) => {
-      if (map.get(fd) === channel) this.drop(fd); // put there anew: the descriptor may be another
+      // Put into the map again: the descriptor may be a new one with the same number.
+      if (map.get(fd) === channel) this.drop(fd);
       set.call(map, fd, channel);
       const now = map.get(fd); // a map of another class may have put something else there
       if (now !== undefined) this.register(fd, now);

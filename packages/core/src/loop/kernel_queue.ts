@@ -30,21 +30,21 @@ type Queue = Poller & { fileno(): number };
 
 /** What a loop does when it is woken. */
 export interface Wakes {
-  /** Something is ready, or may be (`again`). True when there may be more already. */
+  /** Something is ready, or may be ready (`again`). Returns true if there may be more already. */
   ready(again: boolean): boolean;
   /** Node is about to wait. */
   prepare(): void;
 }
 
-/** What a regular file is always ready for: it has no urgent bytes, and nobody can hang up. */
+/** What a regular file is always ready for. It has no urgent bytes, and nobody can hang up. */
 const ALWAYS = POLLIN | POLLOUT;
 
 /**
- * What a loop tells the kernel, and what the kernel tells it: the queue (epoll or kqueue) that Node waits
- * for, and beside it, if `use_poll` is given, the poller that decides who is ready.
+ * Everything between a loop and the kernel: the queue (epoll or kqueue) that Node waits for and, if
+ * `use_poll` is given, the poller that decides which descriptors are ready.
  */
 export class KernelQueue {
-  /** What `wait` gives: pairs fd, events. */
+  /** The result of `wait`: pairs of fd and events. */
   readonly pairs = roomForBatch();
   readonly #channels: Channels;
   readonly #wakes: Wakes;
@@ -53,25 +53,25 @@ export class KernelQueue {
   #wakeup: Wakeup;
   #keepsAlive = true;
   /**
-   * A descriptor could not be taken out: it was closed before, and a duplicate of it may still be in the
-   * queue, or the kernel refused.
+   * Whether the queue may still hold a descriptor that should be out of it. Either it was closed before
+   * it could be taken out, and a duplicate keeps it there, or the kernel refused.
    */
   #mayHoldMore = false;
-  /** Those that are ready although `wait` does not say so: see `toldBeside`. */
+  /** The channels that are ready although `wait` does not report them: see `toldBeside`. */
   readonly #beside = new Set<Registration>();
-  /** Files that tell of a change only once, each with a queue of its own. */
+  /** Files that report a change only once. Each has a queue of its own. */
   readonly #files = new Map<Registration, ChangingFile>();
-  /** How many are watched for new events only. */
+  /** How many channels are watched for new events only (EDGE). */
   #edges = 0;
-  /** Those of them that have new events. */
+  /** The channels among these that have new events. */
   readonly #edgeTold = new Set<Registration>();
   /**
-   * Those of them whose watch has just begun: the queue first reports what already is, which is not
-   * new.
+   * The channels among these whose watch has just begun. The queue first reports the events that there
+   * are already, which are not new.
    */
   readonly #edgeBegun = new Set<Registration>();
 
-  /** Throws what the system answers, having left nothing open. */
+  /** Throws the system's error, and then leaves nothing open. */
   constructor(channels: Channels, use_poll: boolean | null, wakes: Wakes) {
     this.#channels = channels;
     this.#wakes = wakes;
@@ -107,35 +107,38 @@ export class KernelQueue {
     return this.#poller === this.#queue;
   }
 
-  /** Those that are ready without `wait` saying so. */
+  /** The channels that are ready although `wait` does not report them. */
   get beside(): ReadonlySet<Registration> {
     return this.#beside;
   }
 
-  /** Has `prepare` called before Node waits, also if it was called in this turn already. */
+  /** Makes the wakeup call `prepare` before Node waits, also if it has done so in this turn. */
   prepareSoon(): void {
     this.#wakeup.pending = BEFORE_WAITING;
   }
 
-  /** Has `prepare` called on the next turn of Node's loop, or not at all. */
+  /** Makes the wakeup call `prepare` on the next turn of Node's loop, or not at all. */
   prepareNextTurn(isNeeded: boolean): void {
     this.#wakeup.pending = isNeeded ? NEXT_TURN : NOTHING;
   }
 
-  /** Writes those that are ready into `pairs`, and gives their number. Does not block. */
+  /**
+   * Writes the descriptors that are ready, with their events, into `pairs`, and returns their number.
+   * Does not block.
+   */
   wait(): number {
     let count = this.#poller.wait(this.pairs, 0);
     if (this.#mayHoldMore && this.#wokeInVain(count)) {
       this.#renew();
-      count = 0; // the new queue tells the others again
+      count = 0; // the new queue reports the other descriptors again
     }
     if (this.#edges > 0 && !this.decides) this.#takeEdges();
     return count;
   }
 
   /**
-   * Whether the queue woke us for a descriptor that is closed, whose number another one has now, or that
-   * nobody waits for.
+   * Whether the queue woke the loop for nothing: for a descriptor that is closed, that no channel waits
+   * for, or whose number now belongs to another channel.
    */
   #wokeInVain(count: number): boolean {
     for (let i = 0; i < count; i++) {
@@ -147,7 +150,10 @@ export class KernelQueue {
     return count === 0 && this.#beside.size === 0;
   }
 
-  /** Only a new queue gets rid of what epoll_ctl(2) can no longer name. */
+  /**
+   * Makes a new queue. That is the only way to get rid of a descriptor that epoll_ctl(2) can no longer
+   * name.
+   */
   #renew(): void {
     this.#mayHoldMore = false;
     this.#wakeup.close();
@@ -166,10 +172,7 @@ export class KernelQueue {
 
   // ---- what to watch ----
 
-  /**
-   * Has the kernel watch for `events`, which the channel waits for. Throws the system's error if it
-   * cannot.
-   */
+  /** Tells the kernel to watch for `events`, which the channel waits for. Throws the system's error. */
   watch(registration: Registration, events: number): void {
     const now =
       registration.error && events !== 0 ? this.#withoutError(registration, events) : events;
@@ -178,19 +181,21 @@ export class KernelQueue {
     else if (this.#beside.size > 0) this.#beside.delete(registration);
   }
 
-  /** Whether it is ready although `wait` does not say so. Mostly answered without a system call. */
+  /**
+   * Whether the channel is ready although `wait` does not report it. Needs no system call in most cases.
+   */
   #isTold(registration: Registration): boolean {
     const isOrdinary = !registration.alwaysReady && !(registration.watched & EDGE);
     if (isOrdinary && this.#files.size === 0) return false;
     return this.toldBeside(registration) !== 0;
   }
 
-  /** It is served in the next pass, whatever the kernel says. */
+  /** Serves the channel in the next pass, whatever the kernel reports. */
   serve(registration: Registration): void {
     this.#beside.add(registration);
   }
 
-  /** Takes it out, while its descriptor is still open. */
+  /** Stops watching the channel. Must be called while its descriptor is still open. */
   forget(registration: Registration): void {
     if (registration.watched !== 0) this.#change(registration, 0);
     this.#beside.delete(registration);
@@ -219,8 +224,9 @@ export class KernelQueue {
   }
 
   /**
-   * Three cases: a regular file, which is always ready; a descriptor that was closed by others (then the
-   * queue knows it no longer); and one that the poller cannot take.
+   * The kernel has refused a descriptor, for one of three reasons: it is a regular file, which is
+   * always ready; other code has closed it, so that it is no longer in the queue; or the poller cannot
+   * take it.
    */
   #refused(registration: Registration, error: unknown): void {
     const code = error instanceof OSError ? error.code : '';
@@ -233,7 +239,7 @@ export class KernelQueue {
     throw code === 'ENOENT' ? new OSError('poll', errno.EBADF) : error;
   }
 
-  /** False if its descriptor was closed by others than this library: fcntl(2). */
+  /** False if other code than this library has closed the descriptor: fcntl(2). */
   isOpen({ fd, watched }: Registration): boolean {
     if (watched === 0) return true;
     try {
@@ -245,11 +251,11 @@ export class KernelQueue {
     }
   }
 
-  // ---- those that are ready without `wait` saying so ----
+  // ---- channels that are ready although `wait` does not report them ----
 
   /**
-   * The events that neither the queue nor the poller reports. They are of a channel whose socket is
-   * closed, that is always ready, whose socket keeps an error, or whose file has changed.
+   * The events of a channel that neither the queue nor the poller reports. There are some if its socket
+   * is closed, if it is always ready, if its socket keeps an error, or if its file has changed.
    */
   toldBeside(registration: Registration): number {
     if (registration.closed) return registration.closedUntold ? POLLNVAL : 0;
@@ -262,7 +268,7 @@ export class KernelQueue {
     return this.#files.size > 0 ? (this.#files.get(registration)?.events ?? 0) : 0;
   }
 
-  /** The same events. From now on they count as told. */
+  /** Returns the same events, which count as reported from now on. */
   takeBeside(registration: Registration): number {
     const events = this.toldBeside(registration);
     this.#edgeTold.delete(registration);
@@ -271,8 +277,8 @@ export class KernelQueue {
   }
 
   /**
-   * To be called before Node waits. A watch that has just begun reports once what already is, and
-   * that is taken out here.
+   * Must be called before Node waits. A watch that has just begun reports once the events that there
+   * are already. These reports are taken out here.
    */
   beforeWaiting(): void {
     for (const [registration, file] of this.#files) {
@@ -283,8 +289,8 @@ export class KernelQueue {
   }
 
   /**
-   * What to watch for when the socket keeps an error that was told: new events only, as long as the
-   * error stays.
+   * What to watch for when the channel knows of an error that its socket keeps: new events only, as
+   * long as the error stays.
    */
   #withoutError(registration: Registration, events: number): number {
     if ((state_of(registration.fd, 0) & POLLERR) === 0) {
@@ -292,7 +298,8 @@ export class KernelQueue {
       return events;
     }
     if (!(registration.watched & EDGE)) {
-      // The queue first reports what already is, which a channel that knows the error need not hear.
+      // The queue first reports the events that there are already. A channel that knows the error needs
+      // no such report.
       if (registration.error === KNOWN_ERROR) this.#edgeBegun.add(registration);
       registration.error = KNOWN_ERROR;
     }
@@ -300,8 +307,8 @@ export class KernelQueue {
   }
 
   /**
-   * Takes the reports of those that are watched for new events only. The queue reports the others
-   * again.
+   * Takes out the reports of channels that are watched for new events only. The queue reports the other
+   * channels again.
    */
   #takeEdges(): void {
     const pairs = roomForBatch();
@@ -334,9 +341,7 @@ export class KernelQueue {
     file.close();
   }
 
-  /**
-   * Stops watching and closes everything. Throws the error of close(2), after everything is closed.
-   */
+  /** Stops watching and closes everything, and then throws the error of close(2), if there was one. */
   close(): void {
     for (const registration of this.#channels.all()) {
       registration.watched = 0;
@@ -352,7 +357,7 @@ export class KernelQueue {
   }
 }
 
-/** The events for the poller. Only the queue watches for new events alone. */
+/** The events for the poller. Channels with EDGE are watched by the queue alone. */
 function levels(events: number): number {
   return events & EDGE ? 0 : events;
 }
@@ -367,8 +372,8 @@ function newQueue(): Queue {
 }
 
 /**
- * Registers, modifies or unregisters, as the difference requires. True if it should be unregistered
- * and is perhaps still there: it was closed already, and has a duplicate, or the kernel refuses.
+ * Registers, modifies or unregisters `fd`, as the difference requires. Returns true if it should be
+ * unregistered and may still be there: it was closed already and has a duplicate, or the kernel refuses.
  */
 function change(poller: Poller, fd: number, before: number, now: number): boolean {
   try {

@@ -100,13 +100,13 @@ function checkedOptions(options: loop_options): Settings {
   return { timeout, use_poll, map: map ?? socket_map, count, signal };
 }
 
-/** A pass that was due by the clock looks whether so many descriptors are still open. */
+/** How many descriptors a pass that ends by its timeout looks at, to see whether they are still open. */
 const MOST_CHECKED = 256;
 const debug = debuglog('asyncore_loop');
 
 /**
- * While there are channels, one pass after the other. A pass is: prepare (ask those that have to be asked,
- * tell the kernel the differences), wait (Node's own loop does), dispatch.
+ * Does one pass after the other while there are channels. A pass is: prepare (ask the channels that
+ * have to be asked, and tell the kernel what has changed), wait (Node's own loop does that), dispatch.
  */
 class Loop {
   readonly #settings: Settings;
@@ -115,9 +115,9 @@ class Loop {
   readonly #kernel: KernelQueue;
   /** How many passes are left. */
   #left: number | null;
-  /** The map's number of synchronous passes when the channels were last asked. */
+  /** How many synchronous passes the map had had when the channels were last asked. */
   #askedAt = 0;
-  /** The pass has found something, so that there may be more by now. */
+  /** Whether the pass has found something. Then there may be more by now. */
   #mayBeMore = false;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
@@ -132,7 +132,7 @@ class Loop {
     this.#reject = reject;
     this.#left = settings.count;
     this.#channels = Channels.of(settings.map);
-    this.#channels.all(); // what is no channel throws, before anything is open
+    this.#channels.all(); // throws for an object that is no channel, before anything is open
     this.#kernel = new KernelQueue(this.#channels, settings.use_poll, {
       ready: (again) => {
         this.#mayBeMore = false;
@@ -194,9 +194,7 @@ class Loop {
 
   // ---- asking the channels ----
 
-  /**
-   * Asks the channels that did something, except those that are always asked: prepare does that.
-   */
+  /** Asks the channels that did something. Those that are asked on every turn are left to prepare. */
   #askChanged(): void {
     const { always } = this.#asking;
     for (let asked = this.#asking.take(); asked !== null; asked = this.#asking.take()) {
@@ -219,7 +217,7 @@ class Loop {
       return;
     }
     const wanted = registration.ask();
-    if (registration.removed || this.#ended) return; // a predicate may end the loop by its signal
+    if (registration.removed || this.#ended) return; // a predicate may have aborted the loop's signal
     this.#channels.timeouts.watch(registration);
     try {
       this.#kernel.watch(registration, registration.waitsFor());
@@ -229,14 +227,14 @@ class Loop {
     if (wanted & NOTICE && !this.#ended) this.#kernel.serve(registration);
   }
 
-  /** The channel cannot be waited for. */
+  /** The kernel does not take the channel's descriptor. */
   #refused(registration: Registration, error: unknown): void {
     if (registration.removed) return;
     registration.rest();
     failed(registration.channel, error);
   }
 
-  // ---- telling the channels ----
+  // ---- calling the handlers ----
 
   #dispatch(count: number, wait: number): void {
     const { pairs, beside } = this.#kernel;
@@ -255,7 +253,7 @@ class Loop {
     }
   }
 
-  /** The events in the map's order, with those that the kernel does not tell. */
+  /** The events in the map's order, including those that the kernel does not report. */
   #batch(count: number, wait: number): [Registration, steps: number][] {
     const { pairs, beside } = this.#kernel;
     const events = new Map<Registration, number>();
@@ -277,7 +275,7 @@ class Loop {
     if (!registration.removed) this.changed(registration);
   }
 
-  // ---- what the map's channels tell ----
+  // ---- changes of the map and its channels ----
 
   changed(registration: Registration): void {
     if (this.#ended) return;
@@ -285,18 +283,18 @@ class Loop {
     this.#kernel.prepareSoon();
   }
 
-  /** Out of the kernel's queue at once: the descriptor is about to be closed. */
   keepAlive(on: boolean): void {
     this.#kernel.keepAlive(on);
   }
 
+  /** Takes the descriptor out of the kernel's queue at once, since it is about to be closed. */
   removed(registration: Registration): void {
     this.#kernel.forget(registration);
     this.#asking.always.delete(registration);
     this.#kernel.prepareSoon();
   }
 
-  /** As `removed`; the channel is told in the next pass. */
+  /** As `removed`, but the channel is to be told in the next pass that its socket is closed. */
   closed(registration: Registration): void {
     this.#kernel.forget(registration);
     this.changed(registration);
@@ -323,11 +321,11 @@ class Loop {
   }
 
   /**
-   * Finds descriptors that other code than this library has closed, some in each pass: an epoll
-   * queue does not report them.
+   * Finds descriptors that other code than this library has closed, because an epoll queue does not
+   * report them. Each call looks at some of the descriptors.
    */
   #findClosed(): void {
-    if (!this.#kernel.decides) return; // poll(2) tells it
+    if (!this.#kernel.decides) return; // poll(2) and select(2) report them
     for (const registration of this.#channels.some(MOST_CHECKED)) {
       if (this.#kernel.isOpen(registration)) continue;
       registration.descriptorClosed();
@@ -360,19 +358,22 @@ class Loop {
     }
   }
 
-  /** An async handler may outlive its loop: then the map's next loop takes the error. */
+  /**
+   * Ends the loop with `error`. An async handler may fail after its loop has ended: then the map's
+   * present loop takes the error.
+   */
   fail(error: unknown): boolean {
     if (this.#ended) return this.#channels.listener?.fail(error) ?? false;
     try {
       this.#end();
     } catch {
-      // The error that ended the loop says more than one of closing the queue.
+      // The error that ended the loop says more than an error of closing the queue.
     }
     this.#reject(error);
     return true;
   }
 
-  /** Throws the system's error if closing the queue fails; the loop has ended all the same. */
+  /** Throws the system's error if closing the queue fails. Even then the loop has ended. */
   #end(): void {
     debug('loop ends: %d channels', this.#settings.map.size);
     this.#ended = true;

@@ -8,8 +8,9 @@ import { Channels } from './channels.js';
 import { ALL, BY_KIND, type Registration } from './registration.js';
 
 /**
- * Blocks the thread for up to `timeout` seconds (null: for as long as it takes): a single pass
- * over `map` by select(2). Use `loop` where anything else is to go on. Throws as `loop` rejects.
+ * Blocks the thread for up to `timeout` seconds (null: without limit): makes a single pass over `map`
+ * by select(2). Use `loop` if anything else is to go on meanwhile. Throws the errors with which `loop`
+ * rejects.
  */
 export function poll(timeout: number | null = 0, map: channel_map | null = socket_map): void {
   checkTimeout('poll', timeout);
@@ -18,8 +19,9 @@ export function poll(timeout: number | null = 0, map: channel_map | null = socke
 }
 
 /**
- * Blocks the thread for up to `timeout` seconds (null: for as long as it takes): a single pass
- * over `map` by poll(2). Use `loop` where anything else is to go on. Throws as `loop` rejects.
+ * Blocks the thread for up to `timeout` seconds (null: without limit): makes a single pass over `map`
+ * by poll(2). Use `loop` if anything else is to go on meanwhile. Throws the errors with which `loop`
+ * rejects.
  */
 export function poll2(timeout: number | null = 0, map: channel_map | null = socket_map): void {
   checkTimeout('poll2', timeout);
@@ -32,7 +34,7 @@ export const poll3 = poll2;
 
 function pass(poller: Poller, timeout: number | null, map: channel_map, kinds: number[]): void {
   if (map.size === 0) {
-    TimerQueue.known(map)?.run(true); // those of channels without a socket
+    TimerQueue.known(map)?.run(true); // timers of channels without a socket
     return;
   }
   const channels = Channels.of(map);

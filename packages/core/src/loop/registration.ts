@@ -19,7 +19,7 @@ import { PlainEndpoint } from '../plain_endpoint.js';
 const RDHUP = POLLRDHUP ?? 0;
 const ENDED = POLLERR | POLLHUP | POLLNVAL | RDHUP;
 
-/** What to do for a channel, a bit each. */
+/** The steps of serving a channel, one bit each. */
 const READ = 1;
 const WRITE = 2;
 const URGENT = 4;
@@ -28,18 +28,22 @@ const NOTICE = 16;
 /** Together with END: there is still something to read. */
 const UNREAD = 32;
 /**
- * As URGENT, but before READ: the urgent byte is the next one, and a read would skip and lose it.
+ * As URGENT, but done before READ, because the urgent byte is the next one, and a read would skip it
+ * and lose it.
  */
 const URGENT_FIRST = 64;
 export const ALL = READ | WRITE | URGENT | END | UNREAD | NOTICE | URGENT_FIRST;
 /** In asyncore's poll, with select(2), all reads come first, then all writes, and so on. */
 export const BY_KIND = [READ | URGENT_FIRST | NOTICE, WRITE, URGENT, END | UNREAD];
 
-/** The error that a socket keeps in its queue of errors, while it can still be used. */
+/**
+ * What is known of errors that a socket keeps in its queue of errors (IP_RECVERR) while it can still be
+ * used. This one: there is none.
+ */
 export const NO_ERROR = 0;
-/** The channel's handlers were called, and have left it in the queue. */
+/** The channel's handlers were called, and have left the error in the queue. */
 export const NEW_ERROR = 1;
-/** The channel is told of new errors only. */
+/** The channel knows of the error, and is told of new errors only. */
 export const KNOWN_ERROR = 2;
 
 /** What became of the descriptor, if it was closed while the channel was in the map. */
@@ -48,59 +52,60 @@ const CLOSED = 1;
 /** The channel was told. */
 const CLOSED_TOLD = 2;
 
-/** What few registrations have to remember. */
+/** What only few registrations have to remember. The others share one such object. */
 class Rare {
-  /** Events that the channel wants and is not told of again, since the loop would only spin. */
+  /** Events that the channel waits for, but is not told of again, because the loop would only spin. */
   muted = 0;
   /** Whether its socket keeps an error that it was told of. */
   error: typeof NO_ERROR | typeof NEW_ERROR | typeof KNOWN_ERROR = NO_ERROR;
-  /** Its transport waits for other events on the descriptor than the channel wants. */
+  /** Whether the transport waits for other events on the descriptor than the channel does. */
   isCrossed = false;
   descriptor: typeof OPEN | typeof CLOSED | typeof CLOSED_TOLD = OPEN;
 }
 const NOTHING_RARE = Object.freeze(new Rare());
 
-/** Who keeps the registrations of a map. */
+/** The object that keeps the registrations of a map. */
 interface Owner {
   /** The channel may answer otherwise than before. */
   changed(registration: Registration): void;
-  /** A number larger than all before. */
+  /** Returns a number that is larger than all before. */
   tick(): number;
-  /** It is not in the map any more. */
+  /** The registration is no longer in the map. */
   forget(registration: Registration): void;
 }
 
 /**
  * One channel under one descriptor in one map, for as long as it stays there. Events belong to a
- * registration, not to a number: a descriptor closed and used again is another one.
+ * registration, not to a number: if a descriptor is closed and its number is used again, that is another
+ * registration.
  */
 export class Registration {
   /** No longer in the map. */
   removed = false;
-  /** What the channel waits for, as last asked. */
+  /** The events that the channel waits for, as it answered when it was last asked. */
   wanted = 0;
   /**
    * The next in the loop's list of channels to be asked; null at the end, undefined when not in the
    * list.
    */
   next: Registration | null | undefined = undefined;
-  /** What the loop has told the kernel. */
+  /** The events that the loop has told the kernel to watch for. */
   watched = 0;
-  /** The kernel's queue refuses it because it is always ready: a regular file. */
+  /** Whether the kernel's queue has refused the descriptor because it is always ready: a regular file. */
   alwaysReady = false;
   /** The channel's timeout in seconds, as Timeouts last saw it; 0 for none. */
   timeout = 0;
 
   readonly channel: Served;
   readonly endpoint: Endpoint;
-  /** The connection that it was asked about last. */
+  /** The number of the connection that the channel had when it was last asked. */
   #life: number;
   /** What the channel answered last, and what it answered when it was put to rest. */
   #asked = 0;
   #restedAt = -1;
   /**
-   * The wait whose events it was given last, or the time when its connection began. Older events
-   * are dropped.
+   * The wait whose events the channel was last given, or the time when its connection began. Older
+   * events are dropped.
    */
   served = 0;
   #rare: Readonly<Rare> = NOTHING_RARE;
@@ -132,11 +137,11 @@ export class Registration {
     if (error !== this.#rare.error) this.#change({ error });
   }
 
-  /** Whether the channel has to be asked on every pass, since only it knows what changes. */
+  /** Whether the channel has to be asked on every pass, since only it knows when its answers change. */
   get restless(): boolean {
     const { channel, endpoint } = this;
     return (
-      endpoint.watcher !== this || // what it tells does not come here
+      endpoint.watcher !== this || // the channel announces its changes to another registration
       !endpoint.announces ||
       !is_announced(channel.readable) ||
       !is_announced(channel.writable)
@@ -148,12 +153,12 @@ export class Registration {
     return this.#rare.descriptor !== OPEN || this.#ownDescriptor() !== this.fd;
   }
 
-  /** The same, and the channel is to be told. */
+  /** The same, and the channel has yet to be told. */
   get closedUntold(): boolean {
     return this.#rare.descriptor !== CLOSED_TOLD && this.closed && this.alive;
   }
 
-  /** Of the channel's socket, -1 when that is closed. */
+  /** The descriptor of the channel's socket, -1 when it is closed. */
   #ownDescriptor(): number {
     return this.endpoint.descriptor() ?? this.fd;
   }
@@ -179,7 +184,10 @@ export class Registration {
     if (this.#rare.descriptor === OPEN) this.#change({ descriptor: CLOSED });
   }
 
-  /** Whether the channel is still there. Look after every handler: it may have closed itself. */
+  /**
+   * Whether the channel can still be served. Check this after every handler, which may have closed the
+   * channel.
+   */
   get alive(): boolean {
     return !this.removed && !this.endpoint.over;
   }
@@ -188,12 +196,12 @@ export class Registration {
     this.owner.forget(this);
   }
 
-  /** It may answer otherwise than before: a loop is to ask it. */
+  /** The channel's answers may have changed: the loop is to ask it. */
   changed(): void {
     this.owner.changed(this);
   }
 
-  /** Asks the channel what to wait for. A predicate that throws is a handler that throws. */
+  /** Asks the channel what to wait for. An error of a predicate is treated as one of a handler. */
   ask(): number {
     if (this.#rare.muted) this.#muteUrgent();
     if (this.endpoint.life !== this.#life) this.#beginLife();
@@ -220,7 +228,7 @@ export class Registration {
     return events;
   }
 
-  /** Another connection has begun: events of the former one are dropped. */
+  /** The channel has begun another connection. Events of the former one are dropped. */
   #beginLife(): void {
     this.#life = this.endpoint.life;
     this.served = this.owner.tick();
@@ -228,13 +236,13 @@ export class Registration {
     this.error = NO_ERROR;
   }
 
-  /** Tells the channel nothing until it waits for something else than now. */
+  /** Tells the channel nothing more until it waits for other events than now. */
   rest(): void {
     this.#restedAt = this.#asked;
     this.wanted = 0;
   }
 
-  /** What is to be done when poll(2), or a poller like it, says `events`. */
+  /** The steps to do when poll(2), or a similar poller, reports `events`. */
   steps(events: number): number {
     if (events & POLLNVAL) return END;
     if (this.#rare.isCrossed && events & (POLLIN | POLLOUT)) events |= POLLIN | POLLOUT;
@@ -254,8 +262,9 @@ export class Registration {
   }
 
   /**
-   * Calls the handlers for `steps`, as long as the channel is there to be told. What wait `wait`
-   * said is old when a handler began a pass of its own that has served the channel since.
+   * Calls the handlers for `steps`, as long as the channel is there. `wait` is the wait that reported
+   * them. If a handler has begun a pass of its own, and that has served the channel meanwhile, they are
+   * out of date and dropped.
    */
   deliver(steps: number, wait: number): void {
     if (!this.alive || this.served > wait || this.endpoint.life !== this.#life) return;
@@ -280,7 +289,7 @@ export class Registration {
   }
 
   /**
-   * Whether what wait `wait` said is still to be told. No handler may have closed the channel or its
+   * Whether the events of `wait` are still to be reported: no handler has closed the channel or its
    * socket, begun another attempt to connect, or served the channel by a pass of its own.
    */
   #isNews(wait: number): boolean {
@@ -297,12 +306,15 @@ export class Registration {
     if (this.alive && !isFile) this.#muteUrgent();
   }
 
-  /** A file that tells of a change with POLLPRI, as those of /proc do, tells it to the first who asks. */
+  /**
+   * Whether this is a file that reports a change with POLLPRI, as files of /proc do. It reports the
+   * change only to the first who asks.
+   */
   #waitsForFile(): boolean {
     return this.wanted === POLLPRI && !is_socket(this.fd);
   }
 
-  /** Deals with a promise that a handler for `events` gave. A dispatcher does that itself. */
+  /** Deals with a promise that a handler for `events` returned. A dispatcher does that itself. */
   #take(result: unknown, events: number): void {
     if (!isPending(result)) return;
     if (this.endpoint instanceof PlainEndpoint) this.endpoint.run(result, events, this);
@@ -315,18 +327,18 @@ export class Registration {
     if (!this.removed) this.changed();
   }
 
-  /** The urgent byte may have been left unread: then wait for nothing urgent until it is gone. */
+  /** Stops waiting for urgent data as long as the handler has left the urgent byte unread. */
   #muteUrgent(): void {
     const muted = state_of(this.fd, POLLPRI) & POLLPRI;
     if (muted !== this.#rare.muted) this.#change({ muted });
   }
 
   /**
-   * The connection is over, and the channel has not noticed. Three cases:
-   * 1. It has been read from, and there was something to read: the reader will come to the end.
-   * 2. It is not being read from, but there is something to read: if it does not write either, it
-   *    rests until it wants to read.
-   * 3. Nothing is left to read, or it waits for the hang-up itself: it is told.
+   * The connection is over, and the channel has not noticed. There are three cases:
+   * 1. The channel is being read from, and there was something to read: the reader will come to the end.
+   * 2. The channel is not being read from, but there is something to read: if it does not write either,
+   *    it rests until it wants to read.
+   * 3. Nothing is left to read, or the channel waits for the hang-up itself: it is told of the end.
    */
   #end(steps: number, wait: number): void {
     if (steps & UNREAD && !(this.wanted & POLLHUP)) {
@@ -342,7 +354,10 @@ export class Registration {
     else if (left !== 0) this.rest();
   }
 
-  /** False if the channel is to be asked again, since it has no connection that could be over. */
+  /**
+   * Tells the channel of the end. False if it has no connection that could be over: then it is to be
+   * asked again.
+   */
   #tellEnd(state: number): boolean {
     const before = this.#rare.descriptor;
     if (state & POLLNVAL) this.#change({ descriptor: CLOSED_TOLD }); // whatever the handler throws
@@ -353,7 +368,7 @@ export class Registration {
 
   #endState(): number {
     if (this.closed) return POLLNVAL;
-    // Only who waits for the peer's end alone is told of it here: others read it.
+    // RDHUP counts only for a channel that waits for it alone: others find the end by reading.
     return this.endpoint.state() & (POLLERR | POLLHUP | POLLNVAL | (this.wanted & RDHUP));
   }
 }

@@ -5,9 +5,9 @@ import { type Escape, escapingTo } from '../handlers/escaping.js';
 import { type Erring, handling } from '../handlers/handling.js';
 
 /**
- * How many times during the shortest timeout the timer looks at the channels. Progress since the last look
- * counts as made now, and a late channel is told at the next look. Together these delay `handle_timeout` by
- * at most a tenth of the timeout.
+ * How many times during the shortest timeout the timer looks at the channels. Progress since the last
+ * look counts as made now, and a channel without progress is told at the next look. Each delays
+ * `handle_timeout` by at most a twentieth of the timeout, a tenth in all.
  */
 const LOOKS = 20;
 export const LONGEST_TIMER = 0x7fffffff;
@@ -23,13 +23,13 @@ interface Timed {
 }
 
 /**
- * The channels of a map that have a `timeout`. A channel only notes that something moved; the time is
- * read here, for all of them at once, by one timer that goes off when the first may be late.
+ * The channels of a map that have a `timeout`. A channel only notes that it made progress. One timer
+ * reads the clock for all of them, when the first channel's timeout may be over.
  */
 export class Timeouts {
   #timed = new Set<Timed>();
   #timer: NodeJS.Timeout | undefined;
-  /** When to look next, by the clock that was asked. */
+  /** When to look next, by the clock that set the timer. */
   #at = Infinity;
   #clock = clock;
   readonly #loop: () => Escape | null;
@@ -45,7 +45,7 @@ export class Timeouts {
     if (Object.is(timeout, registration.timeout)) return;
     this.drop(registration);
     if (typeof timeout !== 'number' || !(timeout > 0)) {
-      registration.timeout = timeout; // what is wrong is told once
+      registration.timeout = timeout; // a wrong value is reported once
       handling(registration.channel, () => checkLimit('timeout', 'seconds', timeout));
       return;
     }
@@ -60,7 +60,7 @@ export class Timeouts {
     this.#timed.delete(registration);
   }
 
-  /** The milliseconds until the first channel may be late. */
+  /** The milliseconds until the first channel's timeout may be over. */
   untilNext(): number {
     const now = clock.now();
     let next = Infinity;
@@ -77,7 +77,7 @@ export class Timeouts {
     try {
       for (const registration of this.#timed) {
         if (this.#loop() !== loop) break; // a handler has ended it
-        this.watch(registration); // its timeout may be another by now
+        this.watch(registration); // its timeout may have changed
         if (registration.timeout === 0) continue;
         const limit = registration.timeout * 1000;
         const left = registration.endpoint.patience(now);
@@ -100,7 +100,7 @@ export class Timeouts {
     if (at >= this.#at) return;
     this.#at = at;
     clock.clearTimeout(this.#timer);
-    // Input that came while the thread was busy is read before a channel is told that it is late.
+    // An immediate runs after the wait, so that input that came while the thread was busy is read first.
     const soon = () => clock.setImmediate(this.#look);
     this.#timer = clock.setTimeout(soon, Math.min(Math.ceil(milliseconds), LONGEST_TIMER)).unref();
   }
@@ -109,7 +109,7 @@ export class Timeouts {
     this.#at = Infinity;
     const loop = this.#loop();
     if (loop === null) {
-      for (const registration of this.#timed) this.drop(registration); // the next loop asks all
+      for (const registration of this.#timed) this.drop(registration); // the next loop asks all channels again
       return;
     }
     try {
