@@ -5,23 +5,26 @@ import type { file_range } from './file_range.js';
 import { gather } from './gathering.js';
 import { output_queue } from './output_queue.js';
 
-/** One flush sends at most so often, and so many bytes, so that other channels get their turn. */
+/** The most sends of one flush, and the most bytes, so that other channels get their turn. */
 const MOST_SENDS = 16;
 const MOST_BYTES = 1 << 20;
-/** And so often at most at the end, as far as producers are involved. */
+/** The most flushes of `flushAll`, as long as producers have more to give. */
 const MOST_FLUSHES = 64;
 
 /** What an output needs of its channel. */
 export interface OutputChannel extends Erring {
   readonly connected: boolean;
   readonly connecting: boolean;
-  /** How many bytes one call is given at most. */
+  /** The most bytes that one call is given. */
   readonly _send_size: number;
   /** Hands chunks to the socket in one call, and gives the number of bytes taken. */
   _send_chunks(chunks: readonly Uint8Array[]): number;
-  /** Whether `_send_file` is there for what it is on. */
+  /** Whether `_send_file` works on the channel's transport. */
   readonly _sends_files: boolean;
-  /** Sends of a file, and gives the number of bytes taken; -1 where they have to be read. */
+  /**
+   * Sends part of a file, and returns the number of bytes taken; -1 if the file has to be read and sent
+   * instead.
+   */
   _send_file(file: number, offset: number, count: number): number;
   _changed(): void;
   log_info(message: unknown, type?: string): void;
@@ -29,17 +32,20 @@ export interface OutputChannel extends Erring {
   initiate_send(): void;
 }
 
-/** How the end of the output is carried out. */
+/** What the output calls when it comes to its end. */
 export interface Ending {
-  /** The channel is being given what it is to send: its own `send`, if it has one, is no second sender. */
+  /**
+   * Whether the channel is being given bytes to send. Its own `send`, if it has one, is called then as a
+   * part of that, and must not queue them again.
+   */
   isHanding: boolean;
   /** Everything is out after `close_when_done`. */
   linger(): void;
-  /** Everything is out, and the peer had ended its half before. */
+  /** Everything is out, and the peer has ended its half before. */
   finish(): void;
-  /** Everything is out that was given before a shutdown. */
+  /** Everything that was given before a shutdown is out. */
   shutdown(how: number): void;
-  /** What `call` gives is refused, since `method` was called: the log says so, once. */
+  /** The bytes of `call` are refused, because `method` was called before. Logs that, once. */
   refuse(call: string, method: string): void;
   /** Why the connection ends. */
   reason: unknown;
@@ -50,53 +56,57 @@ export interface Ending {
  */
 export interface Source {
   /**
-   * The next bytes, at least one; null when there are no more; 'wait' when there are none yet: the
-   * source then asks to be pulled again.
+   * Returns the next bytes, at least one; null when there are no more; 'wait' when there are none yet,
+   * after which the source asks to be pulled again.
    */
   pull(): Uint8Array | 'wait' | null;
   /** How many items are waiting. */
   readonly length: number;
-  /** How many bytes of them are known. */
+  /** How many bytes these have, as far as that is known. */
   readonly byteLength: number;
-  /** Whether `pull` gave 'wait', and the source will ask to be pulled again. */
+  /** Whether `pull` has returned 'wait', and the source has yet to ask to be pulled again. */
   readonly waiting: boolean;
-  /** What comes next is part of a file, which may be sent instead of pulled. */
+  /**
+   * The part of a file that comes next, which may be sent instead of pulled; null if something else comes
+   * next.
+   */
   readonly file: file_range | null;
-  /** What was to come is lost, so that nothing may be sent any more: `pull` has thrown why. */
+  /** Whether the rest is lost, so that nothing more may be sent. `pull` has thrown the reason. */
   readonly broken: boolean;
   /** Forgets all of it. */
   end(): void;
 }
 
 /**
- * The output of one channel, in the order in which it was given. The one place for queueing,
- * gathering, the borders of messages, what reaches past the queue to the socket, and the end.
+ * The output of one channel, in the order in which it was given. It is the one place for queueing, for
+ * gathering, for the borders of messages, for the order with calls that use the socket directly, and for
+ * the end.
  */
 export class Output {
-  /** The bytes that were given and are not sent. */
+  /** The bytes that were given and are not sent yet. */
   queue: output_queue;
-  /** Gives what comes after them; null for nothing. */
+  /** What comes after these bytes; null for nothing. */
   source: Source | null = null;
   readonly #channel: OutputChannel;
   readonly #ending: Ending;
   /** Goes out when the running handler returns. */
   #gathered = false;
   #sending = false;
-  /** Grows when something leaves: by bytes, or by messages. */
+  /** Grows whenever something was sent: by the bytes, or by the messages. */
   #taken = 0;
-  /** The name of the method after which everything that is given is refused; null for none. */
+  /** The name of the method that was called and after which nothing more is taken; null for none. */
   #closedBy: string | null = null;
-  /** The peer is gone. */
+  /** Whether the peer is gone. */
   #isLost = false;
-  /** Something in the middle could not be sent, and nothing behind it may be. */
+  /** Whether something could not be sent. Then nothing that comes after it may be sent. */
   #isBroken = false;
-  /** close_when_done was called. */
+  /** Whether close_when_done was called. */
   #closes = false;
-  /** The peer will send no more; the channel closes when everything is sent. */
+  /** Whether the peer will send no more. Then the channel closes when everything is sent. */
   #answersOnly = false;
-  /** shutdown(2) to be done when everything is out; -1 for none. */
+  /** The argument of the shutdown(2) to do when everything is out; -1 for none. */
   #shutdown = -1;
-  /** push has said that there is too much. */
+  /** Whether `push` has returned false because too much waits. */
   #full = false;
 
   /** `keepsBorders`: each piece is a message of its own, never joined and never cut. */
@@ -108,7 +118,7 @@ export class Output {
 
   // ---- questions ----
 
-  /** Something was given and is not sent. */
+  /** Whether something was given and is not sent yet. */
   get isWaiting(): boolean {
     return !this.queue.isEmpty || (this.source !== null && this.source.length > 0);
   }
@@ -118,7 +128,9 @@ export class Output {
     return this.#gathered;
   }
 
-  /** The bytes given and not sent; those that a producer may still give do not count. */
+  /**
+   * How many bytes were given and are not sent yet. Those that a producer has still to give do not count.
+   */
   get unsent(): number {
     return this.queue.length + (this.source?.byteLength ?? 0);
   }
@@ -130,17 +142,17 @@ export class Output {
     return this.#closes || this.#answersOnly || this.#shutdown >= 0;
   }
 
-  /** Whether close_when_done was called and it is not yet done. */
+  /** Whether close_when_done was called and is not finished yet. */
   get closes(): boolean {
     return this.#closes;
   }
 
-  /** The method after which nothing more is taken; null while everything is. */
+  /** The method after which nothing more is taken; null for none. */
   get closedBy(): string | null {
     return this.#closedBy;
   }
 
-  /** The socket is there: whether each piece is a message. */
+  /** Called when the socket is known: whether each piece is a message. */
   useBorders(keepsBorders: boolean): void {
     if (this.queue.keepsBorders === keepsBorders) return;
     const queue = new output_queue(keepsBorders);
@@ -150,36 +162,41 @@ export class Output {
 
   // ---- giving ----
 
-  /** Nothing can be sent any more: forgets what waits, and everything that is given from now on. */
+  /** Nothing can be sent any more. Drops what waits, and everything that is given from now on. */
   lose(): void {
     this.discard();
     this.#isLost = true;
   }
 
-  /** Belongs to a connection that is over, of a channel that may have begun another: sends and ends nothing any more. */
+  /**
+   * The connection is over, and the channel may have begun another one. This output sends nothing and
+   * ends nothing any more.
+   */
   drop(): void {
     this.#isBroken = false;
     this.forgetEnd();
     this.lose();
   }
 
-  /** Nothing more is taken, since `method` was called. */
+  /** From now on nothing more is taken, because `method` was called. */
   refuseAfter(method: string): void {
     this.#closedBy ??= method;
   }
 
-  /** Whether what `method` gives is refused. The log says so once, unless it gives no bytes. */
+  /** Whether the bytes of `method` are refused. That is logged once, unless there are no bytes. */
   refuses(method: string, length = 1): boolean {
     if (this.#isLost) return true;
     if (this.#closedBy === null) return false;
-    if (length === 0) return true; // a handler may send back what came, also at the end
+    if (length === 0) return true; // a handler may send back what it received, which is nothing at the end
     this.#ending.refuse(method, this.#closedBy);
     return true;
   }
 
-  /** Something was queued. It goes out when the handler returns, at once if none runs. */
+  /**
+   * Something was queued. It goes out when the running handler returns, or at once if no handler runs.
+   */
   given(wasWaiting: boolean): void {
-    // Behind what the kernel had no room for, it goes out when there is room.
+    // If older output waits for room in the kernel, this goes out after it.
     if (this.#gathered || wasWaiting) return;
     this.#gathered = gather(this);
     if (!this.#gathered) this.flush();
@@ -189,7 +206,7 @@ export class Output {
 
   /** Sends by the channel's `initiate_send`, which a subclass may have overridden. */
   flush(): void {
-    this.#gathered = false; // that initiate_send may send nothing
+    this.#gathered = false; // an initiate_send of a subclass may send nothing
     handling(this.#channel, Output.#initiate);
     if (this.isWaiting) this.#channel._changed();
   }
@@ -200,8 +217,8 @@ export class Output {
   }
 
   /**
-   * Sends what the kernel takes. It may be called from within itself: a send, a producer or a
-   * handler may give more, close or discard, and what they change counts from there on.
+   * Sends what the kernel takes. It may be called within itself, because a send, a producer or a
+   * handler may give more output, close or discard. What they change takes effect at once.
    */
   send(): void {
     this.#gathered = false;
@@ -226,8 +243,8 @@ export class Output {
   }
 
   /**
-   * Flushes until the kernel takes no more. What a producer gives has no known end, and a peer that reads
-   * as fast as it comes would hold the thread up: so many flushes are enough for it.
+   * Flushes until the kernel takes no more. A producer may have no end, and a peer that reads fast
+   * enough would hold up the thread for ever. So producers get no more than MOST_FLUSHES.
    */
   flushAll(): void {
     let before: number;
@@ -239,7 +256,7 @@ export class Output {
     } while (this.#taken > before && this.#knowsMore(flushes));
   }
 
-  /** Whether something is there that need not be asked of a producer first. */
+  /** Whether there is more to send: in the queue or, for the first flushes, in what comes after it. */
   #knowsMore(flushes: number): boolean {
     if (!this.queue.isEmpty) return true;
     const { source } = this;
@@ -264,7 +281,10 @@ export class Output {
     if (this.#channel.connected && !this.isWaiting) this.#allIsOut();
   }
 
-  /** Pulls the next bytes into the queue, enough for one send. What comes behind them if it is a file. */
+  /**
+   * Pulls the next bytes into the queue, enough for one send. If a file comes after them, returns the
+   * file.
+   */
   #fill(size: number): file_range | null {
     const { source, queue } = this;
     if (source === null) return null;
@@ -278,14 +298,14 @@ export class Output {
         queue.push(piece);
       }
     } catch (error) {
-      if (!queue.isEmpty) this.#sendOnce(size); // what a producer gave before it failed
+      if (!queue.isEmpty) this.#sendOnce(size); // the bytes that a producer gave before it failed
       if (source.broken) this.#break(error);
       throw error;
     }
     return null;
   }
 
-  /** What was to come is lost: the channel ends, once `error` is told. */
+  /** The rest of the output is lost. The channel ends when handle_error has been called with `error`. */
   #break(error: unknown): void {
     this.#ending.reason ??= error;
     this.#isBroken = true;
@@ -296,7 +316,7 @@ export class Output {
     return !this.queue.keepsBorders && this.#channel._sends_files;
   }
 
-  /** How many bytes the kernel has taken of a file; -1 if it takes no more now. */
+  /** Sends from a file, and returns how many bytes the kernel has taken; -1 if it takes no more now. */
   #sendFile(file: file_range, most: number): number {
     const count = Math.min(file.left, most);
     const sent = this.#channel._send_file(file.fd, file.position, count);
@@ -309,9 +329,12 @@ export class Output {
     return sent === count ? sent : -1;
   }
 
-  /** How many bytes the kernel has taken; -1 if that is not all that it was given. */
+  /**
+   * Sends from the queue, and returns how many bytes the kernel has taken; -1 if that is less than it was
+   * given.
+   */
   #sendOnce(size: number): number {
-    const { queue } = this; // which a handler may discard meanwhile
+    const { queue } = this; // a handler may replace it meanwhile, by discarding
     const chunks = queue.next(size);
     let given = 0;
     for (const { length } of chunks) given += length;
@@ -320,7 +343,7 @@ export class Output {
     try {
       sent = this.#channel._send_chunks(chunks);
     } catch (error) {
-      // The kernel will never take this message, and the next ones must not wait for it.
+      // The kernel will never take this message. The next ones must not wait for it.
       if ((error as NodeJS.ErrnoException | null)?.code === 'EMSGSIZE') this.#drop(queue);
       throw error;
     } finally {
@@ -340,7 +363,7 @@ export class Output {
     this.#taken += 1;
   }
 
-  /** Forgets what waits. */
+  /** Drops everything that waits. */
   discard(): void {
     this.source?.end();
     if (!this.queue.isEmpty) this.queue = new output_queue(this.queue.keepsBorders);
@@ -364,27 +387,31 @@ export class Output {
     }
   }
 
-  /** close_when_done: nothing more is taken, and the channel ends when everything is out. */
+  /** For close_when_done: nothing more is taken, and the channel ends when everything is out. */
   closeWhenOut(): void {
     this.#closes = true;
     this.#closedBy = 'close_when_done';
     this.#channel._changed();
   }
 
-  /** The peer sends no more: the channel ends when everything is out. False if nothing waits. */
+  /**
+   * The peer sends no more, so the channel ends when everything is out. Returns false if nothing waits.
+   */
   endWhenOut(): boolean {
     this.#answersOnly = this.isWaiting;
     return this.#answersOnly;
   }
 
-  /** What was asked of the end no longer holds. */
+  /** Cancels the end that was asked for. */
   forgetEnd(): void {
     this.#closes = this.#answersOnly = false;
     this.#closedBy = null;
     this.#shutdown = -1;
   }
 
-  /** Whether shutdown(2) may be called now. If not, it is when everything before it is out. */
+  /**
+   * Whether shutdown(2) may be called now. If not, it is called later, when everything before it is out.
+   */
   mayShutDown(how: number): boolean {
     if (how === SHUT_RD) return true;
     if (this.isWaiting) this.flushAll();
@@ -400,8 +427,8 @@ export class Output {
   }
 
   /**
-   * Whether a bare send may go out now: what was given goes first, as far as there is room. After the end
-   * it is refused.
+   * Whether a direct send may go out now. Sends what was given before it first; returns false if the
+   * kernel has no room for that, or if sending is refused after the end.
    */
   mayPass(data: Uint8Array): boolean {
     if (this.refuses('send', bytes(data).length)) return false;
@@ -410,7 +437,10 @@ export class Output {
     return !this.isWaiting;
   }
 
-  /** Whether `call`, which sends past the queue, may do so now: `before`, unless it is refused. */
+  /**
+   * Whether `call`, which sends on the socket directly, may do so now. As `before`, but returns false if
+   * sending is refused.
+   */
   mayCall(call: string): boolean {
     if (this.#closedBy !== null && this.refuses(call)) return false;
     this.before(call);
@@ -418,8 +448,8 @@ export class Output {
   }
 
   /**
-   * Comes before `call`, which reaches past the queue to the socket: sends what was given. Throws
-   * EAGAIN where the kernel does not take all of it, since `call` would overtake the rest.
+   * Sends what was given before `call`, which uses the socket directly. Throws EAGAIN if the kernel
+   * does not take all of it, because `call` would overtake the rest.
    */
   before(call: string): void {
     if (!this.isWaiting) return;
@@ -432,7 +462,7 @@ export class Output {
 
   // ---- high water ----
 
-  /** Whether push has said no and too little has gone out since. */
+  /** Whether `push` has returned false and too little has gone out since. */
   get isFull(): boolean {
     return this.#full && !this.#isLost;
   }
@@ -446,7 +476,7 @@ export class Output {
     return !this.#full;
   }
 
-  /** Whether `mayGoOn` gave false, and no more than half of `most` bytes wait now. */
+  /** Whether `mayGoOn` has returned false, and no more than half of `most` bytes wait now. */
   isDrained(most: number): boolean {
     return this.#full && this.unsent <= most / 2;
   }
