@@ -11,7 +11,17 @@ import {
   type Wakeup,
 } from '@asyncore/socket';
 import { expect, it } from 'vitest';
-import { descriptors, failure, linuxOnly, onLinux, own, pair, run, thrown } from './support.js';
+import {
+  descriptors,
+  entryUrl,
+  failure,
+  linuxOnly,
+  onLinux,
+  own,
+  pair,
+  run,
+  thrown,
+} from './support.js';
 
 const x = Buffer.from('x');
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -475,3 +485,24 @@ it('process.exit in ready ends the process', () => {
     new_wakeup(queue.fileno(), () => process.exit(7), () => {});`);
   expect([status, signal]).toEqual([7, null]);
 });
+
+it.each(['bun', 'deno'])(
+  'says in %s, which would end the process, that libuv is missing',
+  (name) => {
+    const { status, stdout } = run(`
+    const versions = { ...process.versions, ${name}: '1.2.3' };
+    globalThis.process = Object.create(process, { versions: { value: versions } });
+    const { epoll, kqueue, new_wakeup } = await import(${JSON.stringify(entryUrl)});
+    const queue = process.platform === 'linux' ? new epoll() : new kqueue();
+    try {
+      new_wakeup(queue.fileno(), () => {}, () => {});
+    } catch (error) {
+      console.log(error.message);
+    }
+    queue.close();`);
+    expect({ status, stdout }).toEqual({
+      status: 0,
+      stdout: `a loop needs libuv, which ${name === 'bun' ? 'Bun' : 'Deno'} 1.2.3 lacks: run the program with Node.js, or use poll() and poll2() in place of loop()`,
+    });
+  },
+);

@@ -18,6 +18,16 @@ interface Binary {
 /** Loaded when the first loop starts, so that sockets alone need no libuv. */
 let binary: Binary | undefined;
 
+/** Bun ends the process at the first call of libuv, and Deno when the binary is loaded. */
+function load(): Binary {
+  const { bun, deno } = process.versions;
+  if (bun === undefined && deno === undefined) return loadBinary<Binary>('wakeup');
+  const runtime = bun === undefined ? `Deno ${deno}` : `Bun ${bun}`;
+  throw new Error(
+    `a loop needs libuv, which ${runtime} lacks: run the program with Node.js, or use poll() and poll2() in place of loop()`,
+  );
+}
+
 /** Calls of `prepare` in one turn, so that a chain of promises cannot hold up Node for ever. */
 const MOST_CALLS = 1000;
 
@@ -36,7 +46,7 @@ export class LibuvWakeup implements Wakeup {
   #again = false;
 
   constructor(queue: number, ready: (again: boolean) => unknown, prepare: () => void) {
-    binary ??= loadBinary<Binary>('wakeup');
+    binary ??= load();
     this.#id = checked(
       'poll',
       binary.watcher_start(
