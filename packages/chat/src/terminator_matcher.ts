@@ -313,7 +313,7 @@ function searched(term: encoded_terminator): Searched {
   if (term instanceof Uint8Array) return term.length === 0 ? 0 : term;
   if (!Array.isArray(term)) {
     const got = inspect(term, { depth: 0, breakLength: Infinity });
-    throw wrong.type(`term must be bytes, a string, a list of such, a number or null: got ${got}`);
+    throw wrong.type(`term must be bytes, a string, a list of these, a number or null: got ${got}`);
   }
   for (const each of term as readonly unknown[]) {
     if (!(each instanceof Uint8Array) || each.length === 0) {
@@ -327,7 +327,7 @@ function searched(term: encoded_terminator): Searched {
 function withoutLimit(value: unknown): number {
   if (value === 0 || value === null || value === undefined) return Infinity;
   throw wrong.range(
-    `max_incoming must be a number of bytes from 0, which is no limit: got ${inspect(value)}`,
+    `max_incoming must be a number of bytes, 0 or more (0 is no limit): got ${inspect(value)}`,
   );
 }
 

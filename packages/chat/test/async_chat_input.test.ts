@@ -258,7 +258,7 @@ describe('set_terminator', () => {
 
   it('says of a bigint what it should be', () => {
     expect(() => chat.set_terminator(5n as never)).toThrow(
-      'term must be bytes, a string, a list of such, a number or null: got 5n',
+      'term must be bytes, a string, a list of these, a number or null: got 5n',
     );
   });
 });

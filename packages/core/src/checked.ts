@@ -19,7 +19,7 @@ export function checkLimit(name: string, unit: string, value: unknown): void {
   if (value === null || value === undefined) return; // as a Python program has it
   if (typeof value === 'number' && value >= 0) return;
   throw wrong.range(
-    `${name} must be a number of ${unit} from 0, which is no limit: got ${inspect(value)}`,
+    `${name} must be a number of ${unit}, 0 or more (0 is no limit): got ${inspect(value)}`,
   );
 }
 
@@ -40,5 +40,7 @@ export function checkChannel(fd: number, channel: unknown): void {
   const lacking = METHODS.filter((name) => typeof methods[name] !== 'function');
   if (lacking.length === 0) return;
   const what = inspect(channel, { depth: 0, breakLength: Infinity });
-  throw wrong.type(`map: under ${fd} must be a channel, ${what} has no ${lacking.join(', ')}`);
+  throw wrong.type(
+    `map: the value under ${fd} must be a channel, but ${what} has no ${lacking.join(', ')}`,
+  );
 }

@@ -60,14 +60,14 @@ describe('without an open socket', () => {
   });
 
   it.each(Object.entries(withoutSocket))('%s says so, and what comes first', (name, call) => {
-    const message = `${name.split(' ')[0]} EBADF: create_socket comes first`;
+    const message = `${name.split(' ')[0]} EBADF: call create_socket first`;
     expect(() => call(new dispatcher())).toThrow(expect.objectContaining({ message }));
   });
 
   it.each(['set_reuse_addr', 'set_keep_alive', 'add_channel'] as const)('so does %s', (name) => {
     const map = new Map();
     const channel = new dispatcher(null, map);
-    expect(() => channel[name]()).toThrow(`${name} EBADF: create_socket comes first`);
+    expect(() => channel[name]()).toThrow(`${name} EBADF: call create_socket first`);
     expect(map.size).toBe(0);
   });
 

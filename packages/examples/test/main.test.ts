@@ -38,7 +38,7 @@ it.each(['nope', 'main', 'index', 'runner', '../src/main', '__proto__'])(
   'has no example %s',
   async (name) => {
     const { code, stdout, stderr } = await run(name);
-    expect(stderr).toBe(`${name}: there is no such example; --list tells which there are\n`);
+    expect(stderr).toBe(`${name}: there is no such example; --list shows all\n`);
     expect([code, stdout.length]).toEqual([1, 0]);
   },
 );
@@ -51,7 +51,7 @@ it.each([
 ])('asks whether %s is to be %s', async (name, meant) => {
   const { code, stderr } = await run(name);
   expect(stderr).toBe(
-    `${name}: there is no such example; did you mean ${meant}? --list tells which there are\n`,
+    `${name}: there is no such example; did you mean ${meant}? --list shows all\n`,
   );
   expect(code).toBe(1);
 });

@@ -53,7 +53,7 @@ describe('thrown where the mistake is', () => {
   it.each<[mistake: string, message: string, program: () => unknown]>([
     [
       'create_socket forgotten',
-      'bind EBADF: create_socket comes first',
+      'bind EBADF: call create_socket first',
       () => new dispatcher().bind(['127.0.0.1', 0]),
     ],
     [
@@ -110,6 +110,11 @@ describe('thrown where the mistake is', () => {
       () => made().bind(['127.0.0.1', Number('http')]),
     ],
     [
+      'a port that is NaN, for create_server',
+      'bind: port must be an integer from 0 to 65535: got NaN',
+      () => new dispatcher().create_server(['127.0.0.1', Number('http')]),
+    ],
+    [
       '::1 on an AF_INET socket',
       'bind EAFNOSUPPORT ::1:80: an IPv6 address needs a socket of AF_INET6',
       () => made().bind(['::1', 80]),
@@ -135,7 +140,7 @@ describe('thrown where the mistake is', () => {
     ],
     [
       'a constant that is not there',
-      'setsockopt: option must be an integer: got undefined, as a constant is that this system does not have',
+      'setsockopt: option must be an integer: got undefined: this system may lack the constant',
       () => made().setsockopt(SOL_SOCKET, undefined, 1),
     ],
     [
@@ -155,7 +160,7 @@ describe('thrown where the mistake is', () => {
     ],
     [
       'a terminator of a wrong type',
-      'term must be bytes, a string, a list of such, a number or null: got /\\n/',
+      'term must be bytes, a string, a list of these, a number or null: got /\\n/',
       () => chat().set_terminator(/\n/),
     ],
     [
@@ -190,7 +195,7 @@ describe('thrown where the mistake is', () => {
     ],
     [
       'max_connections that is NaN',
-      'max_connections must be a number of connections from 0, which is no limit: got NaN',
+      'max_connections must be a number of connections, 0 or more (0 is no limit): got NaN',
       () => {
         const channel = made();
         channel.max_connections = Number('many');
@@ -218,7 +223,7 @@ it('a port in use', () => {
   first.bind(['127.0.0.1', 0]);
   first.listen();
   const [, port] = first.getsockname();
-  const message = `bind EADDRINUSE 127.0.0.1:${port}: another socket has this port; 0 takes a free one`;
+  const message = `bind EADDRINUSE 127.0.0.1:${port}: another socket has this port; port 0 takes a free one`;
   expect(() => made().bind(['127.0.0.1', port])).toThrow(expect.objectContaining({ message }));
 });
 
@@ -276,11 +281,11 @@ describe('told to handle_error, by the loop', () => {
     return error;
   }
 
-  const LIMIT = 'from 0, which is no limit: got';
+  const LIMIT = ', 0 or more (0 is no limit): got';
   it.each<[mistake: string, message: string, Class: new (sock: Socket) => dispatcher]>([
     [
       "timeout = 'ten'",
-      `timeout must be a number of seconds ${LIMIT} 'ten'`,
+      `timeout must be a number of seconds${LIMIT} 'ten'`,
       class extends dispatcher {
         override timeout = 'ten' as Anything;
         override handle_read() {
@@ -290,7 +295,7 @@ describe('told to handle_error, by the loop', () => {
     ],
     [
       'timeout = NaN',
-      `timeout must be a number of seconds ${LIMIT} NaN`,
+      `timeout must be a number of seconds${LIMIT} NaN`,
       class extends dispatcher {
         override timeout = Number('5s');
         override handle_read() {
@@ -300,7 +305,7 @@ describe('told to handle_error, by the loop', () => {
     ],
     [
       'max_incoming = NaN',
-      `max_incoming must be a number of bytes ${LIMIT} NaN`,
+      `max_incoming must be a number of bytes${LIMIT} NaN`,
       class extends async_chat {
         override max_incoming = Number('1k');
         readonly terminator = '\n';
@@ -346,7 +351,7 @@ describe('logged', () => {
     ],
     [
       'a field named like an attribute',
-      /^error: Fields has a field "connected", which would hide the channel's own attribute: it is passed over, leave it out$/,
+      /^error: Fields has a field "connected", which would hide the channel's own attribute: the channel ignores it, so remove it$/,
       (log) => {
         class Fields extends dispatcher {
           override log_info(text: unknown, type = 'info') {
@@ -404,7 +409,7 @@ describe('warned of, once for a class', () => {
     }
     const texts = await warned(() => pair(Reader)[1].send(line));
     expect(texts).toEqual([
-      'Reader has handle_raed, which nothing calls: is it to be handle_read?',
+      'Reader has handle_raed, which nothing calls: did you mean handle_read?',
     ]);
     expect(await warned(() => pair(Reader)[1].send(line))).toEqual([]);
   });
@@ -414,7 +419,7 @@ describe('warned of, once for a class', () => {
       handleAccepted() {}
     }
     expect(await warned(() => visited(Server))).toEqual([
-      'Server has handleAccepted, which nothing calls: is it to be handle_accepted?',
+      'Server has handleAccepted, which nothing calls: did you mean handle_accepted?',
     ]);
   });
 
@@ -426,7 +431,7 @@ describe('warned of, once for a class', () => {
       handle_request() {} // of its own
     }
     expect(await warned(() => pair(Reader))).toEqual([
-      'Reader has handle_cloze, which nothing calls: is it to be handle_close?',
+      'Reader has handle_cloze, which nothing calls: did you mean handle_close?',
     ]);
   });
 
@@ -493,7 +498,7 @@ describe('a program of its own', () => {
   it('loop() forgotten', () => {
     const { stderr, status } = run(server);
     expect(stderr).toMatch(
-      /AsyncoreWarning: the process ends, and no loop has served its channels, <dispatcher listening 127\.0\.0\.1:0 fd=\d+> for one: await loop\(\)\n/,
+      /AsyncoreWarning: the process ends, but no loop has served its channels, such as <dispatcher listening 127\.0\.0\.1:0 fd=\d+>: await loop\(\)\n/,
     );
     expect(status).toBe(0);
   });

@@ -167,20 +167,21 @@ export function pack(call: string, family: number, address: Address): PackedAddr
 
 /**
  * Whether a socket of `family` can use `address` as it is. False for a host name, which `resolve` looks up.
- * Throws a TypeError or RangeError for what is no address, an OSError for one that cannot be used.
+ * Throws a TypeError or RangeError for what is no address, an OSError for one that cannot be used. Messages
+ * begin with `call`, the system call that the address is for.
  */
-export function is_resolved(family: number, address: Address): boolean {
-  return isResolved('is_resolved', family, address);
+export function is_resolved(family: number, address: Address, call = 'connect'): boolean {
+  return isResolved('is_resolved', family, address, call);
 }
 
-/** `call` is the function that was given the family; the address is meant for connect(2). */
-function isResolved(call: string, family: number, address: Address): boolean {
+/** `asker` is the function that was given the family, `call` the one that the address is for. */
+function isResolved(asker: string, family: number, address: Address, call: string): boolean {
   if (!Number.isInteger(family)) {
-    throw wrong.type(`${call}: family must be an integer: AF_INET, AF_INET6 or AF_UNIX`);
+    throw wrong.type(`${asker}: family must be an integer: AF_INET, AF_INET6 or AF_UNIX`);
   }
-  if (family === AF_UNIX) return packUnix('connect', address) !== null;
+  if (family === AF_UNIX) return packUnix(call, address) !== null;
   if (family !== AF_INET && family !== AF_INET6) return true;
-  return packInet('connect', family, hostAndPort('connect', address)) !== null;
+  return packInet(call, family, hostAndPort(call, address)) !== null;
 }
 
 /**
@@ -188,7 +189,7 @@ function isResolved(call: string, family: number, address: Address): boolean {
  * family. Rejects with a gaierror, whose `code` is 'ENOTFOUND' or another code of `dns.lookup`.
  */
 export async function resolve(family: number, address: Address): Promise<Address> {
-  if (isResolved('resolve', family, address)) return address;
+  if (isResolved('resolve', family, address, 'connect')) return address;
   const [host, port] = hostAndPort('connect', address);
   try {
     const [{ address: found }] = await binding.lookup(host, family === AF_INET6 ? 6 : 4);

@@ -23,7 +23,7 @@ const CONSTANTS = ['family', 'type', 'level', 'option'];
 
 function hint(what: string, value: unknown): string {
   if (value === undefined && CONSTANTS.includes(what)) {
-    return ': got undefined, as a constant is that this system does not have';
+    return ': got undefined: this system may lack the constant';
   }
   if (typeof value !== 'string') return '';
   if (/^[A-Z][A-Z0-9_]+$/.test(value)) return `: the constant ${value}, not its name in quotes`;

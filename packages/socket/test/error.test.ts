@@ -43,7 +43,7 @@ describe('an OSError', () => {
     const error = failure(() => own(new Socket()).bind([address as string, port as number]));
     expectError(
       error,
-      `bind EADDRINUSE ${address}:${port}: another socket has this port; 0 takes a free one`,
+      `bind EADDRINUSE ${address}:${port}: another socket has this port; port 0 takes a free one`,
       { address, port },
     );
   });

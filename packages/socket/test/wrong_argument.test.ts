@@ -174,7 +174,7 @@ describe('the error of a wrong argument says what to give', () => {
     'setsockopt()': [
       (socket) => (socket.setsockopt as Call).call(socket),
       TypeError,
-      'setsockopt: level must be an integer: got undefined, as a constant is that this system does not have',
+      'setsockopt: level must be an integer: got undefined: this system may lack the constant',
     ],
     'setsockopt of "1000"': [
       (socket) => socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, '1000' as never),

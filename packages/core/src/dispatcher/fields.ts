@@ -10,7 +10,7 @@ export function pass_over_fields(channel: dispatcher<Transport>): void {
     if (!Object.hasOwn(channel, name)) continue;
     Reflect.deleteProperty(channel, name);
     channel.log_info(
-      `${channel.constructor.name} has a field "${name}", which would hide the channel's own attribute: it is passed over, leave it out`,
+      `${channel.constructor.name} has a field "${name}", which would hide the channel's own attribute: the channel ignores it, so remove it`,
       'error',
     );
   }
@@ -19,7 +19,7 @@ export function pass_over_fields(channel: dispatcher<Transport>): void {
 /** Logs that a predicate returned an object: in JavaScript an empty array or object is true, in Python false. */
 export function explain_truth(channel: dispatcher<Transport>, predicate: string): void {
   channel.log_info(
-    `${predicate} of ${channel.constructor.name} gives an object, which is true even when it is empty: give a boolean, such as queue.length > 0`,
+    `${predicate} of ${channel.constructor.name} returns an object, which is true even when it is empty: return a boolean, such as queue.length > 0`,
     'error',
   );
 }

@@ -57,7 +57,7 @@ export function unhandled_event(channel: Channel, handler: string): boolean {
 }
 
 function tellOf(channel: Channel, misspelt: string, handler: string): void {
-  warn(channel, `has ${misspelt}, which nothing calls: is it to be ${handler}?`);
+  warn(channel, `has ${misspelt}, which nothing calls: did you mean ${handler}?`);
 }
 
 /** A listener without a handler for what it accepts. */
@@ -138,7 +138,7 @@ export function expect_loop(): void {
       return accepting || connecting || connected;
     });
     if (one === undefined) return;
-    const what = `the process ends, and no loop has served its channels, ${one} for one`;
+    const what = `the process ends, but no loop has served its channels, such as ${one}`;
     process.emitWarning(`${what}: await loop()`, 'AsyncoreWarning');
   });
 }

@@ -70,7 +70,7 @@ function familyOf(address: Address, options: server_options): number {
   }
   const own = Array.isArray(address) ? family_of(String(address[0])) : AF_UNIX;
   const chosen = family ?? own ?? (dualstack ? AF_INET6 : AF_INET);
-  is_resolved(chosen, address); // throws unless it is an address of that family
+  is_resolved(chosen, address, 'bind'); // throws unless it is an address of that family
   if (dualstack && chosen !== AF_INET6) {
     throw wrong.range('create_server: dualstack needs an address of AF_INET6, as ::');
   }

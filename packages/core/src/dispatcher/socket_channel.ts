@@ -401,7 +401,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
 /** The channel's socket, for a method named `call`. Throws EBADF when there is none. */
 export function having(channel: { socket: Transport | null }, call: string): Socket {
   if (channel.socket === null)
-    throw new OSError(call, errno.EBADF, null, 'create_socket comes first');
+    throw new OSError(call, errno.EBADF, null, 'call create_socket first');
   // Methods that a transport lacks fail as any missing method does.
   return channel.socket as Transport as Socket;
 }

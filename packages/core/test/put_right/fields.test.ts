@@ -89,7 +89,7 @@ onEveryPoller((use_poll) => {
     channel.handle_write = () => {};
     await stage.passes(5);
     expect(stage.trace).toEqual([
-      expect.stringMatching(/^error: writable of Recorder gives an object/),
+      expect.stringMatching(/^error: writable of Recorder returns an object/),
     ]);
   });
 

@@ -15,7 +15,7 @@ export function existing(name: string): string {
   if (examples.includes(name)) return name;
   const meant = similar(name, examples);
   const hint = meant === undefined ? '' : `did you mean ${meant}? `;
-  throw new Error(`there is no such example; ${hint}--list tells which there are`);
+  throw new Error(`there is no such example; ${hint}--list shows all`);
 }
 
 /** The text of a file in src. */
