@@ -457,6 +457,19 @@ onEveryPoller((use_poll) => {
       await stage.until('read 4');
     });
 
+    it('goes on after a call of what only a socket has', async () => {
+      const stage = new Stage(use_poll);
+      const [reading, writing] = pipe();
+      const channel = new Recorder(stage, reading);
+      expect(() => channel.connect(['127.0.0.1', 7])).toThrow(
+        new TypeError('connect: a file_wrapper has no connect_ex'),
+      );
+      expect(() => channel.shutdown(socket.SHUT_WR)).toThrow('shutdown: a file_wrapper has no');
+      expect(channel.connected).toBe(true);
+      socket.write(writing, SPAM);
+      await stage.until('read 4');
+    });
+
     it('opens again a channel that was closed', async () => {
       const stage = new Stage(use_poll);
       const channel = new Recorder(stage, openFile(fileWith('first')));

@@ -125,7 +125,7 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
    * @throws OSError when connect(2) fails at once
    */
   connect(address: Address): void {
-    const socket = having(this, 'connect');
+    const socket = having(this, 'connect', 'connect_ex');
     if (this.connected) this[endpoint].output?.before('connect');
     new Connecting(this[endpoint]).start(address, socket);
   }

@@ -1,4 +1,4 @@
-import { OSError, type Socket, type Transport } from '@asyncore/socket';
+import { errno, OSError, type Socket, type Transport } from '@asyncore/socket';
 import { connected, erred } from '../diagnostics/life.js';
 import { endpoint } from '../endpoint.js';
 import { is_exit } from '../exit_now.js';
@@ -74,7 +74,9 @@ export abstract class event_channel<S extends Transport = Socket> extends socket
   /** Completes an attempt to connect: calls `handle_connect`, or `handle_connect_error` with the error that SO_ERROR gives. */
   handle_connect_event(): void {
     const known = this[endpoint];
-    const error = having(this, 'getsockopt') && known.takeError();
+    having(this, 'getsockopt');
+    if (known.closed) throw new OSError('getsockopt', errno.EBADF); // no error is no connection either
+    const error = known.takeError();
     if (error !== 0) {
       known.connectFailed(new OSError('connect', error, this.addr));
       return;

@@ -142,7 +142,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
   /** Puts the channel into `map`, by default its own, so that a loop on that map serves it. */
   add_channel(map: channel_map | null = null): void {
     checkMap('add_channel', map);
-    const fd = this._fileno ?? having(this, 'add_channel').fileno();
+    const fd = this._fileno ?? having(this, 'add_channel', 'fileno').fileno();
     if (fd < 0) throw new OSError('add_channel', errno.EBADF);
     this._fileno = fd;
     (map ?? this._map).set(fd, this);
@@ -204,7 +204,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
 
   /** Sets SO_REUSEADDR, so that a restarted server can bind its port at once. Does nothing where the system refuses it. */
   set_reuse_addr(): void {
-    const socket = having(this, 'set_reuse_addr');
+    const socket = having(this, 'set_reuse_addr', 'setsockopt');
     try {
       socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
     } catch (error) {
@@ -217,7 +217,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
    * with ETIMEDOUT. On Linux and macOS the connections that a listener accepts inherit it. tcp(7).
    */
   set_keep_alive(options: keep_alive_options = {}): void {
-    keep_alive(having(this, 'set_keep_alive'), options);
+    keep_alive(having(this, 'set_keep_alive', 'setsockopt'), options);
   }
 
   /**
@@ -398,12 +398,20 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
   }
 }
 
-/** The channel's socket, for a method named `call`. Throws EBADF when there is none. */
-export function having(channel: { socket: Transport | null }, call: string): Socket {
-  if (channel.socket === null)
-    throw new OSError(call, errno.EBADF, null, 'call create_socket first');
-  // Methods that a transport lacks fail as any missing method does.
-  return channel.socket as Transport as Socket;
+/**
+ * The channel's socket, for a method named `call`, which calls the socket's `method`. Throws EBADF when
+ * there is none, and a TypeError for a transport that has no such method.
+ */
+export function having(
+  { socket }: { socket: Transport | null },
+  call: string,
+  method = call,
+): Socket {
+  if (socket === null) throw new OSError(call, errno.EBADF, null, 'call create_socket first');
+  if (typeof Reflect.get(socket, method) !== 'function') {
+    throw new TypeError(`${call}: a ${socket.constructor.name} has no ${method}`);
+  }
+  return socket as Socket; // at least in what is called of it
 }
 
 function checkSocket(call: string, sock: Transport): void {
