@@ -1,15 +1,18 @@
 /** Certificates made for the tests, by openssl, into a folder of their own. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe } from 'vitest';
+import { has } from './tools.js';
 
-export const hasOpenssl = spawnSync('openssl', ['version']).error === undefined;
+/** For the title of tests that need certificates: how to make them run. */
+export const NO_OPENSSL = 'apt-get install openssl';
+export const hasOpenssl = has(NO_OPENSSL, 'openssl', 'version');
 
 /** Declares tests that need certificates. */
 export function describeTls(name: string, body: () => void): void {
-  describe.skipIf(!hasOpenssl)(hasOpenssl ? name : `${name} (apt-get install openssl)`, body);
+  describe.skipIf(!hasOpenssl)(hasOpenssl ? name : `${name} (${NO_OPENSSL})`, body);
 }
 
 export const folder = mkdtempSync(join(tmpdir(), 'asyncore-tls-'));

@@ -5,14 +5,22 @@ import { connect, createSecureContext, TLSSocket } from 'node:tls';
 import { dispatcher, loop, type Transport } from '@asyncore/core';
 import { AF_INET6, SHUT_RD, SHUT_WR, SO_LINGER, SOL_SOCKET, type Socket } from '@asyncore/socket';
 import { type tls_options, tls_transport } from '@asyncore/tls';
-import { LOCAL } from './certificates.js';
+import { beforeEach } from 'vitest';
+import { hasOpenssl, LOCAL, NO_OPENSSL } from './certificates.js';
 import type { Kind } from './transport_kinds.js';
 
 const server: tls_options = { key: LOCAL.key, cert: LOCAL.cert, isServer: true };
 const client: tls_options = { ca: LOCAL.cert, servername: 'localhost', isServer: false };
-const serverContext = createSecureContext({ key: LOCAL.key, cert: LOCAL.cert });
-const clientContext = createSecureContext({ ca: LOCAL.cert });
+const [serverContext, clientContext] = hasOpenssl
+  ? [
+      createSecureContext({ key: LOCAL.key, cert: LOCAL.cert }),
+      createSecureContext({ ca: LOCAL.cert }),
+    ]
+  : [];
 const NOTHING = Buffer.alloc(0);
+
+// All tests of the file that stands on this kind.
+if (!hasOpenssl) beforeEach(({ skip }) => skip(NO_OPENSSL));
 
 function transportOf(sock: Socket, isServer: boolean, told = () => {}): tls_transport {
   const options = isServer ? server : client;
