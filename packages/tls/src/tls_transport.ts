@@ -214,6 +214,8 @@ export class tls_transport implements Transport {
   notice(): void {
     if (this.#isSecure && !this.#isSecureTold) {
       this.#isSecureTold = true;
+      // Not in `#secure`: what ends a connection there makes node:tls send no close_notify.
+      if (this.#isShut) this.#tls?.end();
       this.#told.secure();
     } else if (this.#isNoticeDue) {
       this.#isFailureTold = true;
@@ -298,13 +300,13 @@ export class tls_transport implements Transport {
     return this.send(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
   }
 
-  /** SHUT_WR sends close_notify, then ends our half of the connection. */
+  /** SHUT_WR sends close_notify, then ends our half of the connection: both after the handshake. */
   shutdown(how: number): void {
     if (this.#closed) throw this.#error('shutdown', errno.EBADF);
     if (how === SHUT_RD) return;
     this.#isShut = true;
-    if (this.#isSecure && this.#failure === null) this.#tls?.end();
-    else this.below.shutdown?.(how);
+    if (this.#failure !== null) this.below.shutdown?.(how);
+    else if (this.#isSecureTold) this.#tls?.end();
   }
 
   /** Sends what was taken and close_notify. The descriptor is closed when they are with the kernel. */
