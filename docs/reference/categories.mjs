@@ -14,7 +14,7 @@ const QUESTION = new Set(['readable', 'writable']);
 const TO_OVERRIDE = new Set(['collect_incoming_data', 'found_terminator']);
 /** Exported for packages that stand on this one. */
 const SISTERS = new Set(
-  `announce_changes bytes endpoint Endpoint handling keep_alive_while Output output_queue report
+  `announce_changes bytes endpoint Endpoint erred handling keep_alive_while Output output_queue report
    run_as_handler settle Source Watcher wrong
    before_release BEFORE_WAITING is_socket LookAgain new_wakeup NEXT_TURN NOTHING NOTICE Pending roomForBatch
    state_of unread_of use_wakeup Wakeup WakeupFactory`.split(/\s+/),

@@ -14,6 +14,7 @@ export type {
   error_message,
   living,
 } from './diagnostics/life.js';
+export { erred } from './diagnostics/life.js';
 export { measure_channels } from './diagnostics/measure_channels.js';
 export { dispatcher } from './dispatcher/dispatcher.js';
 export { dispatcher_with_send } from './dispatcher/dispatcher_with_send.js';

@@ -15,6 +15,8 @@ import { int32 } from './wrong.js';
 export interface Transport {
   /** The socket type, SOCK_STREAM and so on. Default: a stream. */
   readonly type?: number;
+  /** What carries it, as the socket of a TLS connection does: bytes are counted there. */
+  readonly below?: Transport;
   /** The descriptor that the loop waits on; -1 once it is closed. */
   fileno(): number;
   /**

@@ -2,6 +2,7 @@ import {
   type dispatcher,
   type dispatcher_with_send,
   endpoint,
+  erred,
   report,
   settle,
 } from '@asyncore/core';
@@ -128,8 +129,10 @@ function failed<S extends Transport>(channel: dispatcher<S> & secured, error: un
   }
   known.reason ??= error;
   try {
-    if (channel.handle_tls_error) settle(channel, channel.handle_tls_error(error));
-    else report(channel, error);
+    if (channel.handle_tls_error) {
+      erred(channel, error);
+      settle(channel, channel.handle_tls_error(error));
+    } else report(channel, error);
   } finally {
     if (known.life === life && !known.closed) channel.handle_close_event();
   }

@@ -1,4 +1,4 @@
-import { type dispatcher, report, type Transport } from '@asyncore/core';
+import { type dispatcher, settle, type Transport } from '@asyncore/core';
 import { type tls_facts, tls_of } from './connection_of.js';
 import { start_tls } from './start_tls.js';
 import type { tls_options } from './tls_options.js';
@@ -27,7 +27,10 @@ export function with_tls<B extends Class<dispatcher<Transport>>>(Base: B): B & C
     handle_secure(): void {}
 
     handle_tls_error(error: unknown): void {
-      report(this, error);
+      // Not by `report`: subscribers were told before this was called.
+      settle(this, this.handle_error(error), (_, escaped) => {
+        throw escaped;
+      });
     }
   }
   for (const fact of FACTS) {

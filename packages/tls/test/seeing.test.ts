@@ -7,10 +7,11 @@ import {
   dispatcher,
   inspect_map,
 } from '@asyncore/core';
+import type { Socket } from '@asyncore/socket';
 import { describeTls } from '@asyncore/test-support/certificates';
 import { start_tls } from '@asyncore/tls';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { Channel, onEveryPoller, pair, SERVER, Stage, secured } from './support.js';
+import { Channel, CLIENT, onEveryPoller, pair, SERVER, Stage, secured } from './support.js';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -55,9 +56,31 @@ describeTls('seen from outside, TLS', () => {
       });
     });
 
+    it('counts ciphertext where the subscription came after the channel, and before TLS', async () => {
+      const on = new Stage(use_poll);
+      const [far, near] = await pair(on);
+      const ends = [new Channel(on, 'server', far), new Channel(on, 'client', near)];
+      const sent = hear<bytes_message>('send');
+      const received = hear<bytes_message>('receive');
+      ends[0].start_tls(SERVER);
+      ends[1].start_tls({ ...CLIENT, isServer: false });
+      ends[1].send(Buffer.alloc(1000));
+      await on.until(() => ends[0].size === 1000);
+      await on.passes(3);
+      expect(sum(sent, ends[1])).toBeGreaterThan(1300); // with the handshake
+      expect(sum(received, ends[0])).toBe(sum(sent, ends[1]));
+      const [row] = inspect_map(new Map([[near.fileno(), ends[1]]])).rows;
+      expect(row.bytes_out).toBe(sum(sent, ends[1]));
+    });
+
     it('tells its failure, for with_tls as for any dispatcher', async () => {
       const on = new Stage(use_poll);
       const errors = hear('error');
+      class Own extends Channel {
+        override handle_tls_error(): void {
+          on.say('own error');
+        }
+      }
       class Plain extends dispatcher {
         override handle_error(): void {
           on.say('plain error');
@@ -65,10 +88,11 @@ describeTls('seen from outside, TLS', () => {
         }
       }
       for (const make of [
-        (sock: ConstructorParameters<typeof Channel>[2]) => new Channel(on, 'server', sock),
-        (sock: ConstructorParameters<typeof Channel>[2]) => new Plain(sock, on.map),
+        (sock: Socket) => new Channel(on, 'server', sock),
+        (sock: Socket) => new Own(on, 'server', sock),
+        (sock: Socket) => new Plain(sock, on.map),
       ]) {
-        errors.length = 0;
+        errors.length = on.trace.length = 0;
         const [far, near] = await pair(on);
         const channel = make(far);
         start_tls(channel, SERVER);

@@ -101,7 +101,9 @@ export function opened(channel: living): void {
   }
   if (former !== undefined) over(channel, former, null, 'another socket took its place');
   beginnings.set(channel, { socket, opened: clock.now(), connecting: null });
-  count(channel, socket);
+  const { below } = socket;
+  count(channel, below ?? socket);
+  if (below !== undefined) go_on_counting(socket, below);
   if (open.hasSubscribers) open.publish({ channel, fd: socket.fileno() });
 }
 
