@@ -1,5 +1,6 @@
 /**
- * Runs the fuzz tests of socket, chat, testing and the examples one after another, and the random runs of the sweep:
+ * Runs the fuzz tests of socket, chat, testing and the examples one after another, TLS handshakes (10,000 in 600
+ * seconds), and the random runs of the sweep:
  * `npm run fuzz -- --seconds 600 --seed 1`. A failure prints how to play it again.
  */
 import { spawnSync } from 'node:child_process';
@@ -12,16 +13,23 @@ const { values } = parseArgs({
 const seconds = Number(values.seconds);
 if (!(seconds > 0)) throw new Error('--seconds must be a number of seconds');
 const packages = ['socket', 'chat', 'testing', 'examples'];
-const share = String(seconds / (packages.length + 1));
-const env = { ...process.env, ASYNCORE_FUZZ_SECONDS: share };
+const share = String(seconds / (packages.length + 2));
+const env = {
+  ...process.env,
+  ASYNCORE_FUZZ_SECONDS: share,
+  ASYNCORE_TEST_HANDSHAKES: String(Math.max(10, Math.round(Number(share) / 2) * 200)),
+};
 if (values.seed !== undefined) env.ASYNCORE_FUZZ_SEED = values.seed;
 
-for (const name of packages) {
+function run(name, file) {
   const cwd = join(import.meta.dirname, '../packages', name);
-  const args = ['exec', 'vitest', 'run', 'test/fuzz.test.ts'];
+  const args = ['exec', 'vitest', 'run', `test/${file}.test.ts`];
   const { status } = spawnSync('pnpm', args, { cwd, env, stdio: 'inherit' });
   if (status !== 0) process.exitCode = 1;
 }
+
+for (const name of packages) run(name, 'fuzz');
+run('tls', 'floods');
 
 const sweep = join(import.meta.dirname, '../endurance/sweep/sweep.mjs');
 const seed = values.seed === undefined ? [] : ['--seed', values.seed];
