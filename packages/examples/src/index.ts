@@ -16,6 +16,7 @@ export { Discovery, type DiscoverySettings } from './multicast_discovery.js';
 export { PortForward } from './port_forward.js';
 export { PublicHandler, PublicServer } from './public_server.js';
 export { RedisHandler, RedisServer } from './redis_server.js';
+export * as smtpd from './smtp_server/smtpd.js';
 export {
   type Deliver,
   type Mail,

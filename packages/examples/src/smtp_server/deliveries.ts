@@ -74,7 +74,8 @@ export function withPeer(data: Buffer, peer: string): string[] {
   return lines;
 }
 
-function printable(line: string): string {
+/** In latin1 what is UTF-8, with its control characters shown. */
+export function printable(line: string): string {
   const text = Buffer.from(line, 'latin1').toString();
   const code = (character: string) => character.charCodeAt(0).toString(16).padStart(2, '0');
   return text.replaceAll(/\p{Cc}/gu, (character) => `\\x${code(character)}`);
