@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
+import { close_all } from '@asyncore/core';
 import { AF_UNIX, MSG_OOB, SCM_CREDENTIALS, SOCK_DGRAM, Socket } from '@asyncore/socket';
 import { describeTls, LOCAL } from '@asyncore/test-support/certificates';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -71,6 +72,23 @@ describe('the first hour', () => {
     const socket = await connected(port);
     socket.write('Sam\r\n');
     expect(await everything(socket)).toBe('name?\r\nhello, Sam\r\n');
+  });
+
+  it('the protocol of lines in TypeScript greets by name', async () => {
+    const { argv } = process;
+    const log = vi.spyOn(console, 'log').mockImplementation(() => {});
+    onTestFinished(() => {
+      process.argv = argv;
+      log.mockRestore();
+    });
+    process.argv = [...argv.slice(0, 2), '0'];
+    const running = import('./guides/lines.js');
+    const [text] = await vi.waitFor(() => log.mock.calls[0] ?? Promise.reject(), 30_000);
+    const socket = await connected(Number(/:(\d+)$/.exec(text)?.[1]));
+    socket.write('Sam\r\n');
+    expect(await everything(socket)).toBe('name?\r\nhello, Sam\r\n');
+    close_all();
+    await running;
   });
 
   it('the protocol of lines lets go who says nothing', async () => {
