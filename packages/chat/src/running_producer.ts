@@ -1,4 +1,5 @@
-import { type file_range, wrong } from '@asyncore/core';
+import { isNativeError } from 'node:util/types';
+import { condensed, type file_range, wrong } from '@asyncore/core';
 import { encoded } from './encoding.js';
 import { file_producer } from './file_producer.js';
 
@@ -206,5 +207,14 @@ function isStream(producer: object): producer is NodeJS.ReadableStream & { destr
 
 // A warning, since the channel is closed and has no handler to call.
 function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error));
+  process.emitWarning(isLegible(error) ? error : condensed(error));
+}
+
+/** Whether it is an error that Node can print later, when nothing would catch what a getter or a Proxy throws. */
+function isLegible(error: unknown): error is Error {
+  try {
+    return isNativeError(error) && `${error.name}${error.message}${error.stack}` !== '';
+  } catch {
+    return false;
+  }
 }

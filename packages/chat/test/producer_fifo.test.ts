@@ -60,6 +60,10 @@ function counted(...pieces: string[]) {
   return { counts, generate, generateLater };
 }
 
+function fail(): never {
+  throw new Error('not to be read');
+}
+
 describe('producer_fifo', () => {
   it('gives bytes and what producers give in the order of the pushes', async () => {
     const { fifo, pulled } = filled(
@@ -292,6 +296,28 @@ describe('end', () => {
     waiting.fifo.end();
     await turn();
     expect(waiting.readies).toBe(0);
+  });
+
+  it.each([
+    ['a prototype that cannot be read', () => new Proxy({}, { getPrototypeOf: () => fail() })],
+    ['a Proxy of an error', () => new Proxy(new Error('spam'), { get: () => fail() })],
+    [
+      'an error whose stack cannot be read',
+      () => Object.defineProperty(new Error('spam'), 'stack', { get: () => fail() }),
+    ],
+    ['a text that cannot be made', () => ({ toString: () => fail() })],
+    ['nothing', () => undefined],
+  ])('warns of a return() that throws %s, and goes on', async (_, thrown) => {
+    const warned = once(process, 'warning');
+    const error = thrown();
+    const { fifo } = filled({
+      more: () => null,
+      return: () => {
+        throw error;
+      },
+    });
+    fifo.end();
+    expect((await warned)[0]).toBeInstanceOf(Error);
   });
 
   it('warns of a return() that throws or rejects', async () => {

@@ -3,7 +3,7 @@ export { type Address, type Socket, type Transport, wrong } from '@asyncore/sock
 export { announce_changes } from './announced.js';
 export { type channel, type channel_map, socket_map } from './channel.js';
 export { close_all } from './close_all.js';
-export { compact_traceback, type frame } from './compact_traceback.js';
+export { compact_traceback, condensed, type frame } from './compact_traceback.js';
 export { type channel_row, inspect_map, map_report } from './diagnostics/inspect_map.js';
 export type {
   address_message,
