@@ -62,7 +62,7 @@ try {
     'a public type changed → errors elsewhere',
     '1 s',
     '.',
-    ['node', 'scripts/setup.mjs', 'tsc', '-b'],
+    ['node', 'scripts/setup.mjs', 'tsc', '-b', 'tsconfig.build.json'],
     1,
   );
   writeFileSync(file(public_type), before);

@@ -87,7 +87,7 @@ if (!process.env.npm_config_user_agent?.startsWith('pnpm')) path.push(installed(
 process.env.PATH = [...path, process.env.PATH].join(delimiter);
 
 run(process.execPath, 'packages/socket/scripts/build.mjs');
-run('tsc', '-b');
+run('tsc', '-b', 'tsconfig.build.json');
 
 const [command, ...args] = process.argv.slice(2);
 if (command) become(command, ...args);
