@@ -147,9 +147,12 @@ function isClosed(source: unknown): boolean {
 /** What a newcomer does not know of the errors of bind(2). */
 function ofBind(result: number, destination?: Destination | null): string | undefined {
   const port = Array.isArray(destination) ? destination[1] : undefined;
-  if (result === -errno.EADDRINUSE && port === undefined)
+  if (result === -errno.EADDRINUSE) {
+    if (port !== undefined) return 'another socket has this port; port 0 takes a free one';
+    const [first] = (destination ?? []) as Path;
+    if (first === '\0' || first === 0) return 'another socket has this name';
     return 'a file is there already: remove it if no program uses it';
-  if (result === -errno.EADDRINUSE) return 'another socket has this port; port 0 takes a free one';
+  }
   if (result !== -errno.EACCES || port === undefined || port >= 1024) return undefined;
   return 'ports below 1024 are for root and for programs with CAP_NET_BIND_SERVICE';
 }

@@ -16,7 +16,7 @@ import {
 } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';
 import { rightArguments } from './calls.js';
-import { bound, failure, freePath, inet, own, pair, until } from './support.js';
+import { bound, failure, freePath, inet, linuxOnly, onLinux, own, pair, until } from './support.js';
 
 /** What `error` must be: the properties of one of Node's own errors. */
 function expectError(error: OSError, message: string, place: object = {}) {
@@ -34,6 +34,24 @@ describe('an OSError', () => {
       failure(() => own(new Socket()).getpeername()),
       'getpeername ENOTCONN',
     );
+  });
+
+  it('says what is in the way of a path', () => {
+    const path = freePath();
+    own(new Socket(AF_UNIX)).bind(path);
+    expect(failure(() => own(new Socket(AF_UNIX)).bind(path)).message).toBe(
+      `bind EADDRINUSE ${path}: a file is there already: remove it if no program uses it`,
+    );
+  });
+
+  it(linuxOnly('says what is in the way of an abstract name'), (context) => {
+    context.skip(!onLinux, 'only Linux has abstract names');
+    for (const name of [`\0${freePath()}`, Buffer.from(`\0${freePath()}`)]) {
+      own(new Socket(AF_UNIX)).bind(name);
+      expect(failure(() => own(new Socket(AF_UNIX)).bind(name)).message).toMatch(
+        /: another socket has this name$/,
+      );
+    }
   });
 
   it('has address and port', () => {
