@@ -1,7 +1,7 @@
 /**
  * Packs the packages, installs the tarballs in empty projects outside the workspace, each alone and
- * all together, and uses them there: imported, required, in TypeScript, copied from the examples. And
- * raises the versions in a copy of the repository, and updates projects to them: updates.mjs. Prints a line for
+ * all together, and uses them there: imported, required, in TypeScript, bundled, in vitest, copied from the
+ * examples. And raises the versions in a copy of the repository, and updates projects to them: updates.mjs. Prints a line for
  * each check.
  */
 import { execFile } from 'node:child_process';
@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { unfit } from '../packages/socket/scripts/binaries.mjs';
 import { CLIENTS, Updates } from './updates.mjs';
@@ -186,6 +186,45 @@ async function together() {
   await use(folder, names);
 }
 
+/** A bundle runs where the packages are installed. Elsewhere one line says what to mark external. */
+async function bundled() {
+  const folder = join(temp, 'together');
+  for (const format of ['es', 'cjs']) {
+    const out = join(folder, `bundle_${format}`);
+    const config = {
+      logLevel: 'error',
+      ssr: { noExternal: true },
+      build: { ssr: 'use_core.mjs', outDir: out, rollupOptions: { output: { format } } },
+    };
+    writeFileSync(
+      join(folder, 'vite.config.mjs'),
+      `export default ${JSON.stringify({ ...config, configFile: false })};\n`,
+    );
+    await run(folder, bin('vite'), 'build');
+    const [file] = readdirSync(out);
+    const named = join(out, format === 'es' ? 'bundle.mjs' : 'bundle.cjs');
+    cpSync(join(out, file), named);
+    hold(!/from ?["']@asyncore/.test(readFileSync(named, 'utf8')), `${format}: not bundled`);
+    await run(folder, process.execPath, named);
+    const moved = join(temp, 'moved');
+    cpSync(out, moved, { recursive: true });
+    const message = await run(moved, process.execPath, join(moved, basename(named))).then(
+      () => 'it runs',
+      (error) => error.message,
+    );
+    hold(message.includes('mark @asyncore/socket as external'), `${format}, moved: ${message}`);
+    rmSync(moved, { recursive: true });
+  }
+}
+
+async function inVitest() {
+  const folder = join(temp, 'together');
+  const body = "test('runs', () => import('./use_testing.mjs'));\n";
+  writeFileSync(join(folder, 'use.test.mjs'), body);
+  rmSync(join(folder, 'vite.config.mjs'), { force: true });
+  await run(folder, bin('vitest'), 'run', '--root', folder, '--globals', 'use.test.mjs');
+}
+
 /** As a new user does: npx lists, copies, and the copy installs, builds and passes its test. */
 async function copied(name) {
   const folder = join(temp, 'copied', name);
@@ -339,6 +378,8 @@ async function checkPackage(name) {
 
 async function checkTogether() {
   await check('all together, import and require, node16 and bundler', together);
+  await check('all together, bundled by vite, ESM and CommonJS', bundled);
+  await check('all together, in vitest', inVitest);
   for (const name of ['echo_server', 'redis_server']) {
     await check(`${name}: npx, copy, install, test`, () => copied(name));
   }
