@@ -17,7 +17,7 @@ export interface datagram {
 export class datagram_peer {
   readonly #net: network;
   readonly #socket: Datagram;
-  /** What has come and nobody has received. */
+  /** The datagrams that have come and that nobody has received. */
   readonly received: datagram[] = [];
 
   /** @internal */
@@ -41,7 +41,7 @@ export class datagram_peer {
     }
   }
 
-  /** Where it is. */
+  /** Its address. */
   get address(): InetAddress {
     const { host = '', port = 0 } = this.#socket.local ?? {};
     return [host, port];
@@ -62,7 +62,7 @@ export class datagram_peer {
   async receive(within?: number): Promise<datagram> {
     const { label } = this.#socket;
     await this.#net.until(() => this.received.length > 0, `a datagram comes to ${label}`, within);
-    return this.received.shift() as datagram; // it was waited for
+    return this.received.shift() as datagram; // there is one: it was waited for
   }
 
   /** @internal */

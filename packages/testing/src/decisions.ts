@@ -9,7 +9,7 @@ const WILDNESS = [0, 0.03, 0.3, 0.9];
  */
 export class Decisions {
   readonly made: number[] = [];
-  /** How many there were to choose from, each time. */
+  /** How many choices there were, for each decision. */
   readonly sizes: number[] = [];
   readonly #given: readonly number[] | null;
   readonly #random: () => number;
@@ -39,7 +39,7 @@ export class Decisions {
       this.#wildness.set(label, wildness);
     }
     if (wildness === 0 || this.#random() >= wildness) return 0;
-    // The ends are where faults are.
+    // The first and the last choice find more faults than others.
     const where = this.#random();
     if (where < 0.3) return 1;
     if (where < 0.4) return n - 1;

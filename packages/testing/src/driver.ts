@@ -13,12 +13,15 @@ const OUTSIDE = 1000;
 
 /** A wait for something to happen. */
 interface Waiter {
-  /** What has come about when there is nothing more to wait for. */
+  /** Whether it has happened. */
   readonly isFulfilled: () => boolean;
-  /** Whether to give up if the next thing happens at `next`. The wait with the earliest `end` gives up first. */
+  /**
+   * Whether to give up if the next event comes at `next`. The wait with the earliest `end` gives up
+   * first.
+   */
   readonly isOver: (next: number) => boolean;
   readonly end: number;
-  /** What giving up is: an error, or what was waited for. */
+  /** How the wait ends when it is given up: with an error, or as fulfilled (null). */
   readonly giveUp: () => Error | null;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -32,7 +35,7 @@ export class Driver {
   #waiters: Waiter[] = [];
   #isRunning = false;
   #turns = 0;
-  /** When something last arrived, or somebody was ready. */
+  /** When something last arrived, or a descriptor was last ready. */
   #lastArrival = 0;
   #failure: { error: unknown } | null = null;
   /** Node's own requests, which do not belong to the simulation. */
@@ -45,7 +48,7 @@ export class Driver {
     readonly begin: () => void,
   ) {}
 
-  /** Something threw and nothing caught it: the waits get the error. */
+  /** Rejects the waits with an error that nothing has caught. */
   fail(error: unknown): void {
     this.#failure ??= { error };
   }
@@ -82,7 +85,7 @@ export class Driver {
     });
   }
 
-  /** Goes on until nothing has arrived, and nobody was ready, for `quiet` seconds. */
+  /** Goes on until nothing has arrived, and no descriptor was ready, for `quiet` seconds. */
   settle(quiet: number, within: number): Promise<void> {
     const { kernel } = this;
     const start = kernel.now;
@@ -106,7 +109,7 @@ export class Driver {
     });
   }
 
-  /** When something happens next, Infinity if nothing does. */
+  /** The time of the next event, Infinity if there is none. */
   get next(): number {
     return Math.min(this.kernel.next, this.clock.next);
   }
@@ -143,7 +146,7 @@ export class Driver {
     if (this.clock.hasImmediates) return;
     const { next } = this;
     const over = this.#overAt(next);
-    // Files and the like are as fast as virtual time can tell.
+    // In virtual time, files and the like take no time.
     if (next > this.kernel.now + 1 && (await this.#outside())) return;
     if (over === undefined) {
       this.#moveTo(next);
@@ -174,7 +177,7 @@ export class Driver {
     this.#turns = 0;
   }
 
-  /** Lets Node finish the requests that it is busy with. Returns whether that has changed anything. */
+  /** Lets Node finish its pending requests. Returns whether that has changed anything. */
   async #outside(): Promise<boolean> {
     if (pending_requests() <= this.#requestsBefore) return false;
     const end = real_now() + OUTSIDE;
@@ -182,19 +185,19 @@ export class Driver {
     while (pending_requests() > this.#requestsBefore) {
       await turned();
       if (this.#hasChanged(next) || (await this.turn())) return true;
-      if (real_now() > end) this.#requestsBefore = pending_requests(); // it is not waited for again
+      if (real_now() > end) this.#requestsBefore = pending_requests(); // a request that takes too long is not waited for again
     }
     return false;
   }
 
-  /** Something has come from outside of the simulation. */
+  /** Notes that something has come from outside of the simulation. */
   #hasChanged(next: number): boolean {
     return this.#tell() || this.clock.hasImmediates || this.next !== next;
   }
 
   /**
-   * What a turn of Node's loop does: timers, what is to be prepared, what is ready, immediates, and all
-   * microtasks after each call. Whether anything has happened.
+   * Does what a turn of Node's loop does: timers, prepare, ready descriptors, immediates, and all
+   * microtasks after each call. Returns whether anything has happened.
    */
   async turn(): Promise<boolean> {
     const { kernel, clock } = this;

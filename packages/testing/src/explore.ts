@@ -7,9 +7,10 @@ import type { explore_options } from './options.js';
 import { shrink } from './shrink.js';
 
 /**
- * Runs `body` in so many networks, each of which delays, cuts and orders otherwise: wild in some
- * respects and tame in others. The first failure is done twice, to see that it comes again, made as plain
- * as it can be, and thrown as an `explore_failure` with its trace. Gives how many runs there were.
+ * Runs `body` in `runs` networks. Each delays, cuts and orders in its own way, wild in some respects and
+ * plain in others. The first run that fails is repeated, to see whether it fails again. Then the plainest
+ * run that still fails is searched for, and thrown as an `explore_failure` with its trace. Returns how
+ * many runs there were.
  */
 export async function explore(
   options: explore_options,

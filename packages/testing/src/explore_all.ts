@@ -7,7 +7,7 @@ import type { explore_all_options } from './options.js';
 /**
  * Runs `body` in a plain network, and then in every one that differs from it in a single decision: each
  * cut, each delay, each order, each size of a buffer. The first failure is thrown as an `explore_failure`
- * with its trace. Gives how many runs there were.
+ * with its trace. Returns how many runs there were.
  */
 export async function explore_all(
   options: explore_all_options,

@@ -38,7 +38,7 @@ export class network {
   readonly #trace: Trace | null;
   readonly #options: simulate_options;
   readonly #maps = new Set<channel_map>([socket_map]);
-  /** Maps that are being served: by a loop of the network's own, or, not to be asked again, by another. */
+  /** The maps that are being served, by a loop of the network's own or by a loop of the program. */
   readonly #served = new Map<channel_map, 'own' | number>();
   readonly #ends: { break_off(): void }[] = [];
   readonly #blackHoles = new Set<string>();
@@ -73,7 +73,7 @@ export class network {
       (what) => trace?.add(what, true),
     );
     this.kernel = new Kernel(this.#world(trace), options.descriptors);
-    // The kernel's time is the one that all look at.
+    // Everything reads the kernel's time.
     Object.defineProperty(time, 'now', { get: () => this.kernel.now });
     this.#clock = new VirtualClock(this.kernel);
     if (!options.loopback) {
@@ -107,7 +107,10 @@ export class network {
     };
   }
 
-  /** A decision: a number from 0 to below `n`, where 0 is the plain case. Explored as all others are. */
+  /**
+   * A decision of the test's own: a number from 0 to below `n`, where 0 is the plain case. `explore`
+   * varies it with all others.
+   */
   choose(n: number, label: string): number {
     if (!Number.isInteger(n) || n < 1) throw new RangeError('choose: n must be an integer from 1');
     if (this.#options.loopback) return 0;
@@ -144,7 +147,7 @@ export class network {
     return this.driver.until(condition, within, () => `${this.nothing(within)}, and not: ${what}`);
   }
 
-  /** Lets so many virtual seconds pass, and all happen that happens in them. */
+  /** Lets so many virtual seconds pass, with everything that happens in them. */
   advance(seconds: number): Promise<void> {
     if (!(seconds >= 0 && seconds < Infinity)) {
       throw new RangeError('advance: seconds must be a number from 0, and finite');
@@ -152,7 +155,7 @@ export class network {
     return this.driver.advance(seconds);
   }
 
-  /** Goes on until nothing has been on its way for `quiet` seconds: timers further away stay. */
+  /** Goes on until nothing has been on its way for `quiet` seconds. Later timers stay. */
   settle(quiet = 2): Promise<void> {
     if (!(quiet >= 0 && quiet < Infinity)) {
       throw new RangeError('settle: quiet must be a number of seconds from 0, and finite');
@@ -211,13 +214,16 @@ export class network {
 
   /**
    * Everything to and from a host, at a port (0 or left out: any), is lost from now on: attempts to
-   * connect time out after two minutes, connections after fifteen. Gives a function that ends it.
+   * connect time out after two minutes, connections after fifteen. Returns a function that ends this.
    */
   blackhole(address: readonly [host: string, port?: number]): () => void {
     return added(this.#blackHoles, address);
   }
 
-  /** Connections to a host at a port are refused from now on, whoever listens. Gives a function that ends it. */
+  /**
+   * From now on connections to a host at a port are refused, whoever listens there. Returns a function
+   * that ends this.
+   */
   refuse(address: readonly [host: string, port?: number]): () => void {
     return added(this.#refused, address);
   }
@@ -243,7 +249,7 @@ export class network {
     loop({ timeout: null, ...this.#options.loop, map }).then(
       () => this.#served.delete(map),
       (error) => {
-        // A loop of the program's own: it is looked again when some loop has ended.
+        // A loop of the program's own serves it. This is checked again when a loop has ended.
         if (/already runs/.test(error?.message)) this.#served.set(map, stopped);
         else this.driver.fail(error);
       },
@@ -273,7 +279,10 @@ export class network {
     return `${channel || kind} ${where}${to}`;
   }
 
-  /** @internal Ends everything and puts the real system back. Throws what nobody was told of. */
+  /**
+   * @internal Ends everything and puts the real system back. Throws the error that was not reported yet,
+   *   if there is one.
+   */
   async close(): Promise<void> {
     if (current !== this) return;
     try {
@@ -297,7 +306,7 @@ export class network {
       } catch (error) {
         this.driver.fail(error);
       }
-      // Something that waits: let a minute pass.
+      // Something still waits: let a minute pass.
       if (i > 5) kernel.now = Math.max(kernel.now, Math.min(this.driver.next, kernel.now + 60_000));
     }
     throw new Error('simulate: a loop does not end, although its map was emptied');

@@ -13,15 +13,17 @@ export interface simulate_options {
   /** How many descriptors may be open (EMFILE). Default 1024. */
   descriptors?: number;
   /**
-   * What `loop` is given for maps that the network serves by itself; null: it serves none, the program
-   * under test calls `loop`. Default `{ timeout: null }`.
+   * The options of the `loop` that serves `socket_map`. null: the network serves no map by itself, and
+   * the program under test calls `loop`. Default `{ timeout: null }`.
    */
   loop?: Omit<loop_options, 'map' | 'signal'> | null;
   /** Everything arrives at once, as on Linux's lo, and nothing is left to chance. */
   loopback?: boolean;
-  /** Keeps a trace: `net.trace()`, and what is thrown ends with it. Default false. */
+  /** Whether to keep a trace: `net.trace()` returns it, and errors end with it. Default false. */
   trace?: boolean;
-  /** Of a wild network, see `explore`. Left out: a plain one, where each step takes 0.05 ms. */
+  /**
+   * The seed of a wild network: see `explore`. Left out: a plain network, where each step takes 0.05 ms.
+   */
   seed?: number;
   /** Decisions to repeat, as a failure of `explore` has them. */
   decisions?: readonly number[];
@@ -31,7 +33,10 @@ export interface simulate_options {
 export interface explore_options extends Omit<simulate_options, 'decisions' | 'trace'> {
   /** How many schedules to try. Default 1000. */
   runs?: number;
-  /** Of the first run; each has the next. Default: the environment's ASYNCORE_SEED, or 1. */
+  /**
+   * The seed of the first run; each later run has the next number. Default: the environment's
+   * ASYNCORE_SEED, or 1.
+   */
   seed?: number;
   /** How many runs may be spent on making a failure plainer. Default 400. */
   shrinks?: number;

@@ -24,7 +24,7 @@ export class peer {
   readonly #net: network;
   readonly #socket: SocketFile;
   #received: Uint8Array[] = [];
-  /** What to send, and what to do between. */
+  /** The bytes to send, and the actions between them. */
   #todo: (Uint8Array | (() => void))[] = [];
   #isStalled = false;
   #isLooking = false;
@@ -50,7 +50,7 @@ export class peer {
     this.#look();
   }
 
-  /** Takes in what has come, and goes on with what is to be done. */
+  /** Receives what has come, and goes on with the actions. */
   #look(): void {
     if (this.#isLooking || this.#socket.descriptors === 0) return;
     this.#isLooking = true;
@@ -170,7 +170,7 @@ export class peer {
     this.#net.kernel.release(this.#socket);
   }
 
-  /** What has come and no `expect` has taken. */
+  /** The bytes that have come and that no `expect` has taken. */
   get received(): Buffer {
     return Buffer.concat(this.#received);
   }

@@ -4,8 +4,8 @@ import type { simulate_options } from './options.js';
 import { indented } from './trace.js';
 
 /**
- * Runs `body` in a network in memory, under a virtual clock: whatever the program makes of the packages
- * meanwhile, sockets, channels, loops, is there and not in the system. Gives what `body` gives. At the end
+ * Runs `body` in a network in memory, under a virtual clock. The sockets, channels and loops that the
+ * program makes meanwhile are in that network, not in the system. Returns what `body` returns. At the end
  * everything is closed and the real system is back.
  *
  * Rejects with what `body` throws, or what leaves a loop; at once when a network is being simulated

@@ -11,7 +11,7 @@ export class Trace {
   }
 }
 
-/** Lines below a message. */
+/** The trace as lines below a message. */
 export function indented(lines: readonly string[]): string {
   return lines.map((line) => `\n    ${line}`).join('');
 }

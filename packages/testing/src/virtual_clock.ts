@@ -1,6 +1,6 @@
 import type { Clock } from '@asyncore/socket/kernel';
 
-/** A timer of virtual time, with what Node's have. */
+/** A timer of virtual time, with the methods of Node's timers. */
 class VirtualTimer {
   /** When it goes off; Infinity when it will not. */
   at = Infinity;
@@ -60,7 +60,7 @@ type Callback = (...args: unknown[]) => void;
 
 /** Time that stands still until somebody moves it. */
 export class VirtualClock implements Clock {
-  /** By when they go off. */
+  /** The timers, by the time when they go off. */
   #timers: VirtualTimer[] = [];
   #immediates: Immediate[] = [];
   #count = 0;
@@ -99,7 +99,7 @@ export class VirtualClock implements Clock {
     isProgramOwn: boolean,
   ): NodeJS.Timeout {
     const timer = new VirtualTimer(this, callback, milliseconds, repeats, isProgramOwn);
-    return timer as unknown as NodeJS.Timeout; // all that is documented of one
+    return timer as unknown as NodeJS.Timeout; // it has everything that is documented
   }
 
   add(timer: VirtualTimer): void {

@@ -17,10 +17,13 @@ import { UnixSocket } from './unix_socket.js';
 const { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI } = C;
 const SMALLEST_SEND_BUFFER = 4608;
 const SMALLEST_RECEIVE_BUFFER = 2304;
-/** What one sendfile reads, in bytes. */
+/** How many bytes one sendfile reads at most. */
 const MOST_OF_A_FILE = 1 << 20;
 
-/** Numbers of files, other ones in every kernel: what was known of one is not taken for another's. */
+/**
+ * The numbers of files. They differ in every kernel, so that what the packages remember of a file of one
+ * kernel is not taken for a file of another.
+ */
 let inodes = 0n;
 
 /** The functions by which the packages reach a kernel. */
@@ -33,7 +36,7 @@ export function calls(kernel: Kernel): Binding {
     return file === undefined ? -E.EBADF : -E.ENOTSOCK;
   };
 
-  /** Repeats what would have to wait, if it is to wait. */
+  /** Calls `attempt` again while it would have to wait, if the descriptor is blocking. */
   const waiting = (file: OpenFile, flags: number, attempt: () => number): number => {
     let result = attempt();
     if (!file.blocking || flags & (C.MSG_DONTWAIT ?? 0)) return result;
@@ -366,7 +369,7 @@ export function calls(kernel: Kernel): Binding {
   return kernel.world.note === null ? binding : traced(binding, kernel);
 }
 
-/** Lets the next thing happen, while a call waits. */
+/** Makes the next event happen while a call waits. */
 function advance(kernel: Kernel): void {
   if (kernel.next === Infinity) {
     throw new Error('simulated network: a call that blocks waits for ever');
@@ -396,7 +399,7 @@ function givePair(kernel: Kernel, one: OpenFile, other: OpenFile, pair: Int32Arr
   return 0;
 }
 
-/** `name` as the network knows it, null if a socket of this family cannot use it. */
+/** `name` in the form that the network uses; null if a socket of this family cannot use it. */
 function inFamily(socket: SocketFile, name: Name): Name | null {
   if (name.family === socket.family) {
     const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(name.host);
@@ -413,7 +416,7 @@ function seen(file: OpenFile | undefined, name: Name): Name {
   return file instanceof SocketFile ? file.seen(name) : name;
 }
 
-/** What SOL_SOCKET's options say that are no mere memory. */
+/** The answers of those SOL_SOCKET options that do more than keep a value. */
 function answer(socket: SocketFile, option: number): number | null {
   switch (option) {
     case C.SO_ERROR:
@@ -436,7 +439,7 @@ function answer(socket: SocketFile, option: number): number | null {
   }
 }
 
-/** select(2)'s three sets, as Linux fills them from poll's flags. */
+/** The three sets of select(2), as Linux fills them from the flags of poll. */
 function selected(mask: number, events: number): number {
   let found = 0;
   if (events & POLLIN && mask & (POLLIN | POLLHUP | POLLERR)) found |= POLLIN;
@@ -447,7 +450,7 @@ function selected(mask: number, events: number): number {
 
 const about = new Int32Array(4);
 
-/** The descriptors that control messages send along. */
+/** The descriptors in control messages that are sent. */
 function descriptorsIn(control: Uint8Array): number[] {
   const found: number[] = [];
   let next = native.cmsg_unpack(control, control.length, 0, about);
@@ -463,7 +466,7 @@ function descriptorsIn(control: Uint8Array): number[] {
   return found;
 }
 
-/** Descriptors for the files that came along, as many as `control` has room for. */
+/** Makes descriptors for the files that were received, as many as `control` has room for. */
 function giveFiles(
   kernel: Kernel,
   files: OpenFile[],

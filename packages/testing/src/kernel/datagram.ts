@@ -5,7 +5,7 @@ import { shownBytes } from './shown_bytes.js';
 import { type Received, SocketFile } from './socket_file.js';
 
 const { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP } = C;
-/** The most that a UDP datagram holds, by family. */
+/** The most bytes that a UDP datagram holds, by family. */
 const MOST = { 4: 65507, 6: 65527 };
 
 interface Message {
@@ -36,7 +36,7 @@ export class Datagram extends SocketFile {
     return this.kernel.udp.bind(this, name);
   }
 
-  /** Only what comes from there is received. */
+  /** The peer that it is connected to: only datagrams from there are received. */
   override connect(name: Name): number {
     const to = reached(name);
     const { udp } = this.kernel;
@@ -72,7 +72,7 @@ export class Datagram extends SocketFile {
     const from = reached(local) === local ? local : { ...local, host: receiver.host };
     const message = { data: Buffer.concat(copied(views, length)), from };
     const { world } = kernel;
-    const isLost = world.choose(4, 'datagram lost') === 1; // one in four of those that are odd
+    const isLost = world.choose(4, 'datagram lost') === 1; // of the alternatives to the plain choice only this one is a loss
     const copies = isLost ? 0 : world.choose(4, 'datagram twice') === 1 ? 2 : 1;
     if (isLost) world.note?.(this, `datagram to ${shownName(receiver)} is lost`);
     for (let i = 0; i < copies; i++) {
@@ -91,7 +91,7 @@ export class Datagram extends SocketFile {
     );
     if (receiver !== undefined && !world.isRefused(to.host, to.port)) receiver.#take(message);
     else if (isSame(this.remote, to)) {
-      // Nobody is there, says ICMP to who is connected.
+      // Nobody receives there. A connected sender learns that by ICMP.
       kernel.in(world.latency('RST'), () => {
         if (!isSame(this.remote, to) || this.descriptors === 0) return;
         this.error = E.ECONNREFUSED;
@@ -101,7 +101,7 @@ export class Datagram extends SocketFile {
   }
 
   #take(message: Message): void {
-    // Of what the system keeps beside a message, as much as Linux's smallest buffer shows.
+    // Every message also takes room for the system's own data, which shows in Linux's smallest buffer.
     if (this.#messages.length > 0 && this.#size + message.data.length > this.receiveRoom) return;
     this.#messages.push(message);
     this.#size += message.data.length;
@@ -116,7 +116,7 @@ export class Datagram extends SocketFile {
     if (flags & C.MSG_OOB) return -E.EOPNOTSUPP;
     if (this.error !== 0) return -this.takeError();
     const message = this.#messages[0];
-    if (message === undefined) return -E.EAGAIN; // also when it is shut, for who does not wait
+    if (message === undefined) return -E.EAGAIN; // also when receiving is shut down, for a call that does not wait
     const count = Math.min(length, message.data.length);
     into.set(message.data.subarray(0, count));
     received.from = message.from;

@@ -4,11 +4,14 @@ export interface Event {
   readonly at: number;
   readonly number: number;
   readonly action: () => void;
-  /** It will not happen after all. */
+  /** Whether it was cancelled. */
   cancelled: boolean;
 }
 
-/** What is on its way, by time; of two for the same moment, the first that was added comes first. */
+/**
+ * The events that are to come, ordered by time. Of two for the same moment, the one that was added first
+ * comes first.
+ */
 export class EventQueue {
   #heap: Event[] = [];
   #count = 0;
@@ -27,13 +30,13 @@ export class EventQueue {
     return event;
   }
 
-  /** When the next one comes, Infinity if there is none. */
+  /** The time of the next event, Infinity if there is none. */
   get next(): number {
     while (this.#heap.length > 0 && this.#heap[0].cancelled) this.take();
     return this.#heap.length > 0 ? this.#heap[0].at : Infinity;
   }
 
-  /** The next one, which is in the queue no more. */
+  /** Removes and returns the next event. */
   take(): Event | undefined {
     const heap = this.#heap;
     const first = heap[0];

@@ -11,7 +11,7 @@ import type { UnixSocket } from './unix_socket.js';
 import { SimulatedWakeup } from './wakeup.js';
 import type { World } from './world.js';
 
-/** A kernel in memory: open files, what is on its way, and a time that somebody else moves. */
+/** A kernel in memory: its open files, the events to come, and a time that the driver moves. */
 export class Kernel {
   /** In milliseconds. */
   now = 0;
@@ -22,7 +22,7 @@ export class Kernel {
   readonly udp = new Ports<Datagram>();
   /** Bound Unix sockets by path. */
   readonly paths = new Map<string, UnixSocket>();
-  /** Who waits for queues, and how many have stopped. */
+  /** The wakeups that wait for queues, and how many of them have stopped. */
   readonly wakeups = new Set<SimulatedWakeup>();
   closedWakeups = 0;
   readonly binding: Binding;
@@ -40,7 +40,7 @@ export class Kernel {
 
   // ---- descriptors ----
 
-  /** A new descriptor for it, or -EMFILE. */
+  /** Returns a new descriptor for `file`, or -EMFILE. */
   give(file: OpenFile): number {
     let i = this.#lowest;
     while (this.#files[i] !== undefined) i += 1;
@@ -55,7 +55,7 @@ export class Kernel {
     return this.#files[fd - FIRST_DESCRIPTOR];
   }
 
-  /** What is open, by descriptor. */
+  /** The open files, by descriptor. */
   open(): [fd: number, file: OpenFile][] {
     return this.#files.flatMap((file, i): [number, OpenFile][] =>
       file === undefined ? [] : [[FIRST_DESCRIPTOR + i, file]],
@@ -72,7 +72,7 @@ export class Kernel {
     return 0;
   }
 
-  /** One that holds it, a descriptor or a message on its way, holds it no more. */
+  /** A descriptor, or a message on its way, no longer refers to `file`. */
   release(file: OpenFile): void {
     file.descriptors -= 1;
     if (file.descriptors > 0) return;
@@ -80,7 +80,7 @@ export class Kernel {
     file.released();
   }
 
-  /** A wakeup for a queue, by its descriptor. Throws for what is none. */
+  /** Makes a wakeup for a queue, given its descriptor. Throws if that is no queue. */
   wakeup(fd: number, ready: (again: boolean) => unknown, prepare: () => void): SimulatedWakeup {
     const queue = this.file(fd);
     if (!(queue instanceof Queue)) throw new Error(`simulated network: ${fd} is no queue`);
@@ -89,7 +89,7 @@ export class Kernel {
 
   // ---- time ----
 
-  /** Has something happen in so many milliseconds. */
+  /** Makes something happen in so many milliseconds. */
   in(milliseconds: number, action: () => void): Event {
     return this.#events.add(this.now + milliseconds, action);
   }
@@ -99,7 +99,7 @@ export class Kernel {
     return this.#events.next;
   }
 
-  /** Lets happen what is due. How many that were. */
+  /** Makes everything happen that is due, and returns how many events that were. */
   land(): number {
     let count = 0;
     while (this.#events.next <= this.now) {
@@ -109,7 +109,7 @@ export class Kernel {
     return count;
   }
 
-  /** Waits as a blocking call does, until `check` gives something else than 0. */
+  /** Waits as a blocking call does, until `check` returns something else than 0. */
   wait(milliseconds: number, check: () => number): number {
     let result = check();
     const end = milliseconds < 0 ? Infinity : this.now + milliseconds;

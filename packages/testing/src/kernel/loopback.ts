@@ -16,7 +16,10 @@ const CALLS = [
   'close',
 ] as const;
 
-/** The same functions, each of which returns when its effect has arrived, as on Linux's lo. */
+/**
+ * The same functions, but each returns only when its effect has arrived, as on Linux's loopback
+ * interface.
+ */
 export function loopback(binding: Binding, kernel: Kernel): Binding {
   const immediate = { ...binding };
   for (const name of CALLS) {

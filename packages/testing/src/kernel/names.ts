@@ -1,10 +1,10 @@
-/** Addresses between the packages, which know them packed, and this kernel. */
+/** Converts addresses between the packed form that the packages use and this kernel's own form. */
 import { native, type PackedAddress } from '@asyncore/socket/kernel';
 import { C } from './numbers.js';
 
 /**
- * Where a socket is: a numeric host and a port, or for AF_UNIX a path as `host`, in which each
- * character is a byte.
+ * The place of a socket: a numeric host and a port, or for AF_UNIX a path as `host`, in which each
+ * character stands for a byte.
  */
 export interface Name {
   readonly family: number;
@@ -39,7 +39,7 @@ export function pack(address: PackedAddress, name: Name | null): void {
   else native.address_pack(address, name.family, name.host, name.port, 0, 0);
 }
 
-/** '127.0.0.1:80', a path, or what there is to say of a name that is none. */
+/** A name as text: '127.0.0.1:80', or a path, or a description if it is empty. */
 export function shownName(name: Name): string {
   if (name.family === C.AF_UNIX) return name.host === '' ? 'a socket without a name' : pathOf(name);
   return name.host.includes(':') ? `[${name.host}]:${name.port}` : `${name.host}:${name.port}`;
@@ -49,13 +49,13 @@ export function isEveryInterface(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
-/** To every interface is to this machine, as Linux takes it. */
+/** The place to connect to: as on Linux, the address of every interface means this machine. */
 export function reached(name: Name): Name {
   if (!isEveryInterface(name.host)) return name;
   return { ...name, host: name.host === '::' ? '::1' : '127.0.0.1' };
 }
 
-/** The same place, whatever objects say so. */
+/** Whether both name the same place. */
 export function isSame(a: Name | null, b: Name | null): boolean {
   return a !== null && b !== null && a.host === b.host && a.port === b.port;
 }

@@ -22,7 +22,7 @@ export function errorName(number: number): string {
   return names.get(number) ?? String(number);
 }
 
-/** What a test meets when it uses something that this kernel has not. */
+/** The error for something that this kernel does not have. */
 export function notSimulated(what: string): Error {
   return new Error(`simulated network: ${what} not simulated`);
 }

@@ -1,26 +1,26 @@
 import { E } from './numbers.js';
 import type { Watch } from './queue.js';
 
-/** What a descriptor stands for, and its duplicates with it. */
+/** An open file, to which a descriptor and its duplicates refer. */
 export abstract class OpenFile {
-  /** How many descriptors it has. */
+  /** How many descriptors refer to it. */
   descriptors = 0;
-  /** Whether its calls wait. */
+  /** Whether calls on it wait. */
   blocking = false;
-  /** What queues watch it for. */
+  /** The queues' watches of this file. */
   readonly watches = new Set<Watch>();
-  /** It is the test's, which is told of every change. */
+  /** If the file belongs to the test: called at every change. */
   owner: (() => void) | null = null;
-  /** In a trace. */
+  /** Its name in a trace. */
   label = '';
 
-  /** What it is ready for, in poll(2)'s flags. */
+  /** What it is ready for, as flags of poll(2). */
   abstract mask(): number;
 
   /** Its last descriptor was closed. */
   abstract released(): void;
 
-  /** The negative errno, by default, of something that cannot be read. */
+  /** Reads. By default the negative errno of something that cannot be read. */
   read(_into: Uint8Array, _length: number): number {
     return -E.EINVAL;
   }
@@ -29,12 +29,12 @@ export abstract class OpenFile {
     return -E.EINVAL;
   }
 
-  /** The bytes that can be read. */
+  /** How many bytes can be read. */
   unread(): number {
     return -E.ENOTTY;
   }
 
-  /** Its mask may be another. */
+  /** What it is ready for may have changed. */
   changed(): void {
     for (const watch of this.watches) watch.queue.candidates.add(watch);
     this.owner?.();

@@ -1,7 +1,7 @@
 import { bytesOf } from './byte_queue.js';
 import { C, notSimulated } from './numbers.js';
 
-/** What a socket that was told nothing answers, by [level, option]. */
+/** The values of a new socket, by [level, option]. */
 const usual = new Map<string, number>();
 for (const name of ['REUSEADDR', 'REUSEPORT', 'KEEPALIVE', 'BROADCAST', 'OOBINLINE', 'LINGER']) {
   set(C.SOL_SOCKET, C[`SO_${name}`], 0);
@@ -26,11 +26,11 @@ function set(level: number | undefined, option: number | undefined, value: numbe
   if (level !== undefined && option !== undefined) usual.set(`${level}/${option}`, value);
 }
 
-/** The options that are only remembered: what they do to a real connection is not simulated. */
+/** The options of a socket. Most are only stored: what they do to a real connection is not simulated. */
 export class Options {
   #values: Map<string, Uint8Array> | null = null;
 
-  /** A newcomer has its listener's. */
+  /** An accepted socket inherits the options of its listener. */
   copyFrom(other: Options): void {
     this.#values = other.#values && new Map(other.#values);
   }
@@ -43,7 +43,7 @@ export class Options {
     this.#values.set(`${level}/${option}`, bytesOf(value).slice());
   }
 
-  /** Writes it into `value`, and gives its length. */
+  /** Writes the option into `value`, and returns its length. */
   get(level: number, option: number, value: Uint8Array): number {
     const key = `${level}/${option}`;
     const set = this.#values?.get(key);
@@ -61,7 +61,7 @@ export class Options {
   }
 }
 
-/** An int as the kernel leaves it in memory, cut to what there is room for. */
+/** An int as the kernel writes it into memory, cut to the room that there is. */
 export function writeInt(value: Uint8Array, number: number): number {
   const bytes = bytesOf(Int32Array.of(number));
   value.set(bytes.subarray(0, value.length));

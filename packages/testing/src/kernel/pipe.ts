@@ -4,7 +4,7 @@ import { C, E } from './numbers.js';
 import { OpenFile } from './open_file.js';
 
 const CAPACITY = 65536;
-/** What is written whole or not at all: PIPE_BUF. */
+/** PIPE_BUF: up to so many bytes are written whole or not at all. */
 const WHOLE = 4096;
 
 /** One end of a pipe: pipe(7). */
@@ -21,7 +21,7 @@ export class Pipe extends OpenFile {
 
   #other: Pipe | null = null;
 
-  /** Both ends, the one for reading first. */
+  /** Makes both ends of a pipe, the one for reading first. */
   static pair(kernel: Kernel): [reading: Pipe, writing: Pipe] {
     const bytes = new ByteQueue();
     const reading = new Pipe(kernel, bytes, false);

@@ -5,12 +5,12 @@ import type { SocketFile } from './socket_file.js';
 const FIRST = 40000;
 const LAST = 60000;
 
-/** Who is bound where, for one protocol. */
+/** Which socket is bound to which place, for one protocol. */
 export class Ports<Kind extends SocketFile> {
   readonly #bound = new Map<number, Set<Kind>>();
   #last = FIRST;
 
-  /** Gives `socket` the name, with a port of its own if that is 0. 0, or -EADDRINUSE. */
+  /** Binds `socket` to `name`, with a free port if the port is 0. Returns 0 or -EADDRINUSE. */
   bind(socket: Kind, { host, port }: Name): number {
     if (port === 0) port = this.#free();
     for (const other of this.#bound.get(port) ?? []) {
@@ -20,14 +20,14 @@ export class Ports<Kind extends SocketFile> {
     return 0;
   }
 
-  /** Gives it a name without asking whether it is free. */
+  /** Binds a socket to a name without checking whether the name is free. */
   add(socket: Kind, name: Name): void {
     socket.local = name;
     const there = this.#bound.get(name.port) ?? new Set();
     this.#bound.set(name.port, there.add(socket));
   }
 
-  /** A local name for a socket that sends to `host`. */
+  /** Chooses a local name for a socket that sends to `host`. */
   addFree(socket: Kind, host: string): void {
     this.add(socket, { family: socket.family, host, port: this.#free() });
   }
@@ -39,7 +39,10 @@ export class Ports<Kind extends SocketFile> {
     if (there?.size === 0) this.#bound.delete(socket.local.port);
   }
 
-  /** Who of those that `fits` takes what comes for `name`: one bound to just that before others. */
+  /**
+   * The socket, among those for which `fits` is true, that receives what is sent to `name`. One that is
+   * bound to exactly this name comes before others.
+   */
   at(name: Name, fits: (socket: Kind) => boolean): Kind | undefined {
     let best: Kind | undefined;
     for (const socket of this.#bound.get(name.port) ?? []) {
@@ -62,7 +65,7 @@ export class Ports<Kind extends SocketFile> {
     const theirs = other.local?.host ?? '';
     if (host !== theirs) {
       if (!isEveryInterface(host) && !isEveryInterface(theirs)) return false;
-      // The test's ends are other machines, where the host is another.
+      // The test's ends stand for other machines, so their host differs.
       if (socket.owner !== null || other.owner !== null) return false;
       if (host.includes(':') !== theirs.includes(':') && this.#isSixOnly(socket, other))
         return false;

@@ -2,7 +2,7 @@ import { C, E } from './numbers.js';
 import { OpenFile } from './open_file.js';
 
 const ALWAYS = C.POLLERR | C.POLLHUP;
-/** Of new events only: EPOLLET. */
+/** The flag for new events only: EPOLLET. */
 const EDGE = 1 << 31;
 
 /** One descriptor in a queue. */
@@ -13,14 +13,17 @@ export interface Watch {
   events: number;
 }
 
-/** What decides who is told first, and how many. */
+/** Decides which descriptors are reported first, and how many. */
 export type Choose = (n: number, label: string) => number;
 
-/** epoll(7), and kqueue as the addon speaks to it. */
+/** A queue as epoll(7) has it, and as the addon uses kqueue. */
 export class Queue extends OpenFile {
-  /** By descriptor; several where one was closed that a duplicate keeps, and its number given again. */
+  /**
+   * The watches by descriptor. There are several if a descriptor was closed while a duplicate keeps its
+   * file open, and its number was used again.
+   */
   #watches = new Map<number, Watch[]>();
-  /** Those that may be ready. */
+  /** The watches that may be ready. */
   readonly candidates = new Set<Watch>();
 
   override mask(): number {
@@ -57,7 +60,7 @@ export class Queue extends OpenFile {
     return 0;
   }
 
-  /** kqueue's way: whatever was asked for before. */
+  /** As kqueue does it: replaces whatever was asked for before. */
   set(fd: number, file: OpenFile, events: number): number {
     if (events === 0) {
       this.remove(fd, file);
@@ -66,7 +69,7 @@ export class Queue extends OpenFile {
     return this.#find(fd, file) ? this.modify(fd, file, events) : this.add(fd, file, events);
   }
 
-  /** The file is no more, or is to be watched no more. */
+  /** Stops watching a file, which may have been closed. */
   forget(watch: Watch): void {
     const others = this.#watches.get(watch.fd)?.filter((other) => other !== watch) ?? [];
     if (others.length > 0) this.#watches.set(watch.fd, others);
@@ -75,12 +78,14 @@ export class Queue extends OpenFile {
     this.candidates.delete(watch);
   }
 
-  /** Writes those that are ready, fewer and in another order as `choose` decides. */
+  /**
+   * Writes the descriptors that are ready. `choose` decides their order, and whether some are left out.
+   */
   tell(pairs: Int32Array, choose: Choose): number {
     const ready = this.#ready();
     let count = Math.min(pairs.length >> 1, ready.length);
     if (count > 1) {
-      const fewer = choose(count, 'how many are told'); // the others the next time
+      const fewer = choose(count, 'how many are told'); // the others are reported the next time
       if (fewer > 0) count = fewer;
     }
     for (let i = 0; i < count; i++) {

@@ -4,22 +4,25 @@ import { C, E } from './numbers.js';
 import { OpenFile } from './open_file.js';
 import { Options } from './options.js';
 
-/** What a receiving call says beside the bytes. */
+/** What a receiving call returns beside the bytes. */
 export interface Received {
   from: Name | null;
   /** MSG_TRUNC and the like. */
   flags: number;
-  /** Descriptors' files that came along. */
+  /** The files of the descriptors that came with the bytes. */
   files: OpenFile[];
 }
 
-/** A socket of any kind: each method is the system call of its name, a result or the negative errno. */
+/**
+ * A socket of any kind. Each method is the system call of its name, and returns the result or the
+ * negative errno.
+ */
 export abstract class SocketFile extends OpenFile {
   local: Name | null = null;
   remote: Name | null = null;
   /** SO_ERROR. */
   error = 0;
-  /** Which directions are shut, by itself or by the other end. */
+  /** Which directions are shut down, by this socket or by the other end. */
   shut = 0;
   readonly options = new Options();
   sendRoom: number;
@@ -53,12 +56,12 @@ export abstract class SocketFile extends OpenFile {
     return -E.EOPNOTSUPP;
   }
 
-  /** Who may be accepted next, or the negative errno. */
+  /** The connection that may be accepted next, or the negative errno. */
   waiting(): SocketFile | number {
     return -E.EOPNOTSUPP;
   }
 
-  /** The one that `waiting` gave is accepted. */
+  /** Takes out the connection that `waiting` has returned. */
   accepted(_newcomer: SocketFile): void {}
 
   get isListening(): boolean {
@@ -95,7 +98,7 @@ export abstract class SocketFile extends OpenFile {
     return { family, host, port: 0 };
   }
 
-  /** Whether it takes what comes for `name`; 2 if it is bound to just that. */
+  /** Whether it receives what is sent to `name`; 2 if it is bound to exactly this name. */
   answersTo(name: Name): 0 | 1 | 2 {
     if (this.local === null || this.local.port !== name.port) return 0;
     if (this.local.host === name.host) return 2;

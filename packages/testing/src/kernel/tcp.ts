@@ -9,42 +9,48 @@ import { Urgent } from './urgent.js';
 const { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP } = C;
 
 /**
- * One end of a TCP connection, a listener, or neither yet. What system calls see is Linux's to the
- * letter, the odd cases too; between the ends there are no packets, only what tcp_wire.ts does.
+ * One end of a TCP connection, a listener, or neither yet. System calls answer exactly as on Linux, in
+ * odd cases too. Between the ends there are no packets, only what tcp_wire.ts does.
  */
 export class Tcp extends SocketFile {
   state: 'closed' | 'listening' | 'connecting' | 'established' = 'closed';
-  /** What connect(2) goes by, Linux's `sock->state`: an attempt given up by shutdown is 'disconnecting'. */
+  /**
+   * The state on which connect(2) depends, Linux's `sock->state`. An attempt that was ended by shutdown
+   * is 'disconnecting'.
+   */
   attempt: 'none' | 'connecting' | 'connected' | 'disconnecting' = 'none';
-  /** Counts attempts, so that an answer to an earlier one is known. */
+  /** Counts attempts to connect, so that an answer to an earlier one is recognized. */
   attempts = 0;
-  /** Received and not read, sent and not arrived. */
+  /** The bytes that were received and not read, and those that were sent and have not arrived. */
   readonly input = new ByteQueue();
   output = new ByteQueue();
-  /** The urgent byte that was received; the one that was sent, and where the stream goes on after it. */
+  /**
+   * The urgent byte that was received, and the one that was sent with the place where the stream goes on
+   * after it.
+   */
   readonly urgent = new Urgent(this.input, this.options);
   urgentEnd = 0;
   urgentByte = 0;
-  /** Its FIN: after the output, or there already. */
+  /** The state of its FIN: it follows the output, or has arrived already. */
   fin: 'none' | 'queued' | 'arrived' = 'none';
-  /** The other end's FIN was received. */
+  /** Whether the other end's FIN was received. */
   atEnd = false;
-  /** Both FINs have arrived: nothing more can come, a reset included. */
+  /** Whether both FINs have arrived. Then nothing more can come, not even a reset. */
   isOver = false;
   peer: Tcp | null = null;
-  /** Something of its output is on its way. */
+  /** Whether some of its output is on its way. */
   isMoving = false;
-  /** Nobody has a descriptor for it any more. */
+  /** Whether no descriptor refers to it any more. */
   isOrphan = false;
-  /** SO_LINGER with 0 seconds: close(2) sends a reset. */
+  /** Whether SO_LINGER is set with 0 seconds: then close(2) sends a reset. */
   resetsOnClose = false;
-  /** Of a listener: who waits to be accepted, and how many may. */
+  /** For a listener: the connections that wait to be accepted, and how many may wait. */
   readonly newcomers: Tcp[] = [];
   backlog = 0;
-  /** Of a newcomer: who is to accept it, and when its last ACK comes there. */
+  /** For a connection that waits to be accepted: its listener, and when its last ACK arrives there. */
   listener: Tcp | null = null;
   arrival: Event | null = null;
-  /** When what is on its way was first lost: the network has become a black hole. */
+  /** When output on its way was first lost, because the network has become a black hole. */
   lostSince = -1;
 
   override get isListening(): boolean {
@@ -60,7 +66,7 @@ export class Tcp extends SocketFile {
     return this.sendRoom - this.output.length;
   }
 
-  /** The end of a connection that this listener gets: a socket of the same kind. */
+  /** Makes the listener's end of a new connection: a socket of the same kind. */
   newEnd(): Tcp {
     return new Tcp(this.kernel, this.family, this.type, this.protocol);
   }
@@ -94,7 +100,7 @@ export class Tcp extends SocketFile {
     if (this.local === null) this.kernel.tcp.addFree(this, this.unnamed.host);
     const { local, kernel } = this;
     if (local === null) return -E.EINVAL;
-    // Two with SO_REUSEADDR may be bound to a place, but only one may listen there.
+    // Two sockets with SO_REUSEADDR may be bound to one place, but only one may listen there.
     const other = kernel.tcp.at(local, (one) => one !== this && this.#excludes(one));
     if (other !== undefined) return -E.EADDRINUSE;
     this.backlog = Math.max(0, backlog);
@@ -250,7 +256,7 @@ export class Tcp extends SocketFile {
     this.changed();
   }
 
-  /** As new, but for its address: Linux's tcp_disconnect. */
+  /** Makes the socket as new, except for its address: Linux's tcp_disconnect. */
   #disconnect(): void {
     this.shut = 0;
     this.atEnd = false;
@@ -289,10 +295,10 @@ export class Tcp extends SocketFile {
       this.fin = 'queued';
       move(this);
     }
-    if (this.peer !== null) move(this.peer); // what waits for room there meets a reset
+    if (this.peer !== null) move(this.peer); // output that waits for room there is answered with a reset
   }
 
-  /** Both directions have ended. */
+  /** Both directions of the connection have ended. */
   endIfOver(): void {
     if (this.fin === 'arrived' && this.peer?.fin === 'arrived' && this.state === 'established') {
       this.state = 'closed';

@@ -1,17 +1,17 @@
-/** What happens between the two ends of a TCP connection, in the time that the world says it takes. */
+/** What happens between the two ends of a TCP connection. The world decides how long each thing takes. */
 import { ByteQueue } from './byte_queue.js';
 import { shownName } from './names.js';
 import { BOTH, E, RCV } from './numbers.js';
 import { shownBytes } from './shown_bytes.js';
 import type { Tcp } from './tcp.js';
 
-/** What arrives at once at most: the loopback's segment. */
+/** The most bytes that arrive at once: the size of a segment on the loopback interface. */
 const SEGMENT = 65483;
-/** How long Linux tries to connect, and to get something across, in milliseconds. */
+/** How long Linux tries to connect, and to deliver data, in milliseconds. */
 const CONNECTING = 127_000;
 const RETRYING = 924_600;
 
-/** Knocks at the place that `client` connects to, again and again if nobody answers. */
+/** Sends the SYN of `client`, again and again if nobody answers. */
 export function knock(client: Tcp, wait = 1000, since = client.kernel.now): void {
   const { kernel, attempts, remote } = client;
   const { world } = kernel;
@@ -56,7 +56,7 @@ function answer(client: Tcp, listener: Tcp): void {
   });
 }
 
-/** The newcomer waits to be accepted. */
+/** The new connection waits to be accepted. */
 function arrive(server: Tcp): void {
   const { arrival, listener } = server;
   if (arrival === null || listener === null) return;
@@ -73,7 +73,7 @@ function arrive(server: Tcp): void {
   listener.changed();
 }
 
-/** Sees to it that what `from` has sent goes on its way. */
+/** Puts what `from` has sent on its way, if it is not yet. */
 export function move(from: Tcp): void {
   const to = from.peer;
   if (from.isMoving || to === null || from.state === 'connecting') return;
@@ -92,7 +92,7 @@ export function move(from: Tcp): void {
   });
 }
 
-/** Whether the network has swallowed it: then it is sent again later, for a quarter of an hour. */
+/** Whether the network has lost the data. Then it is sent again later, for a quarter of an hour. */
 function isLost(from: Tcp): boolean {
   const { kernel, local, remote } = from;
   const isSwallowed = [local, remote].some(
@@ -107,7 +107,7 @@ function isLost(from: Tcp): boolean {
   if (lost >= RETRYING) {
     const { peer } = from;
     die(from, E.ETIMEDOUT);
-    if (peer !== null) peer.isMoving = true; // nobody is there to hear of it
+    if (peer !== null) peer.isMoving = true; // nothing that the other end sends arrives any more
     return true;
   }
   from.isMoving = true;
@@ -135,7 +135,7 @@ function deliver(from: Tcp, to: Tcp): void {
       return;
     }
     if (to.fin !== 'none' && to.shut & RCV && !to.atEnd) {
-      // It has said that it neither sends nor reads.
+      // The program has ended both directions.
       if (announce(from, to)) to.urgent.arrived(from.urgentByte);
       kernel.in(kernel.world.latency('RST'), () => gotReset(from));
       gotReset(to);
@@ -158,7 +158,7 @@ function deliver(from: Tcp, to: Tcp): void {
   }
 }
 
-/** Tells `to` that urgent data are on the way. Whether there are any. */
+/** Announces to `to` that urgent data are on the way. Returns whether there are any. */
 function announce(from: Tcp, to: Tcp): boolean {
   if (from.urgentEnd <= from.output.start) return false;
   to.urgent.announce(from.urgentEnd - 1);
@@ -172,7 +172,9 @@ function carry(output: ByteQueue, to: Tcp, count: number): void {
   to.changed();
 }
 
-/** `from` sends RST: what is in the window arrives before it, what was not sent yet is lost. */
+/**
+ * `from` sends RST. Data that fits into the window arrives before it; data that was not sent yet is lost.
+ */
 export function reset(from: Tcp): void {
   const { kernel, peer: to, isMoving: isFlying } = from;
   const flying = from.output;
@@ -185,12 +187,12 @@ export function reset(from: Tcp): void {
       gotReset(to);
     });
   }
-  from.isMoving = true; // nothing of it moves any more
+  from.isMoving = true; // none of its output moves any more
   if (from.arrival !== null) from.arrival.cancelled = true;
   from.arrival = null;
 }
 
-/** What was on its way before a reset, unless it is lost. */
+/** Delivers the data that was on its way before a reset, unless it is lost. */
 function arriveBeforeReset(flying: ByteQueue, to: Tcp): void {
   const count = Math.min(flying.length, to.receiveRoom - to.input.length);
   if (count <= 0 || to.state !== 'established') return;

@@ -5,7 +5,7 @@ import type { OpenFile } from './open_file.js';
 import { type Received, SocketFile } from './socket_file.js';
 
 const { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP } = C;
-/** How many datagrams wait at most: net.unix.max_dgram_qlen. */
+/** The most datagrams that wait at a socket: net.unix.max_dgram_qlen. */
 const MOST_MESSAGES = 10;
 
 interface Message {
@@ -25,7 +25,7 @@ export class UnixSocket extends SocketFile {
   peer: UnixSocket | null = null;
   #isClosed = false;
   #messages: Message[] = [];
-  /** The bytes that it has sent and that nobody has received. */
+  /** How many of the bytes that it has sent have not been received yet. */
   #waiting = 0;
   #newcomers: UnixSocket[] = [];
   #backlog = 0;
@@ -42,7 +42,7 @@ export class UnixSocket extends SocketFile {
     return this.state === 'established';
   }
 
-  /** Joins two, as socketpair(2) does. */
+  /** Connects two sockets to each other, as socketpair(2) does. */
   join(other: UnixSocket): void {
     this.peer = other;
     other.peer = this;
@@ -170,7 +170,7 @@ export class UnixSocket extends SocketFile {
     if (other.#isClosed) {
       this.peer = null;
       this.state = 'closed';
-      this.#forgetMessages(); // of its former peer
+      this.#forgetMessages(); // the messages of its former peer
       return -E.ECONNREFUSED;
     }
     if (other.peer !== null && other.peer !== this) return -E.EPERM;
@@ -183,7 +183,7 @@ export class UnixSocket extends SocketFile {
 
   #take(sender: UnixSocket, chunks: Uint8Array[], files: readonly OpenFile[]): void {
     const data = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
-    for (const file of files) file.descriptors += 1; // it is open while it is on its way
+    for (const file of files) file.descriptors += 1; // a file stays open while it is on its way
     sender.#waiting += data.length;
     this.#messages.push({ data, sender, from: sender.local ?? sender.unnamed, files });
     this.changed();
@@ -207,7 +207,7 @@ export class UnixSocket extends SocketFile {
     return -E.EAGAIN;
   }
 
-  /** Bytes out of several messages, but not beyond one with descriptors. */
+  /** Reads bytes out of several messages, but not beyond one with descriptors. */
   #read(into: Uint8Array, length: number, flags: number, received: Received): number {
     let at = 0;
     for (const message of [...this.#messages]) {
@@ -245,7 +245,7 @@ export class UnixSocket extends SocketFile {
     message.data = message.data.subarray(count);
     if (message.data.length === 0) this.#messages.shift();
     else this.#messages[0] = { ...message, files: [] };
-    // The caller has its own hold of them by now.
+    // The caller refers to the files itself by now.
     this.kernel.in(0, () => {
       for (const file of files) this.kernel.release(file);
     });

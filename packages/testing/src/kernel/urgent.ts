@@ -9,7 +9,7 @@ import type { Options } from './options.js';
 export class Urgent {
   /** 'announced': it has not arrived. 'read': it was, out of band, and the mark is still there. */
   state: 'none' | 'announced' | 'there' | 'read' = 'none';
-  /** The byte's place in the stream, and what it is once it is there. */
+  /** The byte's place in the stream, and its value once it has arrived. */
   #at = 0;
   #byte = 0;
 
@@ -39,7 +39,7 @@ export class Urgent {
     this.arrived(found[0]);
   }
 
-  /** The byte that was announced is this. */
+  /** The byte that was announced has arrived. */
   arrived(byte: number): void {
     this.#byte = byte;
     this.state = 'there';
@@ -57,14 +57,14 @@ export class Urgent {
     return this.state !== 'none' && distance > 0 ? distance : Infinity;
   }
 
-  /** What FIONREAD says. */
+  /** The answer of FIONREAD. */
   get unread(): number {
     const { length, start, end } = this.input;
     const isAhead = this.state !== 'none' && this.#at >= start && this.#at < end;
     return isAhead && !this.#isInline ? this.#at - start : length;
   }
 
-  /** Something was read: what lies behind is no mark any more. */
+  /** Something was read. A mark that has been passed is no mark any more. */
   passed(): void {
     if (this.state !== 'none' && this.input.start > this.#at) this.state = 'none';
   }
@@ -87,7 +87,7 @@ export class Urgent {
   }
 }
 
-/** What there is to know of the socket: whether more can come. */
+/** The part of a socket that shows whether more can come. */
 interface Ending {
   readonly state: string;
   readonly atEnd: boolean;

@@ -2,9 +2,9 @@ import { LookAgain, NOTHING, type Pending, type Wakeup } from '@asyncore/socket'
 import type { Kernel } from './kernel.js';
 import type { Queue } from './queue.js';
 
-/** Waits for a queue as the driver goes round. */
+/** A wakeup that the driver calls when its queue is ready. */
 export class SimulatedWakeup implements Wakeup {
-  /** What there is to prepare. */
+  /** When `prepare` is to be called. */
   pending: Pending = NOTHING;
   readonly looks = new LookAgain();
 

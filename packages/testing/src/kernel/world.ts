@@ -1,12 +1,12 @@
 import type { OpenFile } from './open_file.js';
 
-/** What the kernel cannot know by itself: how the network is, and who reads along. */
+/** What the kernel is told from outside: how the network behaves, and where to write a trace. */
 export interface World {
   /** A number from 0 to below `n`; 0 is what usually happens. */
   choose(n: number, label: string): number;
   /** How many milliseconds something takes: 'SYN', 'data', 'DNS' and so on. */
   latency(kind: string): number;
-  /** Whether what is sent to, or comes from, a place is lost. */
+  /** Whether everything to and from a place is lost. */
   isBlackHole(host: string, port: number): boolean;
   /** Whether connections to a place are refused, whoever listens there. */
   isRefused(host: string, port: number): boolean;
