@@ -1,6 +1,6 @@
 /*
- * Socket addresses. JavaScript keeps them as bytes it never looks into (struct address), packed
- * and unpacked here, where the system's headers know their layout.
+ * Socket addresses. JavaScript keeps them as bytes that it does not interpret (struct address).
+ * They are packed and unpacked here, because only the system's headers know their layout.
  */
 #include "binding.h"
 
@@ -29,7 +29,9 @@ bool call_address(struct call* call, int i, struct address* out) {
   return true;
 }
 
-/* When an address does not fit, the kernel cuts it and gives the length it would have had. */
+/*
+ * When an address does not fit, the kernel cuts it and returns the length that it would have had.
+ */
 void address_store(uint8_t* into, struct address* address) {
   if (address->length > sizeof(address->storage)) address->length = sizeof(address->storage);
   memcpy(into, address, sizeof(*address));
@@ -50,18 +52,21 @@ static int pack_inet(struct address* address, const char* host, int32_t port) {
   return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? 0 : -EINVAL;
 }
 
-/* The number of an interface given by name or number, 0 for none. */
+/* The number of an interface that is given by name or by number; 0 if there is none. */
 static int32_t zone_index(const char* zone) {
   uint64_t index = if_nametoindex(zone);
   if (index != 0) return index > INT32_MAX ? 0 : (int32_t)index;
-  /* Not strtoul(3): compiled on glibc 2.38 or later, it needs that version to load. */
+  /*
+   * Not strtoul(3): a binary compiled with it on glibc 2.38 or later does not load on older
+   * versions.
+   */
   for (; *zone >= '0' && *zone <= '9' && index <= INT32_MAX; zone++) {
     index = index * 10 + (uint64_t)(*zone - '0');
   }
   return *zone != '\0' || index > INT32_MAX ? 0 : (int32_t)index;
 }
 
-/* A zone after '%' (fe80::1%eth0, fe80::1%2) is the scope when none is given. */
+/* If no scope is given, the zone after '%' (fe80::1%eth0, fe80::1%2) is the scope. */
 static int pack_inet6(struct address* address, char* host, int32_t port, int32_t flow,
                       int32_t scope) {
   struct sockaddr_in6* in = (struct sockaddr_in6*)&address->storage;

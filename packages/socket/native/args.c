@@ -24,7 +24,7 @@ bool throw_range(struct call* call, const char* what, const char* expected) {
 }
 
 bool call_begin(struct call* call, napi_env env, napi_callback_info info, const char* name) {
-  size_t n = MAX_ARGS; /* those not given arrive as undefined */
+  size_t n = MAX_ARGS; /* arguments that are not given arrive as undefined */
   call->env = env;
   call->name = name;
   return napi_get_cb_info(env, info, &n, call->argv, NULL, NULL) == napi_ok;
@@ -52,7 +52,9 @@ bool call_count(struct call* call, int i, const char* what, int32_t most, int32_
   return true;
 }
 
-/* Bytes; JavaScript has buffers and files larger than an int32_t can say. */
+/*
+ * A number of bytes. JavaScript has buffers and files that are larger than an int32_t can hold.
+ */
 bool call_size(struct call* call, int i, const char* what, size_t* out) {
   double number;
   if (napi_get_value_double(call->env, call->argv[i], &number) != napi_ok) {
@@ -72,7 +74,7 @@ static const size_t element_size[] = {
     [napi_bigint64_array] = 8, [napi_biguint64_array] = 8,
 };
 
-/* Node leaves `type` as it is when an array's type is newer than its Node-API. */
+/* If the array's type is newer than its Node-API, Node does not set `type`. */
 #define UNKNOWN ((napi_typedarray_type)-1)
 
 /* A view whose buffer was transferred away looks like an empty one, which is allowed. */

@@ -1,6 +1,6 @@
 /*
- * What the C files share. The rule for all of them: read the arguments, make one system call,
- * answer with a number or with -errno. What can be decided in TypeScript is decided there.
+ * What the C files share. All of them follow one rule: read the arguments, make one system call,
+ * return a number or -errno. What can be decided in TypeScript is decided there.
  */
 #ifndef ASYNCORE_BINDING_H
 #define ASYNCORE_BINDING_H
@@ -9,13 +9,13 @@
 
 #include <sys/socket.h>
 
-/* A repeat after a signal; close(2) must not use it. */
+/* Repeats a call that a signal has interrupted. close(2) must not use it. */
 #define RETRY(result, call) \
   do {                      \
     (result) = (call);      \
   } while ((result) < 0 && errno == EINTR)
 
-/* How many events a queue (epoll, kqueue) gives at most at once; exported as `batch`. */
+/* The most events that a queue (epoll, kqueue) returns at once; exported as `batch`. */
 #define BATCH 512
 
 /* ---- address.c: a socket address, opaque to JavaScript ---- */
@@ -38,7 +38,10 @@ bool is_owned(napi_env env, int fd);
 
 /* ---- descriptor.c ---- */
 
-/* Close-on-exec and non-blocking, for systems whose calls cannot set them from birth. */
+/*
+ * Sets close-on-exec and non-blocking, on systems whose calls cannot create a descriptor with
+ * them.
+ */
 int prepare_descriptor(int fd, bool nonblocking);
 
 /* ---- one for each file: adds its functions to the exports ---- */

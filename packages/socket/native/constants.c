@@ -1,4 +1,4 @@
-/* Constants, as the system's headers have them: nothing here is typed in by hand. */
+/* The constants of the system's headers. No value here is typed in by hand. */
 #include "binding.h"
 
 #include <netinet/in.h>
@@ -402,7 +402,7 @@ static const struct constant constants[] = {
 #endif
 };
 
-/* What errno may say, by name. */
+/* The values of errno, by name. */
 static const struct constant errors[] = {
 #ifdef E2BIG
     CONSTANT(E2BIG),

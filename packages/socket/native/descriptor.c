@@ -77,16 +77,19 @@ static napi_value js_close(napi_env env, napi_callback_info info) {
   if (!call_fd(&call, env, info, "close", &fd)) return NULL;
   disown(env, fd);
   int result = close(fd);
-  if (result < 0 && errno == EINTR) result = 0; /* it is closed all the same: close(2) */
+  if (result < 0 && errno == EINTR) result = 0; /* the descriptor is closed even then: close(2) */
   return answer_call(env, result);
 }
 
-/* own(fd), disown(fd): whether the end of this environment closes it (owned.c); 0, or -errno. */
+/*
+ * own(fd), disown(fd): sets whether the end of this environment closes it (owned.c); 0, or
+ * -errno.
+ */
 static napi_value js_own(napi_env env, napi_callback_info info) {
   struct call call;
   int32_t fd;
   if (!call_fd(&call, env, info, "own", &fd)) return NULL;
-  /* Noted at birth: no need to ask whether it is open. */
+  /* It was noted when it was created, so there is no need to check whether it is open. */
   if (is_owned(env, fd)) return answer(env, 0);
   if (fcntl(fd, F_GETFD) < 0) return answer_call(env, -1);
   return answer(env, own(env, fd) ? 0 : -ENOMEM);
@@ -129,7 +132,7 @@ static napi_value js_unread(napi_env env, napi_callback_info info) {
   if (!call_fd(&call, env, info, "unread", &fd)) return NULL;
   int result = ioctl(fd, FIONREAD, &count);
   if (result < 0) return answer_call(env, result);
-  /* The kernel's int overflows with large files. */
+  /* The kernel's int overflows if the file is large. */
   return answer(env, count < 0 ? INT32_MAX : count);
 }
 

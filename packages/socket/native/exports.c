@@ -1,4 +1,4 @@
-/* What JavaScript is given: numbers, functions, and of which sources the binary is made. */
+/* Exports to JavaScript: numbers, functions, and the digest of the binary's sources. */
 #include "napi.h"
 
 #define STRING_OF(tokens) #tokens
@@ -7,7 +7,7 @@
 napi_value answer(napi_env env, int64_t number) {
   napi_value value;
   if (number == (int32_t)number) {
-    napi_create_int32(env, (int32_t)number, &value); /* which is much cheaper */
+    napi_create_int32(env, (int32_t)number, &value); /* much cheaper than a double */
   } else {
     napi_create_int64(env, number, &value);
   }

@@ -1,4 +1,4 @@
-/* Files that are sent: open, pread and sendfile. */
+/* For sending files: open, pread and sendfile. */
 #include "binding.h"
 
 #include <fcntl.h>
@@ -47,10 +47,10 @@ static napi_value js_pread(napi_env env, napi_callback_info info) {
 }
 
 /*
- * sendfile(fd, file, offset, count): the number of bytes taken; 0 at the end of the file. The systems
- * differ in their arguments, and where 0 bytes are asked for: in BSD that is the whole file. BSD says in
- * `sent` what went out before an error; the error then comes again with the next call. No system can be
- * told to leave SIGPIPE out: Node ignores it.
+ * sendfile(fd, file, offset, count): the number of bytes taken; 0 at the end of the file. The
+ * systems differ in their arguments, and in the meaning of 0 bytes: on BSD that is the whole
+ * file. BSD returns in `sent` how much went out before an error; the error then comes again with
+ * the next call. No system has a flag against SIGPIPE, but Node ignores that signal.
  */
 static napi_value js_sendfile(napi_env env, napi_callback_info info) {
   struct call call;

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #if !defined(POLLRDHUP)
-#define POLLRDHUP 0x2000 /* by this flag the layers above ask for the end of the peer's data */
+#define POLLRDHUP 0x2000 /* the flag by which the layers above ask for the end of the peer's data */
 #endif
 
 /* kqueue_create(): the queue's descriptor. */
@@ -25,9 +25,9 @@ static int change(int queue, int fd, int16_t filter, bool on, uint32_t note, int
 }
 
 /*
- * kqueue_ctl(queue, fd, events): adds or takes out each filter as `events` says. To report the end
- * of the data (POLLRDHUP) without the data, the read filter gets a low-water mark that no amount of
- * data reaches.
+ * kqueue_ctl(queue, fd, events): adds or removes each filter as `events` says. To report the end
+ * of the data (POLLRDHUP) but not the data, the read filter gets a low-water mark that no amount
+ * of data reaches.
  */
 static napi_value js_kqueue_ctl(napi_env env, napi_callback_info info) {
   struct call call;

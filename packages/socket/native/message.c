@@ -14,7 +14,7 @@
 
 #define MAX_BUFFERS 1024 /* IOV_MAX */
 
-/* Getting an element may run a getter, which may detach other elements. So all are got first. */
+/* Reading an element may run a getter, which may detach other elements. So all are read first. */
 static bool call_buffers(struct call* call, int i, struct iovec* list, uint32_t* count) {
   bool is_array = false;
   napi_value items[MAX_BUFFERS];
@@ -103,7 +103,7 @@ static napi_value js_recvmsg(napi_env env, napi_callback_info info) {
   return answer(env, result);
 }
 
-/* cmsg_space(length): the room one control message of `length` data bytes takes. */
+/* cmsg_space(length): the room that a control message with `length` bytes of data takes. */
 static napi_value js_cmsg_space(napi_env env, napi_callback_info info) {
   struct call call;
   int32_t length;

@@ -1,6 +1,4 @@
-/*
- * Between JavaScript and C: reading arguments, giving answers. Both binaries are made with it.
- */
+/* Between JavaScript and C: reading arguments, returning results. Both binaries use it. */
 #ifndef ASYNCORE_NAPI_H
 #define ASYNCORE_NAPI_H
 
@@ -54,7 +52,10 @@ void export_functions(napi_env env, napi_value exports, const struct function* l
 #define EXPORT(env, exports, list) \
   export_functions(env, exports, list, sizeof(list) / sizeof((list)[0]))
 
-/* The digest of the sources (scripts/digest.cjs), by which a binary made of other ones is told. */
+/*
+ * The digest of the sources (scripts/digest.cjs). It shows when a binary was compiled from
+ * others.
+ */
 void export_sources(napi_env env, napi_value exports);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * Which descriptors an environment (the main thread or one worker) closes when it ends: those that
- * its Descriptor objects hold. The constructor of Descriptor notes its own. The calls that make
- * sockets and queues, which always become a Descriptor, note them at birth, since a worker may be
- * terminated before the constructor runs. What dup, pipe and recvmsg give is the caller's, and is
- * noted nowhere.
+ * The descriptors that an environment (the main thread or one worker) closes when it ends: those
+ * that its Descriptor objects hold. The constructor of Descriptor notes its descriptor here. The
+ * calls that make sockets and queues, which always become a Descriptor, note them at once, since
+ * a worker may be terminated before the constructor runs. Descriptors of dup, pipe and recvmsg
+ * belong to the caller, and are not noted.
  */
 #include "binding.h"
 

@@ -3,13 +3,16 @@
 
 #include <poll.h>
 
-/* A pair is a struct pollfd seen as two numbers of 32 bits: the second holds events, then revents. */
+/*
+ * A pair has the layout of a struct pollfd: two numbers of 32 bits, the second of which holds
+ * events, then revents.
+ */
 _Static_assert(sizeof(struct pollfd) == 2 * sizeof(int32_t), "a pollfd is a pair");
 
 /*
- * poll(pairs, count, timeout): how many of the `count` pairs are ready, each pair's events
- * replaced by those that are; `timeout` in milliseconds, -1 for ever. A failed call leaves the
- * pairs as they were, for the next one.
+ * poll(pairs, count, timeout): how many of the `count` pairs are ready; each pair's events are
+ * replaced by those that are ready. `timeout` is in milliseconds, -1 for ever. A failed call
+ * leaves the pairs as they were, for the next call.
  */
 static napi_value js_poll(napi_env env, napi_callback_info info) {
   struct call call;

@@ -5,9 +5,9 @@
 #include <sys/select.h>
 
 /*
- * select(pairs, count, timeout): how many of the `count` pairs are ready, each pair's events
- * replaced by those that are; `timeout` in milliseconds, -1 for ever. A descriptor that no fd_set
- * can hold is -EINVAL, before one is touched.
+ * select(pairs, count, timeout): how many of the `count` pairs are ready; each pair's events are
+ * replaced by those that are ready. `timeout` is in milliseconds, -1 for ever. If an fd_set
+ * cannot hold a descriptor, the result is -EINVAL, before any fd_set is touched.
  */
 static napi_value js_select(napi_env env, napi_callback_info info) {
   struct call call;

@@ -14,15 +14,15 @@
 #endif
 
 /*
- * A thread may be cancelled in glibc's recv and send, which costs each call two atomic operations
- * in a process with threads. Nobody cancels threads here, so the system is called directly.
+ * glibc's recv and send are cancellation points, which costs each call two atomic operations in a
+ * process with threads. Threads are not cancelled here, so this calls the system directly.
  */
 #if defined(SYS_recvfrom) && defined(SYS_sendto) && !defined(__SANITIZE_ADDRESS__)
 #define recv(fd, data, length, flags) syscall(SYS_recvfrom, fd, data, length, flags, NULL, NULL)
 #define send(fd, data, length, flags) syscall(SYS_sendto, fd, data, length, flags, NULL, 0)
 #endif
 
-/* Close-on-exec and non-blocking from birth, and no SIGPIPE. */
+/* Makes a descriptor close-on-exec and non-blocking, and without SIGPIPE. */
 #if !defined(__linux__)
 static int newborn(int fd) {
   int on = 1;
@@ -121,7 +121,7 @@ static napi_value js_accept(napi_env env, napi_callback_info info) {
   return answer(env, connection);
 }
 
-/* Not repeated after EINTR: what that means depends on the family (socket.ts). */
+/* Not repeated after EINTR, whose meaning depends on the family (socket.ts). */
 static napi_value js_connect(napi_env env, napi_callback_info info) {
   struct call call;
   int32_t fd;

@@ -1,11 +1,12 @@
 /*
  * The module asyncore_wakeup, the only file that knows libuv: src/wakeup/libuv.ts uses it. A
- * watcher lets Node's event loop wait for a kernel queue. A uv_poll_t calls `ready` when something
- * in the queue is ready. A uv_prepare_t calls `prepare` just before Node would wait, if there is
- * something to prepare.
+ * watcher lets Node's event loop wait for a kernel queue. A uv_poll_t calls `ready` when
+ * something in the queue is ready. A uv_prepare_t calls `prepare` just before Node would wait, if
+ * there is something to prepare.
  *
  * The watcher watches a duplicate of the queue's descriptor, for two reasons: libuv aborts the
- * process when it is about to watch a descriptor that was closed, and it takes each only once.
+ * process if it is to watch a descriptor that was closed, and it accepts each descriptor only
+ * once.
  */
 #include "napi.h"
 
@@ -15,10 +16,11 @@
 #include <uv.h>
 
 /*
- * Words of memory that JavaScript shares, so that a turn of Node's loop costs no call when there is
- * nothing to prepare. WANTED: whether `prepare` is to be called on the next turn. AT_ONCE: whether
- * it is to be called in this turn too. CALLS: set to 0 in each turn, JavaScript counts its calls.
- * ELAPSED: the microseconds since libuv's wait ended; C's clock is cheaper than JavaScript's.
+ * Words of memory shared with JavaScript, so that a turn of Node's loop costs no call when there
+ * is nothing to prepare. WANTED: whether `prepare` is to be called on the next turn. AT_ONCE:
+ * whether it is to be called in this turn too. CALLS: the calls in this turn, which JavaScript
+ * counts; set to 0 here. ELAPSED: the microseconds since libuv's wait ended, since C's clock is
+ * cheaper than JavaScript's.
  */
 enum { WANTED, AT_ONCE, CALLS, ELAPSED, WORDS };
 
@@ -26,7 +28,7 @@ enum { WANTED, AT_ONCE, CALLS, ELAPSED, WORDS };
 struct state {
   struct watcher* watchers;
   int32_t last_id;
-  int open; /* watchers whose handles libuv has not let go of yet */
+  int open; /* watchers whose handles libuv has not closed yet */
   napi_async_cleanup_hook_handle ending; /* set when the environment ends */
 };
 
@@ -54,9 +56,9 @@ static struct state* state_of(napi_env env) {
 }
 
 /*
- * Calls a function as Node calls any callback: next ticks and microtasks run after it. Gives
- * whether it returned, and in `answer` whether it returned true. What it throws is an uncaught
- * exception. In a worker that is being terminated no function runs any more.
+ * Calls a function as Node calls any callback: next ticks and microtasks run after it. Returns
+ * whether it returned, and in `answer` whether it returned true. An error that it throws is an
+ * uncaught exception. In a worker that is being terminated no function runs any more.
  */
 static bool call_back(struct watcher* watcher, napi_ref ref, bool* answer) {
   napi_env env = watcher->env;
@@ -78,7 +80,7 @@ static bool call_back(struct watcher* watcher, napi_ref ref, bool* answer) {
   return status == napi_ok;
 }
 
-/* As long as `ready` returns true it is called again: JavaScript decides how often. */
+/* Calls `ready` as long as it returns true. JavaScript decides how often that is. */
 static void on_ready(uv_poll_t* handle, int status, int events) {
   struct watcher* watcher = handle->data;
   uint64_t start = uv_hrtime();
@@ -96,12 +98,13 @@ static struct watcher* at_once(struct state* state) {
   return watcher;
 }
 
-/* So many calls in one turn are a mistake: JavaScript stops asking for more long before. */
+/* More calls in one turn would be a fault: JavaScript stops asking for more long before. */
 #define BACKSTOP 4096
 
 /*
- * The microtasks that follow a call may give any watcher something to prepare at once, one too
- * whose uv_prepare_t libuv has passed in this turn. So all are looked at after each call.
+ * The microtasks that follow a call may give any watcher something to prepare at once, also one
+ * whose uv_prepare_t libuv has already called in this turn. So all watchers are checked after
+ * each call.
  */
 static void on_prepare(uv_prepare_t* handle) {
   struct watcher* watcher = handle->data;
@@ -119,7 +122,7 @@ static void end(struct state* state) {
   if (state->ending != NULL && state->open == 0) napi_remove_async_cleanup_hook(state->ending);
 }
 
-/* A callback may stop its own watcher, so what callbacks use is freed here and not before. */
+/* A callback may stop its own watcher, so the memory that callbacks use is freed only here. */
 static void on_closed(uv_handle_t* handle) {
   struct watcher* watcher = handle->data;
   struct state* state = watcher->state;
