@@ -265,7 +265,7 @@ export const places = [
     'SO_ERROR is not looked at',
     'core',
     'dispatcher/event_channel',
-    "having(this, 'getsockopt') && known.takeError()",
+    /known\.takeError\(\)(?=;\s+if \(error !== 0\))/,
     '0',
   ),
   place(
