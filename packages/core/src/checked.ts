@@ -14,7 +14,7 @@ export function checkMap(call: string, map: channel_map | null | undefined): voi
   if (map != null && !(map instanceof Map)) throw wrong.type(`${call}: map must be a Map`);
 }
 
-/** A limit, which must not be switched off by a mistake: NaN is less than nothing and more than nothing. */
+/** Checks a limit, which a mistake must not switch off: comparisons with NaN are always false. */
 export function checkLimit(name: string, unit: string, value: unknown): void {
   if (value === null || value === undefined) return; // as a Python program has it
   if (typeof value === 'number' && value >= 0) return;

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 /** A place in a program, as `compact_traceback` gives it. */
 export type frame = [file: string, function_name: string, line: string];
 
-/** Where this package is, and those it comes with. A bundle in CommonJS has no import.meta.url. */
+/** The folder of this package and its sister packages. A bundle in CommonJS has no import.meta.url. */
 const { url } = import.meta as { url?: string };
 const around = url === undefined ? '' : fileURLToPath(new URL('../../', url));
 const OWN = /^(?:socket|core|chat|file)\/(?:dist|src)\//;

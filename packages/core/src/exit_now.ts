@@ -5,7 +5,7 @@ export class ExitNow extends Error {
   }
 }
 
-/** Whether `error` is one. Of a Proxy `instanceof` may throw, and then it is none. */
+/** Whether `error` is an ExitNow. For a Proxy `instanceof` may throw; then it is not. */
 export function is_exit(error: unknown): boolean {
   try {
     return error instanceof ExitNow;

@@ -1,4 +1,4 @@
-/** How much goes through a socket. Nothing is counted for it on the way, unless somebody asked before. */
+/** How much goes through a socket. Nothing is counted for this unless somebody has subscribed before. */
 import { MSG_PEEK, type Transport, tcp_traffic } from '@asyncore/socket';
 import { clock } from '@asyncore/socket/kernel';
 
@@ -28,10 +28,13 @@ const SEND = ['send', 'sendto', 'sendmsg', 'sendfile'];
 
 type Call = (...args: unknown[]) => unknown;
 
-/** The methods that are covered, by what covers them. */
+/** The original methods, by the functions that replace them. */
 const covered = new WeakMap<Call, Call>();
 
-/** Counts what `socket` moves from now on, and tells it. Only the methods of this one socket are covered. */
+/**
+ * Counts what `socket` receives and sends from now on, and calls `tell`. Only the methods of this one
+ * socket are replaced.
+ */
 export function count_bytes(socket: Transport, tell: Count['tell']): void {
   const former = counts.get(socket);
   if (former !== undefined) {

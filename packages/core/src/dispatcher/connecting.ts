@@ -12,7 +12,10 @@ import { settle } from '../handlers/handling.js';
 import { CONNECTED, CONNECTING } from './connection_flags.js';
 import type { SocketEndpoint } from './socket_endpoint.js';
 
-/** Codes of connect(2) after which the attempt goes on by itself. EAGAIN is none of them: a queue is full, or no port is free. */
+/**
+ * Codes of connect(2) after which the attempt goes on by itself. EAGAIN is not among them: it means that
+ * a queue is full, or that no port is free.
+ */
 export const IN_PROGRESS = new Set([errno.EINPROGRESS, errno.EALREADY, errno.EINTR]);
 
 /** An attempt to connect, as its channel's endpoint sees it. */

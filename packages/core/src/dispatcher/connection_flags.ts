@@ -31,13 +31,13 @@ export const EXPLAINED = 1 << 15;
 
 /** handle_close was called: the peer ended the connection, or an error did. */
 export const TOLD = 1 << 19;
-/** The transport has changed by itself, and its state was not looked at since. */
+/** The transport has changed by itself, and its state was not checked since. */
 export const STIRRED = 1 << 21;
 /** The descriptor was given away (`detach`). */
 export const DETACHED = 1 << 20;
 /** Our half is ended: nothing can be sent any more. */
 export const SHUT = 1 << 22;
-/** That something was refused, since it came after the end, was said. */
+/** It was logged that something was refused because it came after the end. */
 export const REFUSED = 1 << 23;
 /** What is queued is being given to the channel's own way of sending. */
 export const HANDING = 1 << 24;

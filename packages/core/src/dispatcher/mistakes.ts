@@ -1,6 +1,6 @@
 /**
- * What a class has got wrong, where nothing else would tell it. Each mistake of a class is told once, as a
- * warning of the process: the default handlers are silent, as asyncore's are.
+ * Finds mistakes in a program's classes that nothing else would show, because the default handlers are
+ * silent, as asyncore's are. Each mistake of a class is reported once, as a warning of the process.
  */
 import { debuglog } from 'node:util';
 import { type Address, AF_UNIX, type Socket, type Transport } from '@asyncore/socket';
@@ -26,12 +26,15 @@ function warn(channel: Channel, mistake: string): void {
 /** The library's own methods, which a field of a subclass may hide; dispatcher.ts puts them here. */
 export const methods = new Set<string>();
 
-/** The handlers that somebody calls: those of dispatcher, and of its sister packages' classes. */
+/**
+ * The names of the handlers that the library calls: those of dispatcher, and of its sister packages'
+ * classes.
+ */
 function handlers(): string[] {
   return [...methods, 'handle_overflow', 'handle_drain'].filter((name) => /^handle_/.test(name));
 }
 
-/** The names of methods of a channel's own classes that look like handlers and are none. */
+/** The names of methods of a channel's own classes that look like handlers but are not. */
 function strangers(channel: Channel): string[] {
   const known = handlers();
   const names = new Set<string>();
@@ -127,12 +130,12 @@ function addressOf(socket: Socket | null): Address | null {
 
 let isExpecting = false;
 
-/** A channel is in a map: says so if the process ends without a loop that has served any. */
+/** A channel was put into a map. Warns if the process ends before a loop has served any channel. */
 export function expect_loop(): void {
   if (isExpecting) return;
   isExpecting = true;
   process.once('beforeExit', () => {
-    if (Channels.areServed || process.exitCode) return; // a program that has failed knows
+    if (Channels.areServed || process.exitCode) return; // a program that has failed has said so itself
     const one = Array.from(socket_map.values()).find((channel) => {
       const { accepting, connecting, connected } = channel as Partial<Channel>;
       return accepting || connecting || connected;

@@ -43,7 +43,7 @@ export abstract class Transfers extends Connection {
   lost(error: unknown): void {
     this.reason ??= error;
     if (this.is(OVER)) return;
-    // Asked before the output is lost: a full queue stops reading.
+    // Checked before the output is dropped, because a full queue stops reading.
     const readsOn = !this.is(ENDED) && !isClosed(error) && this.#willRead();
     this.output?.lose();
     if (readsOn) {
@@ -61,7 +61,7 @@ export abstract class Transfers extends Connection {
     return Boolean(this.channel.readable());
   }
 
-  /** Sending has met the end, and all that the peer said before is read. */
+  /** A send has noticed that the peer is gone, and everything that the peer sent before is read now. */
   protected isReadOut(): boolean {
     if (!this.is(BROKEN) || this.is(OVER | READING) || this.channel._holds_input) return false;
     return this.unread() === 0;
@@ -149,7 +149,10 @@ export abstract class Transfers extends Connection {
     }
   }
 
-  /** Whether sending has failed for lack of room, or of the peer, which is told. */
+  /**
+   * Whether sending has failed because the kernel has no room, or because the peer is gone. The latter is
+   * reported.
+   */
   #isUnsent(error: unknown): boolean {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EAGAIN' || code === 'EWOULDBLOCK') return true;
@@ -219,7 +222,7 @@ export abstract class Transfers extends Connection {
   }
 }
 
-/** Whether the descriptor is no longer the channel's: whatever its number gives now is somebody else's. */
+/** Whether the descriptor no longer belongs to the channel. Its number may belong to another file now. */
 function isClosed(error: unknown): boolean {
   return error instanceof OSError && error.code === 'EBADF';
 }

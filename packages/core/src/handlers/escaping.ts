@@ -1,6 +1,6 @@
 /**
- * The loop that called a handler: it takes what later escapes from an async one. `fail` gives false
- * if it cannot.
+ * The loop that called a handler. It takes the errors that escape from an async handler later. `fail`
+ * returns false if it cannot.
  */
 export interface Escape {
   fail(error: unknown): boolean;
@@ -8,12 +8,12 @@ export interface Escape {
 
 let taker: Escape | null = null;
 
-/** The loop that will take what escapes from a handler called now. */
+/** The loop that takes the errors that escape from a handler called now. */
 export function escapeOf(): Escape | null {
   return taker;
 }
 
-/** Runs `body`. What later escapes from the async handlers that it calls goes to `to`. */
+/** Runs `body`. Errors that escape later from the async handlers that it calls go to `to`. */
 export function escapingTo<T>(to: Escape | null, body: () => T): T {
   const before = taker;
   taker = to;

@@ -42,7 +42,7 @@ export function failed(channel: Erring, error: unknown, late = false): void {
   if (is_exit(error)) throw error;
   const known = channel[endpoint];
   if (!isLegible(error)) {
-    report(channel, error); // whatever it is, it is no error of a system call
+    report(channel, error); // it is no error of a system call
   } else if (known !== undefined) {
     if (!known.takes(error, late)) report(channel, error);
   } else if (isNothingToRead(error)) {
