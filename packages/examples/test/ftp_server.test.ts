@@ -586,6 +586,25 @@ describe('a listing', () => {
     expect(session.client.text).not.toContain('evil');
   });
 
+  it('has a file of the year 300000 as one of the last year that can be told', async (context) => {
+    const memory = '/dev/shm';
+    context.skip(!existsSync(memory), 'needs a file system that keeps any time, in /dev/shm');
+    const root = mkdtempSync(join(memory, 'asyncore-ftp-'));
+    onTestFinished(() => rmSync(root, { recursive: true }));
+    for (const [name, seconds] of Object.entries({ late: 9.4e12, early: 1e9 })) {
+      writeFileSync(join(root, name), '');
+      utimesSync(join(root, name), seconds, seconds);
+    }
+    context.skip(statSync(join(root, 'late')).mtimeMs < 9e15, 'needs tmpfs in /dev/shm');
+    const { port } = await example('ftp_server', '--root', root, ...WHO);
+    const session = await FTPSession.open(port);
+    expect(String((await session.get('LIST'))[0])).toMatch(
+      /^.* 2001 early\r\n.* Dec 31 {2}9999 late\r\n$/,
+    );
+    expect(String((await session.get('MLSD'))[0])).toContain('modify=99991231235959;');
+    expect(await session.ask('MDTM late')).toMatch(/^213 99991231235959/);
+  });
+
   it('of many files comes whole', async () => {
     mkdirSync(inRoot('many'));
     writeFileSync(inRoot('many/0'), '');

@@ -69,7 +69,7 @@ export const fileCommands: Record<string, Command> = {
   },
   MDTM: {
     argument: 'one',
-    run: (session, path) => `213 ${stamp(fileAt(session, path).mtime)}`,
+    run: (session, path) => `213 ${stamp(fileAt(session, path))}`,
   },
   MLST: {
     argument: 'any',

@@ -6,6 +6,8 @@ import { entry, onDisk, resolve } from './paths.js';
 /** In bytes, of what is made at a time. */
 const PIECE = 32 * 1024;
 const HALF_A_YEAR = 182 * 24 * 3600 * 1000;
+const EARLIEST = Date.parse('0001-01-01');
+const LATEST = Date.parse('9999-12-31T23:59:59Z');
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
 /** A line of a listing, without its end. */
@@ -84,10 +86,10 @@ function rights(mode: number): string {
 }
 
 /** In UTC. What is older than half a year, or is of the future, has its year instead of the time. */
-function dateOf({ mtime }: Stats): string {
-  const [date, time] = mtime.toISOString().split('T');
+function dateOf(stats: Stats): string {
+  const [date, time] = changed(stats).toISOString().split('T');
   const [year, month, day] = date.split('-');
-  const age = Date.now() - mtime.getTime();
+  const age = Date.now() - stats.mtimeMs;
   const isRecent = age >= 0 && age < HALF_A_YEAR;
   const last = isRecent ? time.slice(0, 5) : year.padStart(5);
   return `${MONTHS[Number(month) - 1]} ${day.replace(/^0/, ' ')} ${last}`;
@@ -104,7 +106,7 @@ export function facts(chosen: readonly Fact[], isWritable: boolean): Format {
     const known: Record<Fact, string> = {
       type: stats.isDirectory() ? 'dir' : 'file',
       size: String(stats.size),
-      modify: stamp(stats.mtime),
+      modify: stamp(stats),
       perm: permissions(stats.isDirectory(), isWritable),
       'UNIX.mode': (stats.mode & 0o7777).toString(8).padStart(4, '0'),
     };
@@ -117,7 +119,14 @@ function permissions(isFolder: boolean, isWritable: boolean): string {
   return isWritable ? 'adfrw' : 'r';
 }
 
-/** `YYYYMMDDhhmmss`, in UTC. */
-export function stamp(time: Date): string {
-  return time.toISOString().replaceAll(/[-:T]|\..*/g, '');
+/** `YYYYMMDDhhmmss`, in UTC: when a file was changed. */
+export function stamp(stats: Stats): string {
+  return changed(stats)
+    .toISOString()
+    .replaceAll(/[-:T]|\..*/g, '');
+}
+
+/** File systems keep times that a year of four digits, or even a Date, cannot tell. */
+function changed({ mtimeMs }: Stats): Date {
+  return new Date(Math.min(Math.max(mtimeMs, EARLIEST), LATEST));
 }
