@@ -12,7 +12,7 @@ import {
   measure_channels,
   type Transport,
 } from '@asyncore/core';
-import { AF_INET, MSG_PEEK, Socket, socketpair } from '@asyncore/socket';
+import { AF_INET, AF_UNIX, MSG_PEEK, SOCK_DGRAM, Socket, socketpair } from '@asyncore/socket';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   connection,
@@ -300,6 +300,24 @@ it('counts a look ahead once, and each way of receiving and sending', () => {
   expect(moved).toEqual([
     ...[5, 2, 2, 2].map((bytes) => ['receive', bytes]),
     ...[1, 3, 1].map((bytes) => ['send', bytes]),
+  ]);
+});
+
+it('counts the bytes of many datagrams, of those that were taken', () => {
+  const stage = new Stage();
+  const messages = hear(stage, ['receive', 'send']);
+  const [ours, theirs] = socketpair(AF_UNIX, SOCK_DGRAM);
+  own(theirs);
+  const channel = new Recorder(stage, ours);
+  for (const text of ['hello', 'you']) theirs.send(Buffer.from(text));
+  channel.recvmmsg(5, 100, MSG_PEEK);
+  channel.recvmmsg(5, 100);
+  channel.sendmmsg([[Buffer.from('ab')], [Buffer.alloc(1 << 20)]]);
+  channel.sendmmsg(new Set<[Buffer]>([[Buffer.from('cde')]]));
+  const moved = messages.map(([name, message]) => [name, (message as bytes_message).bytes]);
+  expect(moved).toEqual([
+    ...[5, 3].map((bytes) => ['receive', bytes]),
+    ...[2, 3].map((bytes) => ['send', bytes]),
   ]);
 });
 

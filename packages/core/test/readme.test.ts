@@ -1,9 +1,9 @@
 /** What the README shows. */
 import { dispatcher, dispatcher_with_send, loop, type timer } from '@asyncore/core';
-import type { InetAddress, Socket } from '@asyncore/socket';
+import { AF_INET, type InetAddress, SOCK_DGRAM, Socket } from '@asyncore/socket';
 import { Stage } from '@asyncore/test-support/stage';
 import { expect, it } from 'vitest';
-import { connection, readAll } from './support.js';
+import { connection, own, readAll } from './support.js';
 
 class Client extends dispatcher_with_send {
   silence: timer | null = null;
@@ -54,6 +54,34 @@ class Visitor extends dispatcher_with_send {
     this.got += this.recv(100);
   }
 }
+
+class DatagramEcho extends dispatcher {
+  constructor(port: number) {
+    super();
+    this.create_socket(AF_INET, SOCK_DGRAM);
+    this.bind(['127.0.0.1', port]);
+  }
+
+  handle_read() {
+    // All that wait, 64 at most, of 2 KiB at most: two system calls where recvfrom and sendto make 128.
+    const datagrams = this.recvmmsg(64, 2048);
+    this.sendmmsg(datagrams); // each is [data, address]
+  }
+}
+
+it('answers many datagrams at a time', async () => {
+  const server = new DatagramEcho(0);
+  const client = own(new Socket(AF_INET, SOCK_DGRAM));
+  const texts = ['one', 'two', 'three'];
+  for (const text of texts) client.sendto(Buffer.from(text), server.getsockname());
+  const answers: string[] = [];
+  while (answers.length < texts.length) {
+    await loop({ count: 1, timeout: 1 });
+    while (client.unread() > 0) answers.push(`${client.recv(100)}`);
+  }
+  server.close();
+  expect(answers).toEqual(texts);
+});
 
 it('connects by name to a server of both families', async () => {
   const server = new Server(0);

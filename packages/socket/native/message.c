@@ -1,4 +1,4 @@
-/* sendmsg and recvmsg, and the packing of control messages (cmsg(3)). */
+/* sendmsg, recvmsg, their forms for many messages, and the packing of control messages (cmsg(3)). */
 #include "binding.h"
 
 #include <string.h>
@@ -103,6 +103,102 @@ static napi_value js_recvmsg(napi_env env, napi_callback_info info) {
   return answer(env, result);
 }
 
+#if defined(__linux__)
+
+#define MOST_MESSAGES 64
+
+static void message_of(struct mmsghdr* message, struct iovec* part, struct address* address) {
+  memset(message, 0, sizeof(*message));
+  message->msg_hdr.msg_iov = part;
+  message->msg_hdr.msg_iovlen = 1;
+  message->msg_hdr.msg_name = address == NULL ? NULL : &address->storage;
+  message->msg_hdr.msg_namelen = address == NULL ? 0 : address->length;
+}
+
+/*
+ * recvmmsg(fd, into, size, count, flags, addresses, lengths): how many messages came, each in `size`
+ * bytes of `into` and an address's bytes of `addresses`, with its length in the Int32Array `lengths`.
+ */
+static napi_value js_recvmmsg(napi_env env, napi_callback_info info) {
+  struct call call;
+  int32_t fd, size, count, flags, result;
+  struct bytes into, names;
+  int32_t* lengths;
+  size_t n;
+  struct mmsghdr messages[MOST_MESSAGES];
+  struct iovec parts[MOST_MESSAGES];
+  struct address addresses[MOST_MESSAGES];
+  if (!call_begin(&call, env, info, "recvmmsg") || !call_int(&call, 0, "fd", &fd) ||
+      !call_bytes(&call, 1, "into", &into) || !call_count(&call, 2, "size", INT32_MAX, &size) ||
+      !call_count(&call, 3, "count", MOST_MESSAGES, &count) ||
+      !call_int(&call, 4, "flags", &flags) || !call_bytes(&call, 5, "addresses", &names) ||
+      !call_ints(&call, 6, "lengths", (size_t)count, &lengths, &n)) {
+    return NULL;
+  }
+  if ((size_t)size * (size_t)count > into.length ||
+      sizeof(struct address) * (size_t)count > names.length) {
+    throw_range(&call, "count", "no more than there is room for");
+    return NULL;
+  }
+  for (int32_t i = 0; i < count; i++) {
+    parts[i].iov_base = into.data + (size_t)i * (size_t)size;
+    parts[i].iov_len = (size_t)size;
+    memset(&addresses[i], 0, sizeof(addresses[i])); /* equal ones are compared as bytes */
+    addresses[i].length = sizeof(addresses[i].storage);
+    message_of(&messages[i], &parts[i], &addresses[i]);
+  }
+  RETRY(result,
+        recvmmsg(fd, messages, (unsigned)count, flags | RECV_FLAGS | MSG_WAITFORONE, NULL));
+  for (int32_t i = 0; i < result; i++) {
+    addresses[i].length = messages[i].msg_hdr.msg_namelen;
+    address_store(names.data + (size_t)i * sizeof(struct address), &addresses[i]);
+    lengths[i] = (int32_t)messages[i].msg_len;
+  }
+  return answer_call(env, result);
+}
+
+/*
+ * sendmmsg(fd, buffers, flags, addresses | null): how many messages were taken, one for each buffer,
+ * to the addresses that lie one after the other in `addresses`.
+ */
+static napi_value js_sendmmsg(napi_env env, napi_callback_info info) {
+  struct call call;
+  int32_t fd, flags, result;
+  struct iovec parts[MAX_BUFFERS];
+  uint32_t count;
+  struct bytes names = {0};
+  struct mmsghdr messages[MOST_MESSAGES];
+  struct address addresses[MOST_MESSAGES];
+  if (!call_begin(&call, env, info, "sendmmsg") || !call_int(&call, 0, "fd", &fd) ||
+      !call_buffers(&call, 1, parts, &count) || !call_int(&call, 2, "flags", &flags) ||
+      (!call_absent(&call, 3) && !call_bytes(&call, 3, "addresses", &names))) {
+    return NULL;
+  }
+  bool has_names = !call_absent(&call, 3);
+  if (count > MOST_MESSAGES) {
+    throw_range(&call, "buffers", "64 or fewer");
+    return NULL;
+  }
+  if (has_names && sizeof(struct address) * (size_t)count > names.length) {
+    throw_range(&call, "addresses", "as many as there are buffers");
+    return NULL;
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    if (has_names) {
+      memcpy(&addresses[i], names.data + (size_t)i * sizeof(struct address), sizeof(addresses[i]));
+      if (addresses[i].length > sizeof(addresses[i].storage)) {
+        throw_range(&call, "addresses", "ones that address_pack made");
+        return NULL;
+      }
+    }
+    message_of(&messages[i], &parts[i], has_names ? &addresses[i] : NULL);
+  }
+  RETRY(result, sendmmsg(fd, messages, count, flags | SEND_FLAGS));
+  return answer_call(env, result);
+}
+
+#endif
+
 /* cmsg_space(length): the room that a control message with `length` bytes of data takes. */
 static napi_value js_cmsg_space(napi_env env, napi_callback_info info) {
   struct call call;
@@ -174,6 +270,9 @@ void message_init(napi_env env, napi_value exports) {
   static const struct function list[] = {
       {"sendmsg", js_sendmsg},     {"recvmsg", js_recvmsg},         {"cmsg_space", js_cmsg_space},
       {"cmsg_pack", js_cmsg_pack}, {"cmsg_unpack", js_cmsg_unpack},
+#if defined(__linux__)
+      {"recvmmsg", js_recvmmsg},   {"sendmmsg", js_sendmmsg},
+#endif
   };
   EXPORT(env, exports, list);
 }

@@ -109,6 +109,30 @@ export interface Binding {
     control: Uint8Array | null,
     out: Int32Array,
   ): number;
+  /**
+   * How many messages came, `count` at most (64): each in `size` bytes of `into` and `address_size` of
+   * `addresses`, one after the other, with its length in `lengths`. Waits for the first at most. With
+   * MSG_TRUNC among the flags a length may be larger than `size`. It is there where the system has it.
+   */
+  recvmmsg?(
+    fd: number,
+    into: ArrayBufferView,
+    size: number,
+    count: number,
+    flags: number,
+    addresses: Uint8Array,
+    lengths: Int32Array,
+  ): number;
+  /**
+   * How many messages were taken, one for each buffer (64 at most), to the addresses that lie one after the
+   * other in `addresses`. An error is told only of the first. It is there where the system has it.
+   */
+  sendmmsg?(
+    fd: number,
+    buffers: readonly ArrayBufferView[],
+    flags: number,
+    addresses: Uint8Array | null,
+  ): number;
   /** The room that a control message of so many bytes takes: cmsg(3). No system call, as the next two. */
   cmsg_space(length: number): number;
   /** Writes a control message at `offset`, and gives the offset after it. */

@@ -9,6 +9,7 @@ export {
 } from './address.js';
 export { type AncillaryData, CMSG_SPACE, type ReceivedAncillaryData } from './ancillary.js';
 export * from './constants.js';
+export type { Datagram, ReceivedDatagram } from './datagrams.js';
 export {
   before_release,
   close,

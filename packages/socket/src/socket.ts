@@ -20,10 +20,17 @@ import {
   SO_DOMAIN,
   SO_PROTOCOL,
   SO_TYPE,
+  SOCK_SEQPACKET,
   SOCK_STREAM,
   SOL_SOCKET,
   SOMAXCONN,
 } from './constants.js';
+import {
+  type Datagram,
+  type ReceivedDatagram,
+  receive_datagrams,
+  send_datagrams,
+} from './datagrams.js';
 import { Descriptor } from './descriptor.js';
 import { checked, checkedOf, errno, failure, OSError } from './os_error.js';
 import { received } from './received.js';
@@ -224,6 +231,38 @@ export class Socket extends Descriptor implements Transport {
     );
     const messageFlags = ints[0];
     return [data, control ? unpackControl(control, ints[1]) : [], messageFlags, unpack(name)];
+  }
+
+  /**
+   * Receives the datagrams that wait, each with its sender's address as by `recvfrom`: at least one, at most
+   * `vlen`, of at most `bufsize` bytes each (what is longer is cut). It may give fewer than wait: at most 64,
+   * and as many as fit into 1 MiB. Linux does that in one system call, recvmmsg(2); elsewhere, and with
+   * MSG_PEEK, a single datagram comes. Throws a BlockingIOError when none waits; an error that comes after
+   * the first datagram is thrown by the next call.
+   */
+  recvmmsg(vlen: number, bufsize: number, flags = 0): ReceivedDatagram[] {
+    this.#refuseStream('recvmmsg');
+    return receive_datagrams(this, this.fileno(), vlen, bufsize, flags, (size, flags) =>
+      this.recvfrom(size, flags),
+    );
+  }
+
+  /**
+   * Sends datagrams, each `[data, address]`, or all of them `[data]` on a connected socket, and returns how
+   * many the kernel took, in order. Linux needs one system call for 64 of them, sendmmsg(2). When one is not
+   * taken, those before it are sent and those from it on are not; to send on, call it again with the rest.
+   * Only an error of the first datagram is thrown, as the kernel tells no other.
+   */
+  sendmmsg(messages: Iterable<Datagram>, flags = 0): number {
+    this.#refuseStream('sendmmsg');
+    return send_datagrams(this, () => this.fileno(), this.family, messages, flags);
+  }
+
+  /** A stream would fill one buffer after the other, and give empty ones at its end. */
+  #refuseStream(call: string): void {
+    const isStream = this.type === SOCK_STREAM || this.type === SOCK_SEQPACKET;
+    if (!isStream || this.fileno() < 0) return;
+    throw OSError.of(this, failure(call, -errno.EOPNOTSUPP, null, 'it is for datagrams'));
   }
 
   /** Sends data with open descriptors over a Unix socket (SCM_RIGHTS), and returns the number of data bytes. unix(7). */

@@ -31,6 +31,8 @@ export const rightArguments: Record<Method, (socket: Socket) => unknown[]> = {
   sendmsg: (socket) => [[data()], [], 0, address(socket)],
   recvmsg: () => [10, 100, 0],
   send_fds: (socket) => [[data()], [0], 0, address(socket)],
+  recvmmsg: () => [10, 100, 0],
+  sendmmsg: (socket) => [[[data(), address(socket)]], 0],
   recv_fds: () => [10, 5, 0],
   getpeercred: () => [],
   sendfile: () => [0, 0, 10],

@@ -188,6 +188,17 @@ function address() {
 
 const newAddress = () => (chance(0.9) ? new Uint8Array(binding.address_size + below(9)) : view());
 
+/** Room for up to four addresses, some of which are there. */
+function addresses() {
+  if (chance(0.1)) return view();
+  const one = address();
+  const bytes = new Uint8Array(below(5) * binding.address_size);
+  for (let at = 0; at < bytes.length; at += binding.address_size) {
+    bytes.set(one.subarray?.(0, binding.address_size) ?? [], at);
+  }
+  return bytes;
+}
+
 /** Control messages: descriptors of ours, or nonsense. */
 function control() {
   if (chance(0.5)) return view();
@@ -267,6 +278,8 @@ const calls = {
   sendto: [[socket, view, flags, address]],
   sendmsg: [[socket, gathered, flags, orNull(address), orNull(control)]],
   recvmsg: [[socket, ...room, flags, newAddress, orNull(view), ints(2)], arrived],
+  recvmmsg: [[socket, view, int, int, flags, addresses, ints(4)]],
+  sendmmsg: [[socket, gathered, flags, orNull(addresses)]],
   cmsg_space: [[int]],
   cmsg_pack: [[view, int, int32, int32, view]],
   cmsg_unpack: [[view, int, int, ints(4)]],

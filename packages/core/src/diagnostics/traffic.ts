@@ -23,7 +23,7 @@ interface Count {
 const counts = new WeakMap<Transport, Count>();
 
 /** The methods that receive, and where their flags are among the arguments. */
-const RECEIVE = { recv: 1, recv_into: 2, recvfrom: 1, recvmsg: 2 };
+const RECEIVE = { recv: 1, recv_into: 2, recvfrom: 1, recvmsg: 2, recvmmsg: 2 };
 const SEND = ['send', 'sendto', 'sendmsg', 'sendfile'];
 
 type Call = (...args: unknown[]) => unknown;
@@ -46,12 +46,18 @@ export function count_bytes(socket: Transport, tell: Count['tell']): void {
   for (const [name, flags] of Object.entries(RECEIVE)) {
     cover(socket, name, count, (result, args) => {
       if (Number(args[flags] ?? 0) & MSG_PEEK) return; // it will be received once more
-      moved(count, true, bytesOf(result));
+      const parts = name === 'recvmmsg' ? (result as unknown[]) : [result];
+      for (const part of parts) moved(count, true, bytesOf(part));
     });
   }
   for (const name of SEND) {
     cover(socket, name, count, (result) => moved(count, false, bytesOf(result)));
   }
+  // It gives the number of messages, and may be given them by an iterator, which is used up then.
+  cover(socket, 'sendmmsg', count, (result, [messages]) => {
+    const taken = (messages as unknown[]).slice(0, Number(result));
+    for (const message of taken) moved(count, false, bytesOf(message));
+  });
 }
 
 /** The traffic of `socket` is from now on that of `below`, which carries it. */
@@ -70,6 +76,7 @@ function cover(
   if (method === undefined) return;
   const value = (...args: unknown[]): unknown => {
     if (count.isCounting) return method.apply(socket, args);
+    if (name === 'sendmmsg' && isIterable(args[0])) args[0] = [...args[0]];
     count.isCounting = true;
     let result: unknown;
     try {
@@ -89,10 +96,14 @@ export function uncounted(method: unknown): unknown {
   return covered.get(method as Call) ?? method;
 }
 
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof Object(value)[Symbol.iterator] === 'function';
+}
+
 /** What a method returns: a number of bytes, the bytes, or a list that begins with them. */
 function bytesOf(result: unknown): number {
   if (typeof result === 'number') return result;
-  return (Array.isArray(result) ? result[0] : result)?.length ?? 0;
+  return (Array.isArray(result) ? result[0] : result)?.byteLength ?? 0;
 }
 
 function moved(count: Count, isIn: boolean, bytes: number): void {

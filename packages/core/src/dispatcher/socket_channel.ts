@@ -309,6 +309,16 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     return this.#progress(this.#source('recvmsg').recvmsg(...args));
   }
 
+  /**
+   * Receives many datagrams at once, each with its sender's address: {@link Socket.recvmmsg}. When
+   * `handle_read` comes, at least one waits.
+   *
+   * @throws BlockingIOError when none waits; a handler need not catch it
+   */
+  recvmmsg(...args: Parameters<Socket['recvmmsg']>): ReturnType<Socket['recvmmsg']> {
+    return this.#progress(this.#source('recvmmsg').recvmmsg(...args));
+  }
+
   /** Receives data with descriptors, which the caller then owns and must close: {@link Socket.recv_fds}. */
   recv_fds(...args: Parameters<Socket['recv_fds']>): ReturnType<Socket['recv_fds']> {
     return this.#progress(this.#source('recv_fds').recv_fds(...args));
@@ -332,6 +342,16 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
   /** Sends several buffers, with control messages and to an address if given, in one call: {@link Socket.sendmsg}. */
   sendmsg(...args: Parameters<Socket['sendmsg']>): number {
     return this.#next('sendmsg', (socket) => socket.sendmsg(...args));
+  }
+
+  /**
+   * Sends many datagrams at once, each `[data, address]`, and returns how many the kernel took:
+   * {@link Socket.sendmmsg}.
+   *
+   * @throws BlockingIOError when the kernel has no room for the first
+   */
+  sendmmsg(...args: Parameters<Socket['sendmmsg']>): number {
+    return this.#next('sendmmsg', (socket) => socket.sendmmsg(...args));
   }
 
   /** Sends part of a file, without its bytes passing through the program: {@link Socket.sendfile}. */

@@ -65,7 +65,7 @@ function isLegible(error: unknown): boolean {
   }
 }
 
-const RECEIVES = new Set(['recv', 'recvfrom', 'recvmsg', 'read']);
+const RECEIVES = new Set(['recv', 'recvfrom', 'recvmsg', 'recvmmsg', 'read']);
 
 /** Whether a call that receives has failed with `error`. */
 export function isOfReceive(error: unknown): boolean {

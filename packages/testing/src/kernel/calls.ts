@@ -188,6 +188,40 @@ export function calls(kernel: Kernel): Binding {
       out[0] = about.flags;
       return result;
     },
+    recvmmsg(fd, into, size, count, flags, addresses, lengths) {
+      const socket = isSocket(fd);
+      if (typeof socket === 'number') return socket;
+      if (socket.error !== 0) return -socket.takeError(); // of streams too, before what they hold
+      for (let i = 0; i < count; i++) {
+        const about = received();
+        const memory = bytesOf(into).subarray(i * size, (i + 1) * size);
+        const waits = i === 0 ? flags : flags | (C.MSG_DONTWAIT ?? 0);
+        const result = receive(fd, memory, size, waits, about);
+        if (result < 0 && i === 0) return result;
+        if (result < 0) {
+          if (result !== -E.EAGAIN) socket.error = -result; // for the next call
+          return i;
+        }
+        lengths[i] = result;
+        const start = i * native.address_size;
+        pack(
+          addresses.subarray(start, start + native.address_size),
+          about.from && seen(socket, about.from),
+        );
+      }
+      return count;
+    },
+    sendmmsg(fd, buffers, flags, addresses) {
+      const socket = isSocket(fd);
+      if (typeof socket === 'number') return socket;
+      for (const [i, buffer] of buffers.entries()) {
+        const start = i * native.address_size;
+        const to = addresses?.subarray(start, start + native.address_size);
+        const result = send(fd, [buffer], flags, to ? addressee(socket, to) : null);
+        if (result < 0) return i > 0 ? i : result;
+      }
+      return buffers.length;
+    },
     shutdown(fd, how) {
       const socket = isSocket(fd);
       return typeof socket === 'number' ? socket : socket.shutdown(how);

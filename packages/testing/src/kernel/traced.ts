@@ -1,7 +1,7 @@
 import type { Binding } from '@asyncore/socket/kernel';
 import { bytesOf } from './byte_queue.js';
 import type { Kernel } from './kernel.js';
-import { errorName } from './numbers.js';
+import { E, errorName } from './numbers.js';
 import { shownBytes } from './shown_bytes.js';
 
 const HOW = ['SHUT_RD', 'SHUT_WR', 'SHUT_RDWR'];
@@ -35,12 +35,29 @@ export function traced(binding: Binding, kernel: Kernel): Binding {
       got('recvfrom', fd, into, binding.recvfrom(fd, into, length, flags, address)),
     recvmsg: (fd, into, length, flags, address, control, out) =>
       got('recvmsg', fd, into, binding.recvmsg(fd, into, length, flags, address, control, out)),
+    recvmmsg(fd, into, size, count, flags, addresses, lengths) {
+      const result =
+        binding.recvmmsg?.(fd, into, size, count, flags, addresses, lengths) ?? -E.ENOSYS;
+      if (result < 0) note(fd, `recvmmsg${failed(result)}`);
+      for (let i = 0; i < result; i++) {
+        got('recvmmsg', fd, bytesOf(into).subarray(i * size), Math.min(lengths[i], size));
+      }
+      return result;
+    },
     read: (fd, into, length) => got('read', fd, into, binding.read(fd, into, length)),
     send: (fd, data, flags) => sent('send', fd, [data], binding.send(fd, data, flags)),
     sendto: (fd, data, flags, address) =>
       sent('sendto', fd, [data], binding.sendto(fd, data, flags, address)),
     sendmsg: (fd, buffers, flags, address, control) =>
       sent('sendmsg', fd, buffers, binding.sendmsg(fd, buffers, flags, address, control)),
+    sendmmsg(fd, buffers, flags, addresses) {
+      const result = binding.sendmmsg?.(fd, buffers, flags, addresses) ?? -E.ENOSYS;
+      if (result < 0) note(fd, `sendmmsg${failed(result)}`);
+      for (const buffer of buffers.slice(0, Math.max(result, 0))) {
+        sent('sendmmsg', fd, [buffer], buffer.byteLength);
+      }
+      return result;
+    },
     write: (fd, data) => sent('write', fd, [data], binding.write(fd, data)),
     sendfile(fd, file, offset, count) {
       const result = binding.sendfile(fd, file, offset, count);

@@ -137,6 +137,21 @@ export class Machine {
         b.close(file);
         return shown(count);
       }
+      case 'send_many': {
+        const messages = [number, 1, number].map((length) => Buffer.alloc(length, who));
+        return shown(b.sendmmsg?.(fd, messages, 0, null) ?? -E.ENOSYS);
+      }
+      case 'recv_many': {
+        const into = Buffer.alloc(4 * number);
+        const lengths = new Int32Array(4);
+        const addresses = new Uint8Array(4 * native.address_size);
+        const count = b.recvmmsg?.(fd, into, number, 4, 0, addresses, lengths) ?? -E.ENOSYS;
+        if (count < 0) return shown(count);
+        const texts = Array.from(lengths.subarray(0, count), (length, i) =>
+          into.toString('latin1', i * number, i * number + Math.min(length, 3)),
+        );
+        return `${[...lengths.subarray(0, count)]} ${texts}`;
+      }
       case 'urgent':
         return shown(b.send(fd, Buffer.alloc(number, who), C.MSG_OOB));
       case 'recv':

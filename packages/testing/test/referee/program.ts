@@ -33,7 +33,7 @@ export function program(seed: number): Step[] {
 
 const IN_PAIRS = [
   ...['send', 'send', 'recv', 'recv', 'recv', 'peek', 'shutdown', 'close', 'error', 'peername'],
-  ...['unread', 'meet', 'dup', 'read', 'write', 'sendfile'],
+  ...['unread', 'meet', 'dup', 'read', 'write', 'sendfile', 'send_many', 'recv_many', 'recv_many'],
 ];
 
 /** One on the two ends of a socketpair of some type, of a pipe, or on two UDP sockets. */
