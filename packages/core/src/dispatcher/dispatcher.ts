@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { type Address, errno, OSError, Socket, type Transport } from '@asyncore/socket';
+import { type Address, errno, OSError, SOCK_DGRAM, Socket, type Transport } from '@asyncore/socket';
 import { announce_assignment, announce_changes } from '../announced.js';
 import type { channel } from '../channel.js';
 import { checkLimit } from '../checked.js';
@@ -186,6 +186,16 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
   /** Sends several chunks as `send` does, with one sendmsg(2) where the transport has it. */
   _send_chunks(chunks: readonly Uint8Array[]): number {
     return this.#transmit(chunks);
+  }
+
+  /** Whether what it wraps takes many datagrams in one call, and has no `send` of its own that would not see them. */
+  get _sends_messages(): boolean {
+    return this.socket !== null && sendsMessages(this.socket);
+  }
+
+  /** Sends datagrams to the peer in one call and gives the number of those taken; 0 when there is no room. */
+  _send_messages(messages: readonly Uint8Array[]): number {
+    return this[endpoint].transmitMessages(messages);
   }
 
   /** Whether what it wraps can send a file, and has no `send` of its own that would not see it. */
@@ -414,6 +424,17 @@ function sendsFiles({ send, sendmsg, sendfile }: Transport): boolean {
   const { prototype } = Socket;
   if (uncounted(sendfile) !== prototype.sendfile) return sendfile !== undefined;
   return uncounted(send) === prototype.send && uncounted(sendmsg) === prototype.sendmsg;
+}
+
+/** Of bare sockets only: what else has a `sendmmsg` may mean another thing by it. */
+function sendsMessages(socket: Transport): boolean {
+  const { prototype } = Socket;
+  const { send, sendmmsg } = socket as Socket;
+  return (
+    socket.type === SOCK_DGRAM &&
+    uncounted(sendmmsg) === prototype.sendmmsg &&
+    uncounted(send) === prototype.send
+  );
 }
 
 Object.assign(unhandled, {

@@ -132,6 +132,19 @@ export abstract class Transfers extends Connection {
     }
   }
 
+  /** Sends datagrams to the peer in one call and gives the number of those taken; 0 when there is no room. */
+  transmitMessages(messages: readonly Uint8Array[]): number {
+    const transport = this.transport as Socket; // the caller has looked
+    try {
+      const count = transport.sendmmsg(messages.map((message): [Uint8Array] => [message]));
+      if (count > 0) this.set(MOVED, true);
+      return count;
+    } catch (error) {
+      if (!this.#isUnsent(error)) throw error;
+      return 0;
+    }
+  }
+
   /**
    * Sends of a file in one call; 0 when there is no room, or the peer is gone; -1 when it has to be read
    * and sent, which also says what is wrong with it.

@@ -11,6 +11,9 @@ const MOST_BYTES = 1 << 20;
 /** The most flushes of `flushAll`, as long as producers have more to give. */
 const MOST_FLUSHES = 64;
 
+/** The most messages that one call is given. */
+const MOST_MESSAGES = 64;
+
 /** What an output needs of its channel. */
 export interface OutputChannel extends Erring {
   readonly connected: boolean;
@@ -19,6 +22,10 @@ export interface OutputChannel extends Erring {
   readonly _send_size: number;
   /** Hands chunks to the socket in one call, and gives the number of bytes taken. */
   _send_chunks(chunks: readonly Uint8Array[]): number;
+  /** Whether `_send_messages` works on the channel's transport. */
+  readonly _sends_messages: boolean;
+  /** Hands messages to the socket in one call, and returns how many of them, in order, were taken. */
+  _send_messages(messages: readonly Uint8Array[]): number;
   /** Whether `_send_file` works on the channel's transport. */
   readonly _sends_files: boolean;
   /**
@@ -334,33 +341,51 @@ export class Output {
    * given.
    */
   #sendOnce(size: number): number {
+    return this.queue.keepsBorders ? this.#sendMessages(size) : this.#sendBytes(size);
+  }
+
+  #sendBytes(size: number): number {
     const { queue } = this; // a handler may replace it meanwhile, by discarding
     const chunks = queue.next(size);
-    let given = 0;
-    for (const { length } of chunks) given += length;
     let sent: number;
     this.#ending.isHanding = true;
     try {
       sent = this.#channel._send_chunks(chunks);
+    } finally {
+      this.#ending.isHanding = false;
+    }
+    queue.consume(sent);
+    this.#taken += sent;
+    return sent === lengthOf(chunks) ? sent : -1;
+  }
+
+  /** The same for messages. If only the first ones were taken, the next call tells why. */
+  #sendMessages(size: number): number {
+    const { queue } = this;
+    const messages = queue.next(size, this.#channel._sends_messages ? MOST_MESSAGES : 1);
+    let count: number;
+    this.#ending.isHanding = true;
+    try {
+      count = this.#handMessages(messages);
     } catch (error) {
       // The kernel will never take this message. The next ones must not wait for it.
-      if ((error as NodeJS.ErrnoException | null)?.code === 'EMSGSIZE') this.#drop(queue);
+      if ((error as NodeJS.ErrnoException | null)?.code === 'EMSGSIZE') this.#drop(queue, 1);
       throw error;
     } finally {
       this.#ending.isHanding = false;
     }
-    if (queue.keepsBorders) {
-      if (sent > 0 || given === 0) this.#drop(queue);
-    } else {
-      queue.consume(sent);
-      this.#taken += sent;
-    }
-    return sent === given ? sent : -1;
+    this.#drop(queue, count);
+    return count > 0 ? lengthOf(messages.slice(0, count)) : -1;
   }
 
-  #drop(queue: output_queue): void {
-    queue.dropMessage();
-    this.#taken += 1;
+  #handMessages(messages: readonly Uint8Array[]): number {
+    if (messages.length > 1) return this.#channel._send_messages(messages);
+    const sent = this.#channel._send_chunks(messages);
+    return sent > 0 || messages[0].length === 0 ? 1 : 0;
+  }
+
+  #drop(queue: output_queue, count: number): void {
+    this.#taken += queue.dropMessages(count);
   }
 
   /** Drops everything that waits. */
@@ -485,4 +510,10 @@ export class Output {
   drained(): void {
     this.#full = false;
   }
+}
+
+function lengthOf(chunks: readonly Uint8Array[]): number {
+  let sum = 0;
+  for (const { length } of chunks) sum += length;
+  return sum;
 }

@@ -24,7 +24,7 @@ export class output_queue {
   /** Each chunk is a message of its own: never joined, never cut, also when it is empty. */
   readonly keepsBorders: boolean;
 
-  /** `keepsBorders`: `next` gives one chunk at a time, as it was pushed. */
+  /** `keepsBorders`: `next` gives each chunk as it was pushed. */
   constructor(keepsBorders = false) {
     this.keepsBorders = keepsBorders;
   }
@@ -65,11 +65,11 @@ export class output_queue {
   }
 
   /**
-   * The next chunks: at most `bytes` bytes, in at most `most` of them, or one message. Good until the
-   * queue changes.
+   * The next chunks: at most `bytes` bytes, in at most `most` of them. The next message comes whole,
+   * however long it is. Good until the queue changes.
    */
   next(bytes: number, most = MOST_CHUNKS): readonly Uint8Array[] {
-    if (this.keepsBorders) return this.#chunks.slice(this.#first, this.#first + 1);
+    if (this.keepsBorders) return this.#messages(bytes, most);
     this.#encode();
     this.#join();
     const { length } = this.#chunks;
@@ -86,17 +86,28 @@ export class output_queue {
     return chunks;
   }
 
+  #messages(bytes: number, most: number): readonly Uint8Array[] {
+    const messages = this.#chunks.slice(this.#first, this.#first + most);
+    let left = bytes;
+    const end = messages.findIndex(({ length }, i) => {
+      left -= length;
+      return left < 0 && i > 0;
+    });
+    return end < 0 ? messages : messages.slice(0, end);
+  }
+
   /** All chunks, however many there are; in a queue of messages, all messages. */
   all(): readonly Uint8Array[] {
     return this.keepsBorders ? this.#chunks.slice(this.#first) : this.next(Infinity, Infinity);
   }
 
-  /** Forgets the next message: it is sent, or never will be. */
-  dropMessage(): void {
-    if (this.isEmpty) return;
-    this.#length -= this.#chunks[this.#first].length;
-    this.#first += 1;
+  /** Forgets the next `count` messages, which are sent or never will be, and gives the number of them. */
+  dropMessages(count: number): number {
+    const end = Math.min(this.#first + count, this.#chunks.length);
+    const dropped = end - this.#first;
+    for (; this.#first < end; this.#first++) this.#length -= this.#chunks[this.#first].length;
     this.#forgetHistory();
+    return dropped;
   }
 
   /** Forgets the next `count` bytes: they are sent. */
