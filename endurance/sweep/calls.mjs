@@ -4,7 +4,7 @@
  */
 export const CALLS = [
   ...['recv', 'send', 'recvfrom', 'sendto', 'recvmsg', 'sendmsg', 'read', 'write'],
-  ...['open', 'pread', 'sendfile'],
+  ...['recvmmsg', 'sendmmsg', 'open', 'pread', 'sendfile'],
   ...['socket', 'socketpair', 'pipe2', 'bind', 'listen', 'accept4', 'connect', 'shutdown'],
   ...['close_socket', 'close_queue', 'close_file'],
   ...['getsockopt', 'setsockopt', 'no_delay', 'getsockname', 'getpeername', 'ioctl'],

@@ -68,12 +68,12 @@ export const IMPOSSIBLE = [
     reason: 'poll(2) and select(2) tell all; epoll_wait(2) tells as many as it has room for: tried',
   },
   {
-    calls: ['recv', 'recvmsg', 'recvfrom'],
+    calls: ['recv', 'recvmsg', 'recvfrom', 'recvmmsg'],
     outcomes: ['less of a datagram'],
     reason: 'recv(2): a message comes whole, or its rest is gone; the caller has chosen the size',
   },
   {
-    calls: ['send', 'sendmsg', 'sendto'],
+    calls: ['send', 'sendmsg', 'sendto', 'sendmmsg'],
     outcomes: ['EISCONN', 'EOPNOTSUPP', 'EALREADY'],
     reason: 'send(2): for an address or flags that the call does not have, and TCP Fast Open',
   },

@@ -26,6 +26,7 @@ export const PROGRAMS = [
     'accept_unix',
     'accept_limit',
     'udp',
+    'udp_many',
     'file',
     'send_file',
   ],

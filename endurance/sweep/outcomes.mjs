@@ -17,6 +17,7 @@ const SIGNAL = 'a signal came first (signal(7))';
 const NOT_YET = 'what the poller said is no longer so, as select(2) warns under BUGS';
 const LATE = 'the thread did not run meanwhile';
 const SHORT = 'fewer bytes than asked for';
+const FEWER = 'fewer messages than asked for';
 const CLOSED = 'somebody else closed the descriptor';
 const REUSED = 'somebody else closed it, and a file has its number';
 const PROCESS_LIMIT = 'the process’s limit on open descriptors';
@@ -129,6 +130,58 @@ export const OUTCOMES = {
       ENOTSOCK: REUSED,
     },
     repeated: { EINTR: 3, ENOBUFS: Infinity },
+  },
+  recvmmsg: {
+    manual: 'recvmmsg(2), recv(2), udp(7), ip(7)',
+    transparent: {
+      EINTR: SIGNAL,
+      EAGAIN: 'its checksum was wrong (select(2), BUGS)',
+      ENOSYS: 'not in this kernel: one is received at a time',
+      one_byte: FEWER,
+      half: FEWER,
+      late: LATE,
+    },
+    told: {
+      ECONNREFUSED: 'nobody received what was sent before',
+      EHOSTUNREACH: 'an ICMP message said so',
+      ENETDOWN: 'the interface is down',
+      ENOMEM: MEMORY,
+      ENOBUFS: BUFFERS,
+      EBADF: CLOSED,
+      EINVAL: 'an invalid argument',
+      ENOTSOCK: REUSED,
+    },
+    repeated: { EINTR: 3, EAGAIN: 3, one_byte: 5, ENOMEM: Infinity },
+  },
+  sendmmsg: {
+    manual: 'send(2), sendmmsg(2), udp(7), ip(7)',
+    transparent: {
+      EINTR: SIGNAL,
+      ENOSYS: 'not in this kernel: one is sent at a time',
+      one_byte: FEWER,
+      half: FEWER,
+      late: LATE,
+    },
+    told: {
+      EAGAIN: 'no room: a datagram that is not sent is lost, and nobody sends it again by itself',
+      ECONNREFUSED: 'nobody received what was sent before',
+      ENOBUFS: 'the interface’s queue is full',
+      ENOMEM: MEMORY,
+      EPERM: 'a firewall rule forbids it',
+      EACCES: 'a broadcast address without SO_BROADCAST',
+      ENETUNREACH: 'no route',
+      EHOSTUNREACH: 'no route',
+      EMSGSIZE: 'the message is too long',
+      ENETDOWN: 'the interface is down',
+      EINVAL: 'an invalid argument',
+      EBADF: CLOSED,
+      ECONNRESET: 'a stream or SEQPACKET peer has reset the connection',
+      EPIPE: 'the local end is shut down for writing',
+      ENOTCONN: 'a stream that is not connected',
+      EDESTADDRREQ: 'no address, and no peer',
+      ENOTSOCK: REUSED,
+    },
+    repeated: { EINTR: 3, one_byte: 5, ENOBUFS: Infinity },
   },
   recvmsg: {
     manual: 'recv(2), unix(7)',

@@ -135,6 +135,10 @@ static enum outcome at_random(enum call call, int n) {
       return way == 2 || call != C_epoll_wait ? NOTHING : ONE_BYTE;
     case C_pread:
       return way < 2 ? fails_with(EINTR) : way == 2 ? ONE_BYTE : HALF;
+    case C_recvmmsg:
+      return way < 2 ? fails_with(way == 0 ? EINTR : EAGAIN) : ONE_BYTE;
+    case C_sendmmsg:
+      return way < 2 ? fails_with(EINTR) : ONE_BYTE;
     case C_sendto: case C_close_socket: case C_close_queue: case C_close_file: case C_open:
       return fails_with(EINTR);
     default:
@@ -292,6 +296,30 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
   struct msghdr copy = shortened(message, &first, outcome, fd);
   ssize_t result = REAL(sendmsg)(fd, &copy, flags);
   trace(C_sendmsg, fd, result, outcome);
+  return result;
+}
+
+/* Cut short, these take fewer messages: a message is never cut. */
+static unsigned fewer(enum outcome outcome, unsigned count) {
+  if (outcome == ONE_BYTE && count > 1) return 1;
+  return outcome == HALF && count > 1 ? count / 2 : count;
+}
+
+int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
+  if (!OURS) return REAL(recvmmsg)(fd, messages, count, flags, timeout);
+  enum outcome outcome = decide(C_recvmmsg, fd);
+  if (outcome == ERRNO) return fail(C_recvmmsg, fd);
+  int result = REAL(recvmmsg)(fd, messages, fewer(outcome, count), flags, timeout);
+  trace(C_recvmmsg, fd, result, outcome);
+  return result;
+}
+
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
+  if (!OURS) return REAL(sendmmsg)(fd, messages, count, flags);
+  enum outcome outcome = decide(C_sendmmsg, fd);
+  if (outcome == ERRNO) return fail(C_sendmmsg, fd);
+  int result = REAL(sendmmsg)(fd, messages, fewer(outcome, count), flags);
+  trace(C_sendmmsg, fd, result, outcome);
   return result;
 }
 

@@ -13,11 +13,12 @@ import { halves } from './halves.mjs';
 import { send_file } from './send_file.mjs';
 import { stubborn } from './stubborn.mjs';
 import { timeouts } from './timeouts.mjs';
-import { udp } from './udp.mjs';
+import { udp, udp_many } from './udp.mjs';
 import { new_worker, worker } from './worker.mjs';
 
 export const programs = {
   ...{ stubborn, behind, echo, echo_unix, chat, accept, accept_unix, accept_limit, connect, udp },
+  ...{ udp_many },
   ...{ fds, file, send_file, timeouts, halves, again, graceful, worker, new_worker, http, redis },
 };
 
