@@ -1,7 +1,7 @@
 /**
  * This repository's servers, from the checkout given:
  *
- *     asyncore_echo.mjs ROOT stream|datagrams BUFFER_SIZE epoll|poll|select
+ *     asyncore_echo.mjs ROOT stream|datagrams|batches BUFFER_SIZE epoll|poll|select
  *
  * The handler is the echo example's own, which reads 8 KiB; another buffer size takes one like it.
  */
@@ -44,6 +44,19 @@ class DatagramServer extends dispatcher {
   }
 }
 
-const server = protocol === 'stream' ? new Server('127.0.0.1', 0) : new DatagramServer();
+class BatchServer extends DatagramServer {
+  handle_read() {
+    this.sendmmsg(this.recvmmsg(64, Number(bufferSize)));
+  }
+}
+
+/** A checkout of before `recvmmsg` does what it can. */
+const Batches = dispatcher.prototype.recvmmsg ? BatchServer : DatagramServer;
+const make = {
+  stream: () => new Server('127.0.0.1', 0),
+  datagrams: () => new DatagramServer(),
+  batches: () => new Batches(),
+};
+const server = make[protocol]();
 listening(server.getsockname()[1]);
 await loop({ use_poll: { epoll: null, poll: true, select: false }[poller] });

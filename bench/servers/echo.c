@@ -1,7 +1,7 @@
 /*
  * The yardstick: an echo server on epoll, level-triggered, that does what the others do.
  *
- *     echo stream|datagrams BUFFER_SIZE
+ *     echo stream|datagrams|batches BUFFER_SIZE
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -92,6 +92,23 @@ static void flush(conn *c) {
   watch(c, EPOLL_CTL_MOD, EPOLLIN);
 }
 
+#define BATCH 64
+
+/* Many at a time: `batches`. */
+static void echo_batch(int fd) {
+  static struct mmsghdr messages[BATCH];
+  static struct iovec parts[BATCH];
+  static struct sockaddr_in from[BATCH];
+  for (int i = 0; i < BATCH; i++) {
+    parts[i] = (struct iovec){buffer + i * size, size};
+    messages[i].msg_hdr = (struct msghdr){
+        .msg_name = &from[i], .msg_namelen = sizeof from[i], .msg_iov = &parts[i], .msg_iovlen = 1};
+  }
+  int got = recvmmsg(fd, messages, BATCH, 0, NULL);
+  for (int i = 0; i < got; i++) parts[i].iov_len = messages[i].msg_len;
+  if (got > 0) sendmmsg(fd, messages, got, 0);
+}
+
 static void echo_datagram(int fd) {
   struct sockaddr_in from;
   socklen_t length = sizeof from;
@@ -106,7 +123,8 @@ int main(int argc, char **argv) {
   if (argc != 3) return 2;
   bool stream = strcmp(argv[1], "stream") == 0;
   size = atoi(argv[2]);
-  buffer = malloc(size);
+  bool batches = strcmp(argv[1], "batches") == 0;
+  buffer = malloc(batches ? size * BATCH : size);
   queue = epoll_create1(EPOLL_CLOEXEC);
   conn listener = {.fd = socket(AF_INET, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK, 0)};
   check(buffer != NULL && queue >= 0 && listener.fd >= 0, "socket");
@@ -124,6 +142,7 @@ int main(int argc, char **argv) {
       if (c != &listener && c->pending != NULL) flush(c);
       else if (c != &listener) echo(c);
       else if (stream) accept_all(c->fd);
+      else if (batches) echo_batch(c->fd);
       else echo_datagram(c->fd);
     }
   }

@@ -220,6 +220,13 @@ export const cases: Case[] = [
     protocol: 'datagrams',
     ...units('datagram'),
   },
+  {
+    name: 'udp-batches',
+    title: 'UDP echo by recvmmsg and sendmmsg, 64 bytes, 50 sockets',
+    ...repeated('datagrams', { active: 50 }),
+    protocol: 'batches',
+    ...units('datagram'),
+  },
   lines(1),
   lines(16),
   redis('SET', 1),

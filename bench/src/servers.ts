@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What a server speaks. */
-export type Protocol = 'stream' | 'datagrams' | 'lines' | 'redis';
+export type Protocol = 'stream' | 'datagrams' | 'batches' | 'lines' | 'redis';
 
 export interface Server {
   /** For --servers. */
@@ -83,7 +83,7 @@ export function ours(label: string, root: string): Server[] {
     isYardstick: poller === 'epoll' && label !== 'ours',
     version: () => commit(root),
     command(protocol, bufferSize) {
-      if (protocol === 'stream' || protocol === 'datagrams') {
+      if (echoes(protocol) || protocol === 'batches') {
         return [...node, script('asyncore_echo.mjs'), root, protocol, String(bufferSize), poller];
       }
       if (poller !== 'epoll') return null;
@@ -102,7 +102,8 @@ export function others(echo: string): Server[] {
       isYardstick: true,
       label: 'C, epoll',
       version: () => told('gcc', '--version'),
-      command: (protocol, bufferSize) => echoes(protocol) && [echo, protocol, String(bufferSize)],
+      command: (protocol, bufferSize) =>
+        echoes(protocol) || protocol === 'batches' ? [echo, protocol, String(bufferSize)] : null,
     },
     {
       ...ordinary,
@@ -111,10 +112,12 @@ export function others(echo: string): Server[] {
       label: 'node:net',
       version: () => process.version,
       collects: true,
-      command: (protocol) =>
-        protocol === 'redis'
+      command(protocol) {
+        if (protocol === 'batches') return null;
+        return protocol === 'redis'
           ? [...node, script('node_redis.mjs')]
-          : [...node, script('node.mjs'), protocol],
+          : [...node, script('node.mjs'), protocol];
+      },
     },
   ];
   const bun = runtime('@oven', 'bin/bun');
@@ -158,6 +161,7 @@ export function others(echo: string): Server[] {
       most: 1100,
       share: 0.1,
       command(protocol, bufferSize) {
+        if (protocol === 'batches') return null;
         const start = [python, '-W', 'ignore'];
         if (protocol === 'redis') return [...start, script('asynchat_redis.py')];
         if (protocol === 'lines') return [...start, script('asynchat_lines.py')];

@@ -18,7 +18,15 @@ const limit = { seconds: 20, requests: 60 };
 const settings = { load, serverCore: 0, loadCore: 0, limit, warmUp: 0.001 };
 
 // One for each thing that servers are asked to do; the others differ in numbers only.
-const kinds = ['ping-pong-50', 'bulk-1024k', 'churn', 'memory-used', 'udp', 'lines-16'];
+const kinds = [
+  'ping-pong-50',
+  'bulk-1024k',
+  'churn',
+  'memory-used',
+  'udp',
+  'udp-batches',
+  'lines-16',
+];
 
 describe.each(servers)('$name', (server) => {
   const suitable = cases.filter((one) => suits(server, one));
