@@ -293,7 +293,8 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
   /**
    * Closes the channel once everything is sent and the peer has ended too, or `linger_time` has passed.
    * What is pushed after this is refused and logged. Input still comes to `found_terminator`: return
-   * there if `this.closing`.
+   * there if `this.closing`. A datagram socket without a peer closes in the next pass, and what was pushed
+   * before it had one is lost.
    */
   close_when_done(): void {
     this.closing = true;

@@ -187,6 +187,23 @@ onEveryPoller((use_poll) => {
   });
 
   // What was taken before the end is not refused, though the queue goes out by the socket's own call after it.
+  it('close_when_done closes a datagram socket that has no peer, whatever was pushed', async () => {
+    const stage = new Stage(use_poll);
+    const channel = new Chat(null, stage.map);
+    channel.create_socket(AF_INET, SOCK_DGRAM);
+    let isEnded = false;
+    channel.push(b('to nobody'));
+    channel.push_with_producer({
+      more: () => b('more'),
+      return: () => {
+        isEnded = true;
+      },
+    });
+    channel.close_when_done();
+    await stage.loop();
+    expect([said, isEnded]).toEqual([['close'], true]);
+  });
+
   it.each([
     ['sendto', (c: Chat, data: Uint8Array) => c.sendto(data, c.addr as [string, number])],
     [

@@ -334,9 +334,14 @@ export abstract class Connection implements Ending {
 
   /**
    * Whether a class that sends only when connected should wait to be writable, in order to notice the
-   * connection. Never for a datagram socket without a peer, which would be writable for ever.
+   * connection. A datagram socket without a peer is writable at once, and for ever: it waits only to close.
    */
   get awaitsConnection(): boolean {
-    return !this.is(CONNECTED) && this.isStream;
+    return !this.is(CONNECTED) && (this.isStream || this.output?.closes === true);
+  }
+
+  /** Whether this is a datagram socket without a peer, so that nothing of its queue can be sent. */
+  get isPeerless(): boolean {
+    return !this.is(CONNECTED | CONNECTING) && this.transport !== null && !this.isStream;
   }
 }

@@ -75,7 +75,8 @@ export class dispatcher_with_send<S extends Transport = Socket> extends dispatch
 
   /**
    * Closes the channel once everything is sent and the peer has ended too, or `linger_time` has passed.
-   * What is sent after this is refused and logged.
+   * What is sent after this is refused and logged. A datagram socket without a peer closes in the
+   * next pass, and what was given to `send` before it had one is lost.
    */
   close_when_done(): void {
     this.closing = true;

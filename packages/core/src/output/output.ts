@@ -56,6 +56,8 @@ export interface Ending {
   refuse(call: string, method: string): void;
   /** Why the connection ends. */
   reason: unknown;
+  /** It is a datagram socket without a peer: nothing that waits can be sent. */
+  readonly isPeerless: boolean;
 }
 
 /**
@@ -272,6 +274,11 @@ export class Output {
   }
 
   #sendQueued(): void {
+    if (this.#closes && this.#ending.isPeerless) {
+      this.#shutdown = -1; // there is nothing to shut down either
+      this.#allIsOut();
+      return;
+    }
     const size = this.#channel._send_size;
     let left = MOST_BYTES;
     for (let sends = 0; sends < MOST_SENDS && left > 0 && this.#channel.connected; sends++) {
