@@ -28,7 +28,8 @@ export class file_producer {
    * (default 0) to before `end` (default: its end), as with `slice`; `end` may lie beyond the file's.
    *
    * @throws OSError (ENOENT, EACCES, EISDIR, EMFILE and so on) when it cannot be opened, ESPIPE for the
-   * path of a pipe or a terminal, and for a `start` in one; TypeError or RangeError for wrong arguments
+   * path of a pipe or a terminal, and for a `start` in one, EAGAIN for one that does not block; TypeError or
+   * RangeError for wrong arguments
    */
   constructor(file: string | Uint8Array | number, options: file_options = {}) {
     this._range = new file_range(file, options);

@@ -14,6 +14,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { Socket as NetSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { file_producer } from '@asyncore/chat';
@@ -30,6 +31,7 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
   Socket as SocketClass,
+  set_blocking,
   socketpair,
   write,
 } from '@asyncore/socket';
@@ -392,6 +394,24 @@ onEveryPoller((use_poll) => {
     chat.close_when_done();
     await stage.until(() => peer.ended);
     expect([peer.text, isOpen(reading)]).toEqual(['through the pipe', false]);
+  });
+
+  it('a pipe that does not block is refused, and goes as a stream', async () => {
+    const stage = new Stage(use_poll);
+    const [chat, peer] = chatOn(stage);
+    const [reading, writing] = pipe();
+    set_blocking(reading, false);
+    write(writing, b('first '));
+    const refused = () => new file_producer(reading, { closefd: true });
+    expect(refused).toThrow('read EAGAIN: one that does not block cannot be waited for');
+    expect(isOpen(reading)).toBe(true);
+    chat.push_with_producer(new NetSocket({ fd: reading, writable: false }));
+    chat.close_when_done();
+    await stage.until(() => peer.text === 'first ');
+    write(writing, b('last'));
+    closeSync(writing);
+    await stage.until(() => peer.ended);
+    expect(peer.text).toBe('first last');
   });
 
   it.each([

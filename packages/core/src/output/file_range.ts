@@ -11,6 +11,8 @@ export interface file_options {
   closefd?: boolean;
 }
 
+const NO_WAITING =
+  'one that does not block cannot be waited for: push new net.Socket({ fd }) instead';
 const NO_PLACES = 'a pipe or a terminal has to be given as a descriptor';
 const nothing = new Uint8Array(0);
 
@@ -53,6 +55,9 @@ export class file_range {
       this.#hasPositions = isRegular || binding.pread(this.#fd, nothing, 0, 0) >= 0;
       // It was opened so that reading it does not wait: EAGAIN while nobody writes.
       if (!this.#hasPositions && !given) throw this.#failure('open', errno.ESPIPE, NO_PLACES);
+      if (!this.#hasPositions && binding.get_blocking(this.#fd) === 0) {
+        throw this.#failure('read', errno.EAGAIN, NO_WAITING); // rather than in the middle
+      }
       if (!this.#hasPositions && start > 0) throw this.#failure('pread', errno.ESPIPE);
       this.position = start;
       this.isKnown = isRegular && this.#holds(size, start);
