@@ -31,6 +31,7 @@ export { keep_alive_while, loop, type loop_options } from './loop/loop.js';
 export { poll, poll2, poll3 } from './loop/poll.js';
 export { bytes } from './output/bytes.js';
 export { type file_options, file_range } from './output/file_range.js';
-export { Output, type Source } from './output/output.js';
+export { Output } from './output/output.js';
+export type { Source } from './output/output_channel.js';
 export { output_queue } from './output/output_queue.js';
 export { _exception, read, readwrite, write } from './read_write.js';

@@ -12,7 +12,8 @@ import {
 import { closed, moved } from '../diagnostics/life.js';
 import { Channels } from '../loop/channels.js';
 import { bytes } from '../output/bytes.js';
-import { type Ending, Output } from '../output/output.js';
+import { Output } from '../output/output.js';
+import type { Ending } from '../output/output_channel.js';
 import type { Attempt } from './connecting.js';
 import {
   ACCEPTING,
