@@ -96,8 +96,14 @@ function told<C extends async_chat | dispatcher_with_send>(
   channel: C,
   role: Role,
 ): C {
-  const { close, handle_close, handle_eof, handle_timeout, _send_chunks } = channel;
+  const { close, handle_close, handle_eof, handle_timeout, recv, _send_chunks } = channel;
   channel.log_info = () => {};
+  // A chat that waits for a promise hands on later what it has received: that is no progress.
+  channel.recv = (...args) => {
+    const data = recv.apply(channel, args);
+    if (data.length > 0) role.story.moved();
+    return data;
+  };
   channel._send_chunks = (chunks) => {
     const { story } = role;
     const sent = _send_chunks.call(channel, chunks);

@@ -229,6 +229,21 @@ onEveryPoller((use_poll) => {
     expect(stage.trace).toEqual(['error spam']);
   });
 
+  it('counts from when it moved, though that was in a long handle_timeout of another', async () => {
+    const stage = new Stage(use_poll);
+    const first = new Impatient(stage, (await ends())[0]);
+    const second = new Impatient(stage, (await ends())[0]);
+    let moved = 0;
+    first.handle_timeout = () => {
+      for (const end = performance.now() + PATIENCE / 2; performance.now() < end; );
+      second.send(hello);
+      moved = performance.now();
+      first.close();
+    };
+    await stage.loop();
+    expect(second.told - moved).toBeGreaterThanOrEqual(PATIENCE);
+  });
+
   it('reads first what came while the thread was held up', async () => {
     const stage = new Stage(use_poll);
     const [ours, theirs] = await ends();

@@ -32,7 +32,10 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
   declare closing: boolean;
   /** The types of message that `log_info` does not write. Default: `['warning']`. */
   declare ignore_log_types: Iterable<string>;
-  /** After this many seconds without progress the loop calls `handle_timeout`. Default 0: never. */
+  /**
+   * After this many seconds without progress the loop calls `handle_timeout`. Progress is that something
+   * was received, sent, accepted or connected; what a handler does is none. Default 0: never.
+   */
   declare timeout: number;
   /**
    * The most accepted connections that may be open at a time. A listener at this limit accepts none, and

@@ -278,7 +278,7 @@ export class SocketEndpoint extends Transfers implements Endpoint {
     if (this.listening?.isResting) return this.listening.untilRested(now);
     if (this.is(MOVED | OVER) || this.idle || this.listening?.isFull(this.channel)) {
       this.set(MOVED, false);
-      this.since = now;
+      this.since = clock.now(); // handlers may have run since `now`, and have moved it
     }
     return this.since + this.channel.timeout * 1000 - now;
   }
