@@ -1,4 +1,5 @@
 /** An answer, and those that are text. */
+import type { file_producer } from '@asyncore/chat';
 import { REASONS } from './refusal.js';
 
 export interface Answer {
@@ -7,7 +8,7 @@ export interface Answer {
   fields?: string;
   /** Of the body, in bytes. */
   length?: number;
-  body?: Iterable<Uint8Array>;
+  body?: Iterable<Uint8Array | file_producer>;
   /** The file to close after it. */
   fd?: number;
 }

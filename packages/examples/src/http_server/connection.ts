@@ -1,6 +1,6 @@
 /** A connection: requests in, their answers out, one after the other. */
 import { closeSync } from 'node:fs';
-import { async_chat } from '@asyncore/chat';
+import { async_chat, file_producer } from '@asyncore/chat';
 import { SHUT_WR, type Socket } from '@asyncore/socket';
 import { type Answer, plain } from './answer.js';
 import { PIECE } from './file_answer.js';
@@ -25,7 +25,9 @@ export class HTTPHandler extends async_chat {
   /** Whose body is being received. */
   #request: Request | null = null;
   /** What is still to be pushed of an answer, and the file it comes from. */
-  #body: Iterator<Uint8Array> | null = null;
+  #body: Iterator<Uint8Array | file_producer> | null = null;
+  /** A file is on its way. Its end settles the promise, and until then no further request is looked at. */
+  #file: { sent: Promise<void>; end: () => void } | null = null;
   #fd: number | undefined;
   #keepAlive = true;
   /** The last answer was pushed. */
@@ -55,8 +57,8 @@ export class HTTPHandler extends async_chat {
     if (UNCLEAN.test(text)) this.#refuse(400);
   }
 
-  found_terminator() {
-    if (this.#leaving) return;
+  found_terminator(): Promise<void> | undefined {
+    if (this.#leaving) return undefined;
     try {
       const request = this.#request ?? requestOf(this.#head);
       if (this.#request === null && request.length > 0) this.#receiveBody(request);
@@ -65,6 +67,7 @@ export class HTTPHandler extends async_chat {
       if (!(error instanceof Refusal)) throw error;
       this.#refuse(error.status);
     }
+    return this.#file?.sent;
   }
 
   handle_overflow() {
@@ -119,20 +122,56 @@ export class HTTPHandler extends async_chat {
     for (;;) {
       const { done, value } = this.#body.next();
       if (done) break;
+      if (value instanceof file_producer) {
+        this.#pushFile(value);
+        return;
+      }
       if (!this.push(value)) return;
     }
     this.#closeFile();
     if (!this.#keepAlive) this.#leaving = true;
   }
 
+  #pushFile(file: file_producer): void {
+    if (this.#file === null) {
+      let end = () => {};
+      const sent = new Promise<void>((resolve) => {
+        end = resolve;
+      });
+      this.#file = { sent, end };
+    }
+    this.push_with_producer(file);
+    this.push_with_producer(this.#behindFile());
+  }
+
+  /** A producer of nothing. Its turn comes when the file before it has been sent. */
+  #behindFile() {
+    let isSent = false;
+    return {
+      more: () => {
+        isSent = true;
+        this.#pushBody();
+        return '';
+      },
+      /** The client has gone: what it asked for besides is not looked at any more. */
+      return: () => {
+        if (isSent) return;
+        this.#leaving = true;
+        this.#closeFile();
+      },
+    };
+  }
+
   #closeFile(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
     this.#body = null;
+    this.#file?.end();
+    this.#file = null;
   }
 
   handle_drain() {
-    this.#pushBody();
+    if (this.#file === null) this.#pushBody();
     this.#leave();
   }
 
@@ -158,8 +197,8 @@ export class HTTPHandler extends async_chat {
   close() {
     this.#leaving = false;
     clearTimeout(this.#timer);
+    super.close(); // which sends what the kernel takes, of the file too
     this.#closeFile();
-    super.close();
   }
 }
 

@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { extname } from 'node:path';
+import { file_producer } from '@asyncore/chat';
 import { type Answer, plain } from './answer.js';
 import type { File } from './open_file.js';
 import type { Fields, Request } from './request.js';
 
-/** In bytes, of what is read at a time. */
+/** In bytes: what is no longer goes out in one piece with what is before it, which costs least. */
 export const PIECE = 128 * 1024;
 const MOST_RANGES = 32;
 
@@ -103,16 +104,18 @@ function partsAnswer(status: number, fields: string, parts: Part[], fd: number):
   return { status, fields, length, body: pieces(fd, parts), fd };
 }
 
-/** A producer, as asynchat calls it: what it gives takes no more memory than a piece. */
-function* pieces(fd: number, parts: Part[]): Generator<Buffer> {
+/** What is longer than a piece goes from the file to the client by sendfile(2). */
+function* pieces(fd: number, parts: Part[]): Generator<Buffer | file_producer> {
   for (const { start, end, before } of parts) {
     if (before) yield Buffer.from(before);
-    for (let at = start; at < end; ) {
-      const piece = Buffer.allocUnsafe(Math.min(end - at, PIECE));
-      const count = readSync(fd, piece, 0, piece.length, at);
-      if (count === 0) throw new Error('a file became shorter while it was sent');
-      at += count;
-      yield piece.subarray(0, count);
+    if (end - start > PIECE) {
+      yield new file_producer(fd, { start, end });
+    } else if (start < end) {
+      const piece = Buffer.allocUnsafe(end - start);
+      if (readSync(fd, piece, 0, piece.length, start) < piece.length) {
+        throw new Error('a file became shorter while it was sent');
+      }
+      yield piece;
     }
   }
 }
