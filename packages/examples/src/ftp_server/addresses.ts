@@ -26,7 +26,8 @@ export function fromCommas(text: string): [host: string, port: number] | null {
 
 /** What EPRT says, `|2|::1|5282|` with any character for the bars; null for what is none. */
 export function extended(text: string): { family: string; host: string; port: number } | null {
-  const [, , family, host, port] = /^([!-~])(\d+)\1([0-9a-fA-F.:]+)\1(\d{1,5})\1$/.exec(text) ?? [];
+  const parts = /^([!-~])(\d{1,5})\1([0-9a-fA-F.:]{2,45})\1(\d{1,5})\1$/.exec(text);
+  const [, , family, host, port] = parts ?? [];
   if (host === undefined || Number(port) > 65535) return null;
   if (family === '1' || family === '2') {
     if (isIP(host) !== (family === '1' ? 4 : 6)) return null;

@@ -18,7 +18,7 @@ export interface Request {
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const REQUEST_LINE = new RegExp(`^(${TOKEN}) ([!-~]+) HTTP/(\\d)\\.(\\d)$`);
-const FIELD = new RegExp(`^(${TOKEN}):[ \\t]*(.*[^ \\t])?[ \\t]*$`);
+const FIELD = new RegExp(`^(${TOKEN}):(.*)$`);
 const HOST = /^[\w.:~%[\]-]*$/;
 /** Half a line end, or a control character. */
 export const UNCLEAN = /\r(?!\n)|(?<!\r)\n|[^\t\r\n -~\x80-\xff]/;
@@ -33,7 +33,8 @@ export function requestOf(head: string): Request {
 
   const fields: Fields = new Map();
   for (const line of lines) {
-    const [, name, value = ''] = FIELD.exec(line) ?? refuse(400);
+    const [, name, padded] = FIELD.exec(line) ?? refuse(400);
+    const value = unpadded(padded);
     const key = name.toLowerCase();
     const before = fields.get(key);
     fields.set(key, before === undefined ? value : `${before},${value}`);
@@ -51,4 +52,16 @@ export function requestOf(head: string): Request {
     .map((option) => option.trim());
   const keepAlive = !options.includes('close') && (!isOld || options.includes('keep-alive'));
   return { method, target, fields, length: Number(length ?? 0), keepAlive };
+}
+
+/** Without the blanks around it. A pattern for both ends would take a quadratic time for many blanks. */
+function unpadded(value: string): string {
+  let [start, end] = [0, value.length];
+  while (start < end && isBlank(value[start])) start += 1;
+  while (end > start && isBlank(value[end - 1])) end -= 1;
+  return value.slice(start, end);
+}
+
+function isBlank(character: string): boolean {
+  return character === ' ' || character === '\t';
 }
