@@ -36,12 +36,8 @@ const OPTIONS = [
 
 const NAMES = OPTIONS.map(([name]) => name);
 
-/**
- * @throws TypeError for an unknown option or what is no number, RangeError for a number out of
- * range
- */
+/** Sets what is given, and that is checked already. */
 export function keep_alive(socket: Pick<Socket, 'setsockopt'>, options: keep_alive_options): void {
-  check(options);
   socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1);
   for (const [name, option, scale] of OPTIONS) {
     const value = options[name];
@@ -51,7 +47,12 @@ export function keep_alive(socket: Pick<Socket, 'setsockopt'>, options: keep_ali
   }
 }
 
-function check(options: keep_alive_options): void {
+/**
+ * Comes before anything is set.
+ *
+ * @throws TypeError for an unknown option or what is no number, RangeError for a number out of range
+ */
+export function check_keep_alive(options: keep_alive_options): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw wrong.type(`set_keep_alive: options must be an object with ${NAMES.join(', ')}`);
   }

@@ -15,7 +15,7 @@ import { type channel, type channel_map, socket_map } from '../channel.js';
 import { checkMap } from '../checked.js';
 import { connected, opened } from '../diagnostics/life.js';
 import { endpoint } from '../endpoint.js';
-import { keep_alive, type keep_alive_options } from '../keep_alive.js';
+import { check_keep_alive, keep_alive, type keep_alive_options } from '../keep_alive.js';
 import { Channels } from '../loop/channels.js';
 import type { Output } from '../output/output.js';
 import { ACCEPTING, CONNECTED, CONNECTING } from './connection_flags.js';
@@ -217,6 +217,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
    * with ETIMEDOUT. On Linux and macOS the connections that a listener accepts inherit it. tcp(7).
    */
   set_keep_alive(options: keep_alive_options = {}): void {
+    check_keep_alive(options);
     keep_alive(having(this, 'set_keep_alive', 'setsockopt'), options);
   }
 
