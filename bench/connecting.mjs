@@ -42,7 +42,8 @@ const ways = {
     client.connect([host, port]);
   },
   'create_connection of an address': (ended) => new Client(ended).create_connection([host, port]),
-  'create_connection of a name': (ended) => new Client(ended).create_connection(['localhost', port]),
+  'create_connection of a name': (ended) =>
+    new Client(ended).create_connection(['localhost', port]),
   'node:net': (ended) => void net.connect(port, host).resume().on('close', ended),
 };
 
