@@ -1,20 +1,20 @@
-import { type Binding, native, type Pairs } from '@asyncore/socket/kernel';
+import { type Binding, native } from '@asyncore/socket/kernel';
 import { bytesOf } from './byte_queue.js';
+import { descriptorsIn, giveFiles } from './control_messages.js';
 import { Datagram } from './datagram.js';
 import { DiskFile } from './disk_file.js';
 import type { Kernel } from './kernel.js';
 import { type Name, pack, unpack } from './names.js';
-import { C, E, FIRST_DESCRIPTOR, notSimulated } from './numbers.js';
+import { C, E, notSimulated } from './numbers.js';
 import type { OpenFile } from './open_file.js';
 import { readInt, writeInt } from './options.js';
 import { Pipe } from './pipe.js';
-import { Queue } from './queue.js';
+import { FD_SETSIZE, poller_calls } from './poller_calls.js';
 import { type Received, SocketFile } from './socket_file.js';
 import { Tcp } from './tcp.js';
 import { traced } from './traced.js';
 import { UnixSocket } from './unix_socket.js';
 
-const { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI } = C;
 const SMALLEST_SEND_BUFFER = 4608;
 const SMALLEST_RECEIVE_BUFFER = 2304;
 /** How many bytes one sendfile reads at most. */
@@ -74,25 +74,10 @@ export function calls(kernel: Kernel): Binding {
     return waiting(socket, flags, () => socket.send(views, length, flags, to, files));
   };
 
-  const asked = (pairs: Pairs, count: number) =>
-    Array.from({ length: count }, (_, i) => ({ fd: pairs[2 * i], events: pairs[2 * i + 1] }));
-
-  const queueOf = (fd: number): Queue | number => {
-    const file = kernel.file(fd);
-    if (file instanceof Queue) return file;
-    return file === undefined ? -E.EBADF : -E.EINVAL;
-  };
-
-  const wait = (fd: number, pairs: Pairs, milliseconds: number): number => {
-    const queue = queueOf(fd);
-    if (typeof queue === 'number') return queue;
-    const choose = (n: number, label: string) => kernel.world.choose(n, label);
-    return kernel.wait(milliseconds, () => queue.tell(pairs, choose));
-  };
-
   const binding: Binding = {
     ...native,
-    fd_setsize: FIRST_DESCRIPTOR + native.fd_setsize,
+    fd_setsize: FD_SETSIZE,
+    ...poller_calls(kernel),
 
     async lookup(host, family) {
       await new Promise<void>((resolve) => kernel.in(kernel.world.latency('DNS'), resolve));
@@ -147,7 +132,7 @@ export function calls(kernel: Kernel): Binding {
       if (name === null) return -E.EAFNOSUPPORT;
       const result = socket.connect(name);
       if (result !== -E.EINPROGRESS || !socket.blocking) return result;
-      kernel.wait(-1, () => socket.mask() & (POLLOUT | POLLHUP));
+      kernel.wait(-1, () => socket.mask() & (C.POLLOUT | C.POLLHUP));
       return -socket.takeError();
     },
     recv: (fd, into, length, flags) => receive(fd, into, length, flags, received()),
@@ -350,55 +335,6 @@ export function calls(kernel: Kernel): Binding {
       const length = file.readAt(room, room.length, offset);
       return length <= 0 ? length : send(fd, [room.subarray(0, length)], 0, null);
     },
-
-    // ---- pollers ----
-
-    poll(pairs, count, milliseconds) {
-      const all = asked(pairs, count);
-      return kernel.wait(milliseconds, () => {
-        let ready = 0;
-        for (const [i, { fd, events }] of all.entries()) {
-          const file = kernel.file(fd);
-          const there = file === undefined ? POLLNVAL : file.mask() & (events | POLLERR | POLLHUP);
-          pairs[2 * i + 1] = fd < 0 ? 0 : there;
-          if (pairs[2 * i + 1] !== 0) ready += 1;
-        }
-        return ready;
-      });
-    },
-    select(pairs, count, milliseconds) {
-      const all = asked(pairs, count);
-      if (all.some(({ fd }) => fd < 0 || fd >= binding.fd_setsize)) return -E.EINVAL;
-      return kernel.wait(milliseconds, () => {
-        let ready = 0;
-        for (const [i, { fd, events }] of all.entries()) {
-          const file = kernel.file(fd);
-          if (file === undefined) return -E.EBADF;
-          pairs[2 * i + 1] = selected(file.mask(), events);
-          if (pairs[2 * i + 1] !== 0) ready += 1;
-        }
-        return ready;
-      });
-    },
-    epoll_create: native.epoll_create && (() => kernel.give(new Queue())),
-    epoll_ctl(fd, operation, other, events) {
-      const queue = queueOf(fd);
-      const file = kernel.file(other);
-      if (typeof queue === 'number') return queue;
-      if (file === undefined) return -E.EBADF;
-      if (operation === C.EPOLL_CTL_ADD) return queue.add(other, file, events);
-      if (operation === C.EPOLL_CTL_MOD) return queue.modify(other, file, events);
-      return queue.remove(other, file);
-    },
-    epoll_wait: wait,
-    kqueue_create: native.kqueue_create && (() => kernel.give(new Queue())),
-    kqueue_ctl(fd, other, events) {
-      const queue = queueOf(fd);
-      const file = kernel.file(other);
-      if (typeof queue === 'number') return queue;
-      return file === undefined ? -E.EBADF : queue.set(other, file, events);
-    },
-    kqueue_wait: wait,
   };
   return kernel.world.note === null ? binding : traced(binding, kernel);
 }
@@ -471,49 +407,4 @@ function answer(socket: SocketFile, option: number): number | null {
     default:
       return null;
   }
-}
-
-/** The three sets of select(2), as Linux fills them from the flags of poll. */
-function selected(mask: number, events: number): number {
-  let found = 0;
-  if (events & POLLIN && mask & (POLLIN | POLLHUP | POLLERR)) found |= POLLIN;
-  if (events & POLLOUT && mask & (POLLOUT | POLLERR)) found |= POLLOUT;
-  if (events & POLLPRI && mask & POLLPRI) found |= POLLPRI;
-  return found;
-}
-
-const about = new Int32Array(4);
-
-/** The descriptors in control messages that are sent. */
-function descriptorsIn(control: Uint8Array): number[] {
-  const found: number[] = [];
-  let next = native.cmsg_unpack(control, control.length, 0, about);
-  while (next > 0) {
-    const [level, type, start, length] = about;
-    if (level !== C.SOL_SOCKET || type !== C.SCM_RIGHTS) {
-      throw notSimulated(`a control message of level ${level} and type ${type} is`);
-    }
-    const data = Uint8Array.from(control.subarray(start, start + length)); // aligned
-    found.push(...new Int32Array(data.buffer));
-    next = native.cmsg_unpack(control, control.length, next, about);
-  }
-  return found;
-}
-
-/** Makes descriptors for the files that were received, as many as `control` has room for. */
-function giveFiles(
-  kernel: Kernel,
-  files: OpenFile[],
-  control: Uint8Array | null,
-): { length: number; isCut: boolean } {
-  const room = (control?.length ?? 0) - native.cmsg_space(0);
-  const most = Math.max(0, Math.floor(room / 4));
-  const given = files.slice(0, most).map((file) => kernel.give(file));
-  const isCut = given.length < files.length;
-  if (control === null || given.length === 0) return { length: 0, isCut };
-  const data = Int32Array.from(given);
-  const whole = new Uint8Array(native.cmsg_space(data.byteLength));
-  native.cmsg_pack(whole, 0, C.SOL_SOCKET, C.SCM_RIGHTS, data);
-  control.set(whole.subarray(0, control.length));
-  return { length: Math.min(whole.length, control.length), isCut };
 }
