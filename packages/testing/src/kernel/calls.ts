@@ -200,6 +200,7 @@ export function calls(kernel: Kernel): Binding {
       const socket = isSocket(fd);
       if (typeof socket === 'number') return socket;
       for (const [i, buffer] of buffers.entries()) {
+        if (i > 0) kernel.land(); // that nobody receives there may be known by now
         const start = i * native.address_size;
         const to = addresses?.subarray(start, start + native.address_size);
         const result = send(fd, [buffer], flags, to ? addressee(socket, to) : null);
