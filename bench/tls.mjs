@@ -4,6 +4,9 @@
  * node:tls's, are in another process.
  *
  *     node bench/tls.mjs [seconds of each measurement] [handshake | ping-pong | bulk]
+ *
+ * ASYNCORE_BENCH_BEFORE=PATH measures this library from another checkout, built, as well. On a busy machine,
+ * as root: chrt -r 10 node bench/tls.mjs. Server and clients each have a processor of their own.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
 
+const ROUNDS = 5;
 const [how, key, cert] = process.argv.slice(2);
 function identity() {
   return { key: readFileSync(key), cert: readFileSync(cert) };
@@ -146,15 +150,17 @@ async function measureAll(seconds, only) {
     'node:tls': [process.execPath, import.meta.filename, 'node'],
     '@asyncore/tls': [process.execPath, import.meta.filename, 'ours'],
   };
+  const { ASYNCORE_BENCH_BEFORE: before } = process.env;
+  if (before) servers.before = [process.execPath, join(before, 'bench/tls.mjs'), 'ours'];
   if (hasCommand('python3', '-c', 'import ssl')) servers.asyncio = ['python3', '-c', PYTHON];
   if (hasCommand('bun', '--version')) servers.Bun = ['bun', import.meta.filename, 'node'];
   const ca = readFileSync(files[1]);
   try {
     for (const what of only === undefined ? Object.keys(work) : [only]) {
       const figures = Object.fromEntries(Object.keys(servers).map((name) => [name, []]));
-      for (let round = 0; round < 3; round++) {
+      for (let round = 0; round < ROUNDS; round++) {
         for (const [name, [command, ...args]] of Object.entries(servers)) {
-          const child = spawn(command, [...args, ...files], {
+          const child = spawn('taskset', ['-c', '0', command, ...args, ...files], {
             stdio: ['ignore', 'pipe', 'inherit'],
           });
           const port = Number((await once(child.stdout, 'data'))[0]);
@@ -162,12 +168,12 @@ async function measureAll(seconds, only) {
           child.kill();
         }
       }
-      const median = (list) => list.toSorted((a, b) => a - b)[1];
-      const base = median(figures['node:tls']);
+      const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
       for (const [name, list] of Object.entries(figures)) {
-        const figure = median(list);
+        const ratios = list.map((figure, round) => figure / figures['node:tls'][round]);
+        const range = [Math.min(...ratios), Math.max(...ratios)].map((each) => each.toFixed(2));
         console.log(
-          `${what} ${name}: ${figure.toFixed(1)} µs, ${(figure / base).toFixed(2)} of node:tls's`,
+          `${what} ${name}: ${median(list).toFixed(1)} µs, ${median(ratios).toFixed(2)} of node:tls's (${range.join(' to ')})`,
         );
       }
     }
@@ -178,4 +184,7 @@ async function measureAll(seconds, only) {
 
 if (how === 'ours') await serveOurs();
 else if (how === 'node') serveNode();
-else await measureAll(Number(how ?? 1), key);
+else {
+  execFileSync('taskset', ['-cp', '1', String(process.pid)], { stdio: 'ignore' });
+  await measureAll(Number(how ?? 1), key);
+}
