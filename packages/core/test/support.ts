@@ -133,8 +133,8 @@ export async function readAllOf(socket: Socket): Promise<Buffer> {
 }
 
 /** A port where nobody listens. */
-export function refusing(): [host: string, port: number] {
-  const socket = listener();
+export function refusing(family = AF_INET): [host: string, port: number] {
+  const socket = listener(family);
   const [host, port] = socket.getsockname();
   socket.close();
   return [String(host), Number(port)];
