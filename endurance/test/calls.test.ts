@@ -48,6 +48,17 @@ describe.skipIf(lacking !== null)(`what the shim wraps${hint}`, () => {
   });
 });
 
+it.each(['tls', 'stream'])('%s makes no system call of its own', (name) => {
+  const folder = join(socket, '..', name);
+  const files = readdirSync(join(folder, 'src'), { recursive: true, encoding: 'utf8' });
+  const sources = files.filter((file) => file.endsWith('.ts'));
+  expect(sources).not.toEqual([]);
+  const callers = sources.filter((file) =>
+    /\bbinding\b/.test(readFileSync(join(folder, 'src', file), 'utf8')),
+  );
+  expect([callers, existsSync(join(folder, 'native'))]).toEqual([[], false]);
+});
+
 const PAGES = '/usr/share/man/man2';
 /** What the pages name that is no error of its own, or that a program cannot get. */
 const NO_OUTCOME = ['ERRORS', 'EWOULDBLOCK', 'EPOLLEXCLUSIVE'];

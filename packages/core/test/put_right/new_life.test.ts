@@ -155,25 +155,27 @@ describe.each(ways)('by %s', (name, pass) => {
   );
 
   // The failure comes as several events at once, and the socket stays in the map as it is.
-  it.skipIf(process.platform !== 'linux').each(hasInet6() ? [AF_INET, AF_INET6] : [AF_INET])(
-    'what is left of a failed attempt is not taken for the success of the next (family %i; runs on Linux, where a full listener is silent)',
-    async (family) => {
-      const stage = new Stage(use_poll);
-      const full = listener(family, 0);
-      for (let i = 0; i < 3; i++) own(new Socket(family)).connect_ex(full.getsockname());
-      const channel = new Recorder(stage);
-      channel.handle_connect_error = (error) => {
-        stage.say(`failed ${(error as { code: string }).code}`);
-        channel.connect(full.getsockname());
-      };
-      channel.create_socket(family);
-      channel.connect(refusing(family));
-      for (let i = 0; i < 200 && stage.trace.length === 0; i++) await pass(stage);
-      for (let i = 0; i < 3; i++) await pass(stage);
-      expect(stage.trace).toEqual(['failed ECONNREFUSED']);
-      expect([channel.connected, channel.connecting]).toEqual([false, true]);
-    },
-  );
+  describe.skipIf(process.platform !== 'linux')('on Linux, where a full listener is silent', () => {
+    it.each(hasInet6() ? [AF_INET, AF_INET6] : [AF_INET])(
+      'what is left of a failed attempt is not taken for the success of the next',
+      async (family) => {
+        const stage = new Stage(use_poll);
+        const full = listener(family, 0);
+        for (let i = 0; i < 3; i++) own(new Socket(family)).connect_ex(full.getsockname());
+        const channel = new Recorder(stage);
+        channel.handle_connect_error = (error) => {
+          stage.say(`failed ${(error as { code: string }).code}`);
+          channel.connect(full.getsockname());
+        };
+        channel.create_socket(family);
+        channel.connect(refusing(family));
+        for (let i = 0; i < 200 && stage.trace.length === 0; i++) await pass(stage);
+        for (let i = 0; i < 3; i++) await pass(stage);
+        expect(stage.trace).toEqual(['failed ECONNREFUSED']);
+        expect([channel.connected, channel.connecting]).toEqual([false, true]);
+      },
+    );
+  });
 
   it('handle_close that connects again is not told of the former connection', async () => {
     const stage = new Stage(use_poll);
