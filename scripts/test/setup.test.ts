@@ -91,3 +91,13 @@ it('the slow tests that a quick run leaves out are there', () => {
     }
   }
 });
+
+it('quick fails when no file that it was given is there and fast', () => {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [join(root, 'scripts/test.mjs'), 'quick', 'socket', 'test/no_such'],
+    { encoding: 'utf8', timeout: 60_000 },
+  );
+  expect(stdout + stderr).toContain('No test files found');
+  expect(status).toBe(1);
+});

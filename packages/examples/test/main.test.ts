@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { names, run } from './example.js';
 
@@ -8,12 +7,6 @@ it('lists every example with a line on what it is', async () => {
   expect(lines.map((line) => line.split(' ')[0])).toEqual(names.sort());
   for (const line of lines) expect(line).toMatch(/^\w+ {2,}[A-Z].*[.:]$/);
   expect(code).toBe(0);
-});
-
-it('has a row for every example in its README', () => {
-  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-  const rows = [...readme.matchAll(/^\| \[`(\w+)`\]\(src\/\1\.ts\) \| /gm)];
-  expect(rows.map(([, name]) => name)).toEqual(names.sort());
 });
 
 it('lists them without arguments too, and says what else it does', async () => {

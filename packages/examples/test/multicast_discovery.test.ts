@@ -1,7 +1,9 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { Random } from '@asyncore/test-support/random';
 import { expect, it, onTestFinished, type TestContext, vi } from 'vitest';
 import { run, start } from './example.js';
+import { input } from './fuzz_attack.js';
 import { printing } from './printing.js';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -68,6 +70,30 @@ it('prints no name that could forge a line, and not its own', async (context) =>
   }
   await until('+ last at ');
   expect(text.match(/^[+-] .*$/gm)?.length).toBe(1);
+});
+
+it('survives random and mutated datagrams, and prints names only', async (context) => {
+  await needMulticast(context);
+  const port = await freePort();
+  const { until, child } = member('me', port, 10);
+  const printed = await until('me looks for others');
+  const socket = createSocket('udp4');
+  onTestFinished(() => void socket.close());
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  socket.setMulticastInterface('127.0.0.1');
+  const random = new Random(Number(process.env.ASYNCORE_FUZZ_SEED ?? Date.now() % 2 ** 32));
+  const words = ['asyncore here: ', 'peer-1', 'x'.repeat(64), '\n', '\0', '\xff', '+ forged at'];
+  for (let count = 0; count < 300; count++) {
+    const datagram = input(random, words).subarray(0, 1400);
+    await new Promise((sent) => socket.send(datagram, port, GROUP, sent));
+  }
+  // UDP may lose it.
+  const again = setInterval(() => socket.send('asyncore here: last', port, GROUP), 50);
+  onTestFinished(() => clearInterval(again));
+  const lines = (await until('+ last at ')).slice(printed.length).trimEnd().split('\n');
+  expect(lines.filter((line) => !/^\+ [\w.-]{1,64} at [\d.:]+$/.test(line))).toEqual([]);
+  expect([child.exitCode, child.signalCode]).toEqual([null, null]);
 });
 
 it.each([
