@@ -1,6 +1,7 @@
 /** What the tests of async_chat stand on: real sockets in a map of their own, on every poller. */
 import { async_chat, type Terminator } from '@asyncore/chat';
 import { dispatcher, type Socket } from '@asyncore/core';
+import { AF_INET, family_of } from '@asyncore/socket';
 import { Stage as CoreStage, PATIENCE } from '@asyncore/test-support/stage';
 import { bothOver } from '@asyncore/test-support/transport_kinds';
 
@@ -23,11 +24,11 @@ export class Stage extends CoreStage {
     }
   }
 
-  /** The two ends of a connection. */
-  pair(): [ours: Socket, theirs: Socket] {
-    const door = listening();
+  /** The two ends of a connection to a host of its own. */
+  pair(host = '127.0.0.1'): [ours: Socket, theirs: Socket] {
+    const door = listening(host);
     const near = new dispatcher(null, new Map());
-    near.create_socket();
+    near.create_socket(family_of(host) ?? AF_INET);
     near.connect(door.getsockname());
     const [theirs] = accepted(door);
     door.close();
@@ -36,10 +37,10 @@ export class Stage extends CoreStage {
 }
 
 /** A listening dispatcher, in no loop's map. */
-export function listening(): dispatcher {
+export function listening(host = '127.0.0.1'): dispatcher {
   const door = new dispatcher(null, new Map());
-  door.create_socket();
-  door.bind(['127.0.0.1', 0]);
+  door.create_socket(family_of(host) ?? AF_INET);
+  door.bind([host, 0]);
   door.listen();
   return door;
 }

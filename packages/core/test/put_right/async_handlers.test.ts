@@ -210,89 +210,93 @@ onEveryPoller((use_poll) => {
     await expect(stage.loop()).rejects.toThrow(ExitNow);
   });
 
-  it('EAGAIN thrown from handle_accepted closes the connection, and is told', async () => {
-    const stage = new Stage(use_poll);
-    const server = listening(new Recorder(stage));
-    server.handle_error = (error) => stage.say((error as Error).message);
-    server.handle_accepted = () => {
-      throw new OSError('open', 11);
-    };
-    const [client] = clients(server, 1);
-    await stage.until(() => stage.trace.length > 0);
-    expect(client.recv(1).length).toBe(0);
-    expect([stage.trace, server.accepting]).toEqual([['open EAGAIN'], true]);
-  });
-
-  it.each(['constructor', 'constructor and close', 'handle_accepted and close'])(
-    'a newcomer whose %s fails takes nothing along',
-    async (what) => {
+  onEveryFamily((family) => {
+    it('EAGAIN thrown from handle_accepted closes the connection, and is told', async () => {
       const stage = new Stage(use_poll);
-      class Newcomer extends dispatcher {
-        readonly field?: { end(): void };
-        constructor(sock: Socket) {
-          super(sock, stage.map);
-          if (what.startsWith('constructor')) throw new Error('first');
-        }
-        override close(): void {
-          if (what.endsWith('close')) (this.field as { end(): void }).end();
-          super.close();
-        }
-      }
-      const server = listening(new Recorder(stage));
-      server.handle_error = dispatcher.prototype.handle_error;
-      server.handle_accepted = (sock) => {
-        new Newcomer(sock);
-        throw new Error('first');
+      const server = listening(new Recorder(stage), family);
+      server.handle_error = (error) => stage.say((error as Error).message);
+      server.handle_accepted = () => {
+        throw new OSError('open', 11);
       };
       const [client] = clients(server, 1);
       await stage.until(() => stage.trace.length > 0);
       expect(client.recv(1).length).toBe(0);
-      expect([stage.map.size, server.accepting]).toEqual([1, true]);
-      expect(stage.trace).toEqual([expect.stringMatching(/closing the new connection of .*first/)]);
-    },
-  );
+      expect([stage.trace, server.accepting]).toEqual([['open EAGAIN'], true]);
+    });
 
-  it('accept throws EMFILE when the listener has taken its rest, and null when nobody is there', async () => {
-    const stage = new Stage(use_poll);
-    const server = listening(new Recorder(stage));
-    expect(server.accept()).toBe(null);
-    const socket = server.socket as Socket;
-    const { accept_ex } = socket;
-    socket.accept_ex = () => 24;
-    expect(() => server.accept()).toThrow(expect.objectContaining({ code: 'EMFILE' }));
-    socket.accept_ex = accept_ex;
-    server.handle_accepted = (sock) => {
-      own(sock);
-      stage.say('accepted');
-    };
-    clients(server, 1);
-    await stage.passes(3);
-    expect(stage.trace).toEqual([
-      expect.stringMatching(/accept EMFILE.*goes on accepting when it can/),
-    ]);
-    await stage.until('accepted');
-  });
+    it.each(['constructor', 'constructor and close', 'handle_accepted and close'])(
+      'a newcomer whose %s fails takes nothing along',
+      async (what) => {
+        const stage = new Stage(use_poll);
+        class Newcomer extends dispatcher {
+          readonly field?: { end(): void };
+          constructor(sock: Socket) {
+            super(sock, stage.map);
+            if (what.startsWith('constructor')) throw new Error('first');
+          }
+          override close(): void {
+            if (what.endsWith('close')) (this.field as { end(): void }).end();
+            super.close();
+          }
+        }
+        const server = listening(new Recorder(stage), family);
+        server.handle_error = dispatcher.prototype.handle_error;
+        server.handle_accepted = (sock) => {
+          new Newcomer(sock);
+          throw new Error('first');
+        };
+        const [client] = clients(server, 1);
+        await stage.until(() => stage.trace.length > 0);
+        expect(client.recv(1).length).toBe(0);
+        expect([stage.map.size, server.accepting]).toEqual([1, true]);
+        expect(stage.trace).toEqual([
+          expect.stringMatching(/closing the new connection of .*first/),
+        ]);
+      },
+    );
 
-  it.each([1, 71, 100, 101, 103, 110, 113])(
-    'errno %i of one accept closes no listener',
-    async (errno) => {
+    it('accept throws EMFILE when the listener has taken its rest, and null when nobody is there', async () => {
       const stage = new Stage(use_poll);
-      const server = listening(new Recorder(stage));
+      const server = listening(new Recorder(stage), family);
+      expect(server.accept()).toBe(null);
       const socket = server.socket as Socket;
       const { accept_ex } = socket;
-      socket.accept_ex = () => {
-        socket.accept_ex = accept_ex;
-        return errno;
-      };
+      socket.accept_ex = () => 24;
+      expect(() => server.accept()).toThrow(expect.objectContaining({ code: 'EMFILE' }));
+      socket.accept_ex = accept_ex;
       server.handle_accepted = (sock) => {
         own(sock);
         stage.say('accepted');
       };
       clients(server, 1);
+      await stage.passes(3);
+      expect(stage.trace).toEqual([
+        expect.stringMatching(/accept EMFILE.*goes on accepting when it can/),
+      ]);
       await stage.until('accepted');
-      expect(stage.trace).toEqual(['accepted']);
-    },
-  );
+    });
+
+    it.each([1, 71, 100, 101, 103, 110, 113])(
+      'errno %i of one accept closes no listener',
+      async (errno) => {
+        const stage = new Stage(use_poll);
+        const server = listening(new Recorder(stage), family);
+        const socket = server.socket as Socket;
+        const { accept_ex } = socket;
+        socket.accept_ex = () => {
+          socket.accept_ex = accept_ex;
+          return errno;
+        };
+        server.handle_accepted = (sock) => {
+          own(sock);
+          stage.say('accepted');
+        };
+        clients(server, 1);
+        await stage.until('accepted');
+        expect(stage.trace).toEqual(['accepted']);
+      },
+    );
+  });
 
   it('a listen that fails leaves accepting false, and can be tried again', () => {
     const stage = new Stage(use_poll);

@@ -1,18 +1,20 @@
 /** Attempts to connect that follow one another on a channel: each is told of its own end only. */
 import { type dispatcher, poll, poll2 } from '@asyncore/core';
-import { type Address, AF_INET, type OSError } from '@asyncore/socket';
+import { type Address, AF_INET, AF_INET6, type OSError } from '@asyncore/socket';
+import { hasInet6 } from '@asyncore/test-support/has_inet6';
 import { describe, expect, it } from 'vitest';
 import { accepted, listener, onEveryPoller, Recorder, refusing, Stage } from '../support.js';
 
 /** Tries addresses one after the other, on the same socket or on a new one each. */
 class Trying extends Recorder {
   addresses: Address[] = [];
+  family = AF_INET;
   isNewSocket = false;
   later = (next: () => void) => next();
 
   begin(addresses: Address[]): this {
     this.addresses = addresses;
-    this.create_socket();
+    this.create_socket(this.family);
     this.#next();
     return this;
   }
@@ -24,7 +26,7 @@ class Trying extends Recorder {
       this.close();
       return;
     }
-    if (this.isNewSocket) this.create_socket();
+    if (this.isNewSocket) this.create_socket(this.family);
     this.connect(address);
   }
 
@@ -51,7 +53,7 @@ class Reopening extends Trying {
   }
 
   override handle_close(): void {
-    this.create_socket();
+    this.create_socket(this.family);
     this.connect(this.addresses.shift() ?? '');
   }
 }
@@ -59,78 +61,93 @@ class Reopening extends Trying {
 const REFUSED = 'failed ECONNREFUSED';
 const three = [REFUSED, REFUSED, REFUSED];
 
-onEveryPoller((use_poll) => {
-  describe.each([false, true])('with a new socket each: %s', (isNewSocket) => {
-    it.each<[string, (next: () => void) => void]>([
-      ['at once', (next) => next()],
-      ['from a timer', (next) => setTimeout(next)],
-      ['from a microtask', (next) => queueMicrotask(next)],
-    ])('a list of addresses is tried one by one, %s', async (_, later) => {
-      const stage = new Stage(use_poll);
-      const door = listener();
-      const channel = new Trying(stage);
-      Object.assign(channel, { isNewSocket, later });
-      channel.begin([refusing(), refusing(), refusing(), door.getsockname()]);
-      await stage.until('connected true');
-      const peer = accepted(door);
-      peer.send(Buffer.from('hello'));
-      await stage.until('read 5');
-      expect(stage.trace).toEqual([...three, 'connected true', 'write', 'read 5']);
-    });
-
-    it('where none answers, each is told', async () => {
-      const stage = new Stage(use_poll);
-      const channel = new Trying(stage);
-      channel.isNewSocket = isNewSocket;
-      channel.begin([refusing(), refusing(), refusing()]);
-      await stage.loop();
-      expect(stage.trace).toEqual([...three, 'none left']);
-    });
-  });
-
-  it('two channels that begin anew for each other are told of their own only', async () => {
-    const stage = new Stage(use_poll);
-    const door = listener(AF_INET, 5);
-    const channels = [new Trying(stage), new Trying(stage)];
-    const again = () => {
-      for (const channel of channels) {
-        if (channel.connected || channel.addresses.length === 0) continue;
-        channel.create_socket();
-        channel.connect(channel.addresses.shift() ?? '');
-      }
-    };
-    for (const channel of channels) {
-      channel.later = again;
-      channel.begin([refusing(), door.getsockname(), door.getsockname()]);
-    }
-    await stage.until(() => stage.count('connected true') === 2);
-    expect(stage.count(REFUSED)).toBeLessThanOrEqual(2);
-    for (const channel of channels) expect(channel.getpeername()).toEqual(door.getsockname());
-  });
-
-  it('handle_close may begin the next one', async () => {
-    const stage = new Stage(use_poll);
-    const door = listener();
-    const channel = new Reopening(stage);
-    channel.begin([refusing(), refusing(), refusing(), door.getsockname()]);
-    await stage.until('connected true');
-    expect(stage.trace.slice(0, 4)).toEqual([...three, 'connected true']);
-    expect(channel.getpeername()).toEqual(door.getsockname());
-  });
-});
+const unable = hasInet6() ? '' : ' (runs where ::1 is up: ip -6 address add ::1 dev lo)';
 
 describe.each([
-  ['poll', poll],
-  ['poll2', poll2],
-])('%s', (_, pass) => {
-  it.each([false, true])('tries a list of addresses, with a new socket each: %s', (isNewSocket) => {
-    const stage = new Stage();
-    const door = listener();
-    const channel = new Trying(stage);
-    channel.isNewSocket = isNewSocket;
-    channel.begin([refusing(), refusing(), refusing(), door.getsockname()]);
-    for (let i = 0; i < 20 && stage.count('write') === 0; i++) pass(1, stage.map);
-    expect(stage.trace).toEqual([...three, 'connected true', 'write']);
-    expect((channel as dispatcher).getpeername()).toEqual(door.getsockname());
+  ['inet', AF_INET, false],
+  [`inet6${unable}`, AF_INET6, unable !== ''],
+])('%s', (_, family, isLeftOut) => {
+  describe.skipIf(isLeftOut)('attempts', () => {
+    onEveryPoller((use_poll) => {
+      describe.each([false, true])('with a new socket each: %s', (isNewSocket) => {
+        it.each<[string, (next: () => void) => void]>([
+          ['at once', (next) => next()],
+          ['from a timer', (next) => setTimeout(next)],
+          ['from a microtask', (next) => queueMicrotask(next)],
+        ])('a list of addresses is tried one by one, %s', async (_, later) => {
+          const stage = new Stage(use_poll);
+          const door = listener(family);
+          const channel = Object.assign(new Trying(stage), { family });
+          Object.assign(channel, { isNewSocket, later });
+          channel.begin([refusing(family), refusing(family), refusing(family), door.getsockname()]);
+          await stage.until('connected true');
+          const peer = accepted(door);
+          peer.send(Buffer.from('hello'));
+          await stage.until('read 5');
+          expect(stage.trace).toEqual([...three, 'connected true', 'write', 'read 5']);
+        });
+
+        it('where none answers, each is told', async () => {
+          const stage = new Stage(use_poll);
+          const channel = Object.assign(new Trying(stage), { family });
+          channel.isNewSocket = isNewSocket;
+          channel.begin([refusing(family), refusing(family), refusing(family)]);
+          await stage.loop();
+          expect(stage.trace).toEqual([...three, 'none left']);
+        });
+      });
+
+      it('two channels that begin anew for each other are told of their own only', async () => {
+        const stage = new Stage(use_poll);
+        const door = listener(family, 5);
+        const channels = [
+          Object.assign(new Trying(stage), { family }),
+          Object.assign(new Trying(stage), { family }),
+        ];
+        const again = () => {
+          for (const channel of channels) {
+            if (channel.connected || channel.addresses.length === 0) continue;
+            channel.create_socket(channel.family);
+            channel.connect(channel.addresses.shift() ?? '');
+          }
+        };
+        for (const channel of channels) {
+          channel.later = again;
+          channel.begin([refusing(family), door.getsockname(), door.getsockname()]);
+        }
+        await stage.until(() => stage.count('connected true') === 2);
+        expect(stage.count(REFUSED)).toBeLessThanOrEqual(2);
+        for (const channel of channels) expect(channel.getpeername()).toEqual(door.getsockname());
+      });
+
+      it('handle_close may begin the next one', async () => {
+        const stage = new Stage(use_poll);
+        const door = listener(family);
+        const channel = Object.assign(new Reopening(stage), { family });
+        channel.begin([refusing(family), refusing(family), refusing(family), door.getsockname()]);
+        await stage.until('connected true');
+        expect(stage.trace.slice(0, 4)).toEqual([...three, 'connected true']);
+        expect(channel.getpeername()).toEqual(door.getsockname());
+      });
+    });
+
+    describe.each([
+      ['poll', poll],
+      ['poll2', poll2],
+    ])('%s', (_, pass) => {
+      it.each([false, true])(
+        'tries a list of addresses, with a new socket each: %s',
+        (isNewSocket) => {
+          const stage = new Stage();
+          const door = listener(family);
+          const channel = Object.assign(new Trying(stage), { family });
+          channel.isNewSocket = isNewSocket;
+          channel.begin([refusing(family), refusing(family), refusing(family), door.getsockname()]);
+          for (let i = 0; i < 20 && stage.count('write') === 0; i++) pass(1, stage.map);
+          expect(stage.trace).toEqual([...three, 'connected true', 'write']);
+          expect((channel as dispatcher).getpeername()).toEqual(door.getsockname());
+        },
+      );
+    });
   });
 });
