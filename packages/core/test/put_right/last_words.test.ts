@@ -1,9 +1,20 @@
 /** What the peer said before it went is read first, whichever call notices that it has gone. */
 import { dispatcher_with_send, poll, poll2 } from '@asyncore/core';
-import { AF_UNIX, SHUT_RD, SHUT_WR, type Socket } from '@asyncore/socket';
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  errno,
+  SHUT_RD,
+  SHUT_WR,
+  SOCK_DGRAM,
+  type Socket,
+} from '@asyncore/socket';
+import { hasInet6 } from '@asyncore/test-support/has_inet6';
 import { describe, expect, it } from 'vitest';
 import {
   connection,
+  listener,
   onEveryFamily,
   onEveryPoller,
   own,
@@ -265,13 +276,35 @@ onEveryPoller((use_poll) => {
   });
 });
 
-describe('the error that ends an attempt', () => {
-  it('of a datagram socket without a free port is no progress', () => {
-    const stage = new Stage();
-    const channel = new Recorder(stage);
-    channel.create_socket(2, 2);
-    Object.assign(channel.socket as Socket, { connect_ex: () => 11 });
-    expect(() => channel.connect(['127.0.0.1', 9])).toThrow(/EAGAIN.*no port is free/);
-    expect([channel.connecting, channel.connected, stage.trace]).toEqual([false, false, []]);
+onEveryPoller((use_poll) => {
+  describe.each(hasInet6() ? ['127.0.0.1', '::1'] : ['127.0.0.1'])('an attempt (%s)', (host) => {
+    const family = host === '::1' ? AF_INET6 : AF_INET;
+
+    it('of a datagram socket without a free port is no progress', async () => {
+      const stage = new Stage(use_poll);
+      const channel = new Recorder(stage);
+      channel.create_socket(family, SOCK_DGRAM);
+      Object.assign(channel.socket as Socket, { connect_ex: () => errno.EAGAIN });
+      expect(() => channel.connect([host, 9])).toThrow(/EAGAIN.*no port is free/);
+      await stage.passes();
+      expect([channel.connecting, channel.connected, stage.trace]).toEqual([false, false, []]);
+      expect(await stage.isIdle()).toBe(true);
+    });
+
+    it('that a signal interrupts goes on', async () => {
+      const stage = new Stage(use_poll);
+      const door = listener(family);
+      const channel = new Recorder(stage);
+      channel.create_socket(family);
+      const socket = channel.socket as Socket;
+      const { connect_ex } = socket;
+      socket.connect_ex = (address) => {
+        connect_ex.call(socket, address);
+        return errno.EINTR;
+      };
+      channel.connect(door.getsockname());
+      await stage.until('connect');
+      expect(stage.trace).toEqual(['connect']);
+    });
   });
 });

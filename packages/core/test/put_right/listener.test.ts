@@ -68,135 +68,137 @@ onEveryFamily((family) => {
 });
 
 onEveryPoller((use_poll) => {
-  it('an error in an async handle_accepted closes the new connection as well', async () => {
-    const stage = new Stage(use_poll);
-    const server = listening(new Server(stage));
-    server.handle_accepted = async (sock) => {
-      new Recorder(stage, sock);
-      await null;
-      throw new Error('spam');
-    };
-    const [client] = clients(server, 1);
-    await stage.until(() => stage.trace.length > 0);
-    expect(client.recv(1).length).toBe(0);
-    expect([server.accepting, stage.map.size]).toEqual([true, 1]);
-  });
+  onEveryFamily((family) => {
+    it('an error in an async handle_accepted closes the new connection as well', async () => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Server(stage), family);
+      server.handle_accepted = async (sock) => {
+        new Recorder(stage, sock);
+        await null;
+        throw new Error('spam');
+      };
+      const [client] = clients(server, 1);
+      await stage.until(() => stage.trace.length > 0);
+      expect(client.recv(1).length).toBe(0);
+      expect([server.accepting, stage.map.size]).toEqual([true, 1]);
+    });
 
-  it('an async handle_error that goes on to the default does not close the listener', async () => {
-    const stage = new Stage(use_poll);
-    const server = listening(new Server(stage));
-    server.handle_accepted = () => {
-      throw new Error('spam');
-    };
-    server.handle_error = async (error) => {
-      await null;
-      dispatcher.prototype.handle_error.call(server, error);
-    };
-    clients(server, 1);
-    await stage.until(() => stage.trace.length > 0);
-    expect(server.accepting).toBe(true);
-    expect(stage.trace).toEqual([expect.stringContaining('closing the new connection of')]);
-  });
+    it('an async handle_error that goes on to the default does not close the listener', async () => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Server(stage), family);
+      server.handle_accepted = () => {
+        throw new Error('spam');
+      };
+      server.handle_error = async (error) => {
+        await null;
+        dispatcher.prototype.handle_error.call(server, error);
+      };
+      clients(server, 1);
+      await stage.until(() => stage.trace.length > 0);
+      expect(server.accepting).toBe(true);
+      expect(stage.trace).toEqual([expect.stringContaining('closing the new connection of')]);
+    });
 
-  it('a connection whose channel is in another map is closed as well', async () => {
-    const stage = new Stage(use_poll);
-    const other = new Stage(use_poll);
-    const server = listening(new Server(stage));
-    server.handle_accepted = (sock) => {
-      new dispatcher(sock, other.map);
-      throw new Error('spam');
-    };
-    const [client] = clients(server, 1);
-    await stage.until(() => stage.trace.length > 0);
-    expect(client.recv(1).length).toBe(0);
-    expect([stage.map.size, other.map.size]).toEqual([1, 0]);
-  });
+    it('a connection whose channel is in another map is closed as well', async () => {
+      const stage = new Stage(use_poll);
+      const other = new Stage(use_poll);
+      const server = listening(new Server(stage), family);
+      server.handle_accepted = (sock) => {
+        new dispatcher(sock, other.map);
+        throw new Error('spam');
+      };
+      const [client] = clients(server, 1);
+      await stage.until(() => stage.trace.length > 0);
+      expect(client.recv(1).length).toBe(0);
+      expect([stage.map.size, other.map.size]).toEqual([1, 0]);
+    });
 
-  it('a connection that is lost again in handle_accepted does not close the listener', async () => {
-    const stage = new Stage(use_poll);
-    const server = listening(new Server(stage));
-    server.handle_accepted = (sock) => {
-      stage.say('accepted');
-      own(sock);
-      throw new OSError('send', errno.ECONNRESET);
-    };
-    clients(server, 2);
-    await stage.until(() => stage.count('accepted') === 2);
-    expect(server.accepting).toBe(true);
-    expect(stage.trace).not.toContain('close');
-  });
+    it('a connection that is lost again in handle_accepted does not close the listener', async () => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Server(stage), family);
+      server.handle_accepted = (sock) => {
+        stage.say('accepted');
+        own(sock);
+        throw new OSError('send', errno.ECONNRESET);
+      };
+      clients(server, 2);
+      await stage.until(() => stage.count('accepted') === 2);
+      expect(server.accepting).toBe(true);
+      expect(stage.trace).not.toContain('close');
+    });
 
-  it('a connection on which handle_accepted would have to wait stays open', async () => {
-    const stage = new Stage(use_poll);
-    const server = listening(new Server(stage));
-    server.handle_accepted = (sock) => {
-      stage.say('accepted');
-      new Recorder(stage, sock).recv(10);
-    };
-    const [client] = clients(server, 1);
-    await stage.until('accepted');
-    client.send(Buffer.from('hello'));
-    await stage.until('read 5');
-    expect(stage.trace).toEqual(['accepted', 'read 5']);
-  });
+    it('a connection on which handle_accepted would have to wait stays open', async () => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Server(stage), family);
+      server.handle_accepted = (sock) => {
+        stage.say('accepted');
+        new Recorder(stage, sock).recv(10);
+      };
+      const [client] = clients(server, 1);
+      await stage.until('accepted');
+      client.send(Buffer.from('hello'));
+      await stage.until('read 5');
+      expect(stage.trace).toEqual(['accepted', 'read 5']);
+    });
 
-  it('ExitNow from handle_accepted leaves the loop and closes nothing', async () => {
-    const stage = new Stage(use_poll);
-    const server = listening(new Server(stage));
-    server.handle_accepted = (sock) => {
-      own(sock);
-      throw new ExitNow();
-    };
-    clients(server, 1);
-    await expect(stage.loop()).rejects.toThrow(ExitNow);
-    expect(server.accepting).toBe(true);
-  });
+    it('ExitNow from handle_accepted leaves the loop and closes nothing', async () => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Server(stage), family);
+      server.handle_accepted = (sock) => {
+        own(sock);
+        throw new ExitNow();
+      };
+      clients(server, 1);
+      await expect(stage.loop()).rejects.toThrow(ExitNow);
+      expect(server.accepting).toBe(true);
+    });
 
-  it('a listener closed by handle_accepted accepts no more', async () => {
-    const stage = new Stage(use_poll);
-    const server = listening(new Server(stage));
-    server.handle_accepted = (sock) => {
-      own(sock);
-      stage.say('accepted');
-      server.close();
-    };
-    clients(server, 3);
-    await stage.loop();
-    expect(stage.trace).toEqual(['accepted']);
-  });
+    it('a listener closed by handle_accepted accepts no more', async () => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Server(stage), family);
+      server.handle_accepted = (sock) => {
+        own(sock);
+        stage.say('accepted');
+        server.close();
+      };
+      clients(server, 3);
+      await stage.loop();
+      expect(stage.trace).toEqual(['accepted']);
+    });
 
-  it('a listener without handle_accepted closes what it accepts', async () => {
-    const stage = new Stage(use_poll);
-    const server = listening(new Recorder(stage));
-    const [client] = clients(server, 1);
-    await stage.until('warning: unhandled accepted event');
-    expect(client.recv(1).length).toBe(0);
-  });
+    it('a listener without handle_accepted closes what it accepts', async () => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Recorder(stage), family);
+      const [client] = clients(server, 1);
+      await stage.until('warning: unhandled accepted event');
+      expect(client.recv(1).length).toBe(0);
+    });
 
-  it('a handle_accept that takes one connection is called for each that waits', async () => {
-    const stage = new Stage(use_poll);
-    class Single extends Server {
-      override handle_accept(): void {
-        const pair = this.accept();
-        stage.say(pair === null ? 'none' : 'accepted');
-        if (pair !== null) own(pair[0]);
+    it('a handle_accept that takes one connection is called for each that waits', async () => {
+      const stage = new Stage(use_poll);
+      class Single extends Server {
+        override handle_accept(): void {
+          const pair = this.accept();
+          stage.say(pair === null ? 'none' : 'accepted');
+          if (pair !== null) own(pair[0]);
+        }
       }
-    }
-    clients(listening(new Single(stage)), 4);
-    await stage.loop({ count: 1 });
-    expect(stage.trace).toEqual(['accepted', 'accepted', 'accepted', 'accepted']);
-  });
+      clients(listening(new Single(stage), family), 4);
+      await stage.loop({ count: 1 });
+      expect(stage.trace).toEqual(['accepted', 'accepted', 'accepted', 'accepted']);
+    });
 
-  it('a handle_accept that takes none is called once in a pass', async () => {
-    const stage = new Stage(use_poll);
-    class Idle extends Server {
-      override handle_accept(): void {
-        stage.say('called');
+    it('a handle_accept that takes none is called once in a pass', async () => {
+      const stage = new Stage(use_poll);
+      class Idle extends Server {
+        override handle_accept(): void {
+          stage.say('called');
+        }
       }
-    }
-    clients(listening(new Idle(stage)), 2);
-    await stage.loop({ count: 3 });
-    expect(stage.count('called')).toBe(3);
+      clients(listening(new Idle(stage), family), 2);
+      await stage.loop({ count: 3 });
+      expect(stage.count('called')).toBe(3);
+    });
   });
 
   // CPython: handle_error, whose default closes the listener (A10).
