@@ -18,6 +18,17 @@ it.each(readdirSync(join(root, '.github/workflows')))(
   },
 );
 
+it.each(['.ci/run', '.github/workflows/check.yml', '.devcontainer/devcontainer.json'])(
+  '%s installs what tests drive by the one list of it, .ci/tools',
+  (file) => {
+    const text = readFileSync(join(root, file), 'utf8');
+    expect(text).toContain('.ci/tools');
+    const tools = readFileSync(join(root, '.ci/tools'), 'utf8').trimEnd().split('\n');
+    const again = tools.filter((name) => name.includes('-') && text.includes(name));
+    expect(again).toEqual([]);
+  },
+);
+
 it('there is a label for each package, and for what workflows wait for', () => {
   const [, waited] = /labels\.\*\.name, '(.*)'/.exec(github('workflows/bench.yml')) ?? [];
   const wanted = [...readdirSync(join(root, 'packages')), waited];

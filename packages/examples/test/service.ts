@@ -55,9 +55,20 @@ export function has(command: string, ...args: string[]): boolean {
   return spawnSync(command, args).error === undefined;
 }
 
-/** Skips the test, with a word on how to make it run, where a program is missing. */
+/** What CI installs. */
+const TOOLS = readFileSync(new URL('../../../.ci/tools', import.meta.url), 'utf8').split('\n');
+
+/**
+ * Skips the test, with a word on how to make it run, where a program is missing.
+ *
+ * @throws Error instead where CI is set, on Linux, and installs it: what nobody runs must not be green
+ */
 export function need(context: TestContext, command: string, packageName: string): void {
-  context.skip(!has(command, '--version'), `needs ${command}: apt-get install ${packageName}`);
+  const isThere = has(command, '--version');
+  const cure = `needs ${command}: apt-get install ${packageName}`;
+  const isPromised = process.env.CI && process.platform === 'linux' && TOOLS.includes(packageName);
+  if (!isThere && isPromised) throw new Error(`CI: ${cure}`);
+  context.skip(!isThere, cure);
 }
 
 /** The most memory that a program has taken so far, in bytes; 0 where that cannot be told. */
