@@ -25,9 +25,14 @@ import {
 /** A socket bound to a port that others may be bound to as well. */
 function sharing(host: string, port: number): Socket {
   const socket = new Socket(family_of(host) ?? AF_INET);
-  socket.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1);
-  socket.bind([host, port]);
-  return socket;
+  try {
+    socket.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1);
+    socket.bind([host, port]);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
 }
 
 // ---- a worker ----
