@@ -305,7 +305,8 @@ async function reset_after_data(net: network) {
 
 /** An attempt to connect ends once, whatever happens to it. */
 async function connecting(net: network) {
-  net.blackhole(['127.0.0.1', 7001]);
+  const silent: Address = ['127.0.0.1', 7001];
+  net.blackhole(silent);
   class Served extends Plain {
     override writable() {
       return false;
@@ -321,7 +322,7 @@ async function connecting(net: network) {
   const places: Address[] = [
     HERE,
     ['127.0.0.1', 7002],
-    ['127.0.0.1', 7001],
+    silent,
     ['there.example', 7000],
     ['nowhere.example', 7000],
     ['unknown.example', 7000],
@@ -329,14 +330,15 @@ async function connecting(net: network) {
   class Client extends Plain {
     attempts = 0;
     isOver = true;
+    place: Address = '';
     readonly events: string[] = [];
-    dial() {
+    dial(place: Address = of('place', places)) {
       assert.ok(this.isOver, 'a new attempt before the end of the one before');
       this.attempts += 1;
       this.isOver = false;
       if (this.fileno() < 0) this.create_socket();
       this.timeout = of('timeout', [0, 0.5, 5]);
-      const place = of('place', places);
+      this.place = place;
       this.events.push(`connect ${place}`);
       try {
         this.connect(place);
@@ -352,7 +354,11 @@ async function connecting(net: network) {
         this.close();
         return;
       }
-      const then = net.choose(4, 'then');
+      const then = net.choose(5, 'then');
+      if (then === 4 && how === 'handle_connect_error ECONNREFUSED') {
+        this.dial(silent); // on the same socket
+        return;
+      }
       if (then === 2) {
         this.timeout = 0;
         if (this.connected) this.close();
@@ -367,6 +373,7 @@ async function connecting(net: network) {
       return !this.connected;
     }
     override handle_connect() {
+      assert.equal(this.place[1], 7000, `connected where nobody is: ${this.events.join(', ')}`);
       this.end('handle_connect');
     }
     override handle_connect_error(error: unknown) {
