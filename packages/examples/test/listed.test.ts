@@ -23,7 +23,7 @@ it.each(names)('%s has a test of its own name', (name) => {
   expect(existsSync(new URL(`${name}.test.ts`, import.meta.url))).toBe(true);
 });
 
-it('each example has a row in packages/examples/README.md', () => {
+it('each example has a row in packages/examples/README.md, in alphabetical order', () => {
   const rows = [...text('../README.md').matchAll(/^\| \[`(\w+)`\]\(src\/\1\.ts\) \| /gm)];
   expect(rows.map(([, name]) => name)).toEqual(names.sort());
 });
