@@ -63,6 +63,9 @@ it('allows one connection to be gone with its error, and no listener', () => {
   const lost = { call: 'accept4', kind: 'one_lost', name: 'EPERM' };
   expect(complaints(run(''), lost)).toEqual([]);
   expect(complaints(run('', ''), lost)).toEqual(['lost']);
+  const reset = (record: Record) => record.tell('a', 'client', 'error:ECONNRESET');
+  expect(complaints(run('', SENT, reset), lost)).toEqual([]);
+  expect(complaints(run(SENT, '', reset), lost)).toEqual(['told']);
   const close = (record: Record) => record.tell('LISTENER', 'server', 'close');
   expect(complaints(run(SENT, SENT, close), lost)).toEqual(['listener']);
 });
