@@ -10,10 +10,15 @@ import { dispatcher, ExitNow, loop } from '@asyncore/core';
 import { AF_INET, close, SHUT_WR, SO_KEEPALIVE, SOL_SOCKET, Socket } from '@asyncore/socket';
 
 /**
+ * A channel of whichever class: `any`, since its methods are called by their names.
+ * @typedef {any} AnyChannel
+ */
+
+/**
  * What a kind of channel is.
  * @typedef {{
- *   make(sock: any, map: Map<number, any>): any,
- *   calls: Record<string, (channel: any, round: Round) => unknown>,
+ *   make(sock: Socket | null, map: Map<number, AnyChannel>): AnyChannel,
+ *   calls: Record<string, (channel: AnyChannel, round: Round) => unknown>,
  *   ends?: string[],
  *   connects?: boolean,
  * }} Kind
@@ -27,6 +32,24 @@ const ENDING = [
   ...['close', 'handle_close', 'handle_close_event', 'handle_eof', 'handle_overflow'],
   ...['handle_timeout', 'detach', 'discard_buffers'],
 ];
+
+/**
+ * A class whose handlers say nothing, and read what comes.
+ * @template {new (...args: AnyChannel[]) => AnyChannel} T
+ * @param {T} Base
+ */
+export function quiet(Base) {
+  return class extends Base {
+    linger_time = 0.02;
+    handle_read() {
+      this.recv(100);
+    }
+    handle_connect() {}
+    handle_error() {}
+    log() {}
+    log_info() {}
+  };
+}
 
 /** @type {Kind['calls']} */
 export const CALLS = {
@@ -97,7 +120,7 @@ export const CALLS = {
 
 /**
  * The names of a class's public methods, its own and inherited ones.
- * @param {{ prototype: any }} Class
+ * @param {{ prototype: object }} Class
  */
 export function methodsOf({ prototype }) {
   /** @type {Set<string>} */
@@ -110,13 +133,13 @@ export function methodsOf({ prototype }) {
 }
 
 /**
- * @param {any} prototype
+ * @param {object} prototype
  * @param {string} name
  */
 function isMethod(prototype, name) {
   if (/^_|^constructor$/.test(name)) return false;
   try {
-    return typeof prototype[name] === 'function';
+    return typeof Reflect.get(prototype, name) === 'function';
   } catch {
     return false; // an attribute, which only an instance has
   }
@@ -132,7 +155,7 @@ function listening() {
 
 /** What one call has around it. */
 class Round {
-  /** @type {Map<number, any>} */
+  /** @type {Map<number, AnyChannel>} */
   map = new Map();
   file = openSync(import.meta.filename, 'r');
   /** What a call threw that it was not to throw. */
@@ -218,7 +241,7 @@ class Round {
  * Calls it, and sees to it that what it throws, if it does, says what is wrong.
  * @param {Kind} kind
  * @param {string} name
- * @param {any} channel
+ * @param {AnyChannel} channel
  * @param {Round} round
  */
 function attempt(kind, name, channel, round) {
@@ -232,7 +255,7 @@ function attempt(kind, name, channel, round) {
 }
 
 /**
- * @param {any} channel
+ * @param {AnyChannel} channel
  * @param {() => unknown} once called for the next read event only
  */
 function onRead(channel, once) {

@@ -12,6 +12,7 @@ const place = (name, folder, module, from, to, guard = null) => ({
 });
 
 const OUTPUT = 'output/output';
+const SENDING = 'output/sending';
 const ENDPOINT = 'dispatcher/socket_endpoint';
 const TRANSFERS = 'dispatcher/transfers';
 const CONNECTION = 'dispatcher/connection';
@@ -183,14 +184,14 @@ export const places = [
   place(
     'a partial send is taken for a whole one',
     'core',
-    OUTPUT,
+    SENDING,
     'queue.consume(sent);',
-    'queue.consume(given);',
+    'queue.consume(lengthOf(chunks));',
   ),
   place(
     'a send within a send sends the same',
     'core',
-    OUTPUT,
+    SENDING,
     /if \(this\.#sending\)\s+return;/,
     '',
   ),
@@ -214,7 +215,7 @@ export const places = [
     'core',
     OUTPUT,
     'this.#closes = true;',
-    'this.#ending.linger();',
+    'this.ending.linger();',
   ),
   place(
     'a shutdown that waits never comes',

@@ -15,6 +15,17 @@ function gate(): { opened: Promise<void>; open: () => void } {
   return { opened, open };
 }
 
+/** Has each `found_terminator` wait until it is opened. */
+function held(chat: Chat): ReturnType<typeof gate> {
+  const { opened, open } = gate();
+  const { found_terminator } = chat;
+  chat.found_terminator = async () => {
+    found_terminator.call(chat);
+    await opened;
+  };
+  return { opened, open };
+}
+
 describe.each([
   ['inet', (stage: Stage) => stage.pair(), false],
   [`inet6${unable}`, (stage: Stage) => stage.pair('::1'), unable !== ''],
@@ -53,17 +64,13 @@ describe.each([
         const [ours, theirs] = pair(stage);
         const chat = new Chat(stage, '\n', ours);
         chat.ac_in_buffer_size = 10;
-        const { opened, open } = gate();
+        const { open } = held(chat);
         let received = 0;
-        const { recv, found_terminator } = chat;
+        const { recv } = chat;
         chat.recv = (size) => {
           const data = recv.call(chat, size);
           received += data.length;
           return data;
-        };
-        chat.found_terminator = async () => {
-          found_terminator.call(chat);
-          await opened;
         };
         theirs.send(b('line\n'.repeat(100)));
         await stage.until(() => received > 0);
@@ -78,12 +85,7 @@ describe.each([
         const stage = new Stage(use_poll);
         const [ours, theirs] = pair(stage);
         const chat = new Chat(stage, '\n', ours);
-        const { opened, open } = gate();
-        const { found_terminator } = chat;
-        chat.found_terminator = async () => {
-          found_terminator.call(chat);
-          await opened;
-        };
+        const { open } = held(chat);
         theirs.send(b('one\ntwo\nthree\n'));
         theirs.close();
         await stage.until(() => chat.contents.length === 1);
@@ -98,12 +100,7 @@ describe.each([
         const stage = new Stage(use_poll);
         const [ours, theirs] = pair(stage);
         const chat = new Chat(stage, '\n', ours);
-        const { opened, open } = gate();
-        const { found_terminator } = chat;
-        chat.found_terminator = async () => {
-          found_terminator.call(chat);
-          await opened;
-        };
+        const { opened, open } = held(chat);
         theirs.send(b('one\ntwo\n'));
         await stage.until(() => chat.contents.length === 1);
         chat.close();

@@ -2,29 +2,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { async_chat } from '@asyncore/chat';
 import { dispatcher, dispatcher_with_send } from '@asyncore/core';
-import { allFailuresOf, CALLS } from '@asyncore/test-support/every_method';
+import { allFailuresOf, CALLS, quiet } from '@asyncore/test-support/every_method';
 
-class Plain extends dispatcher {
-  linger_time = 0.02;
-  handle_read() {
-    this.recv(100);
-  }
-  handle_connect() {}
-  handle_error() {}
-  log() {}
-  log_info() {}
-}
-
-class Sender extends dispatcher_with_send {
-  linger_time = 0.02;
-  handle_read() {
-    this.recv(100);
-  }
-  handle_connect() {}
-  handle_error() {}
-  log() {}
-  log_info() {}
-}
+class Plain extends quiet(dispatcher) {}
+class Sender extends quiet(dispatcher_with_send) {}
 
 class Chat extends async_chat {
   linger_time = 0.02;
@@ -43,7 +24,7 @@ const queued = {
   initiate_send: (c) => c.initiate_send(),
 };
 
-/** @type {Record<string, import('@asyncore/test-support/every_method').Kind & { Class: { prototype: unknown } }>} */
+/** @type {Record<string, import('@asyncore/test-support/every_method').Kind & { Class: { prototype: object } }>} */
 export const KINDS = {
   dispatcher: {
     Class: dispatcher,

@@ -588,14 +588,20 @@ describe('a listing', () => {
 
   it('has a file of the year 300000 as one of the last year that can be told', async (context) => {
     const memory = '/dev/shm';
-    context.skip(!existsSync(memory), 'needs a file system that keeps any time, in /dev/shm');
+    context.skip(
+      !existsSync(memory),
+      'needs a tmpfs, which keeps any time: mount -t tmpfs none /dev/shm',
+    );
     const root = mkdtempSync(join(memory, 'asyncore-ftp-'));
     onTestFinished(() => rmSync(root, { recursive: true }));
     for (const [name, seconds] of Object.entries({ late: 9.4e12, early: 1e9 })) {
       writeFileSync(join(root, name), '');
       utimesSync(join(root, name), seconds, seconds);
     }
-    context.skip(statSync(join(root, 'late')).mtimeMs < 9e15, 'needs tmpfs in /dev/shm');
+    context.skip(
+      statSync(join(root, 'late')).mtimeMs < 9e15,
+      'needs a tmpfs, which keeps any time: mount -t tmpfs none /dev/shm',
+    );
     const { port } = await example('ftp_server', '--root', root, ...WHO);
     const session = await FTPSession.open(port);
     expect(String((await session.get('LIST'))[0])).toMatch(

@@ -1,18 +1,9 @@
 /** A file_dispatcher whose public methods are called everywhere. As a worker it plays them. */
 import { parentPort } from 'node:worker_threads';
 import { file_dispatcher } from '@asyncore/file';
-import { allFailuresOf, CALLS } from '@asyncore/test-support/every_method';
+import { allFailuresOf, CALLS, quiet } from '@asyncore/test-support/every_method';
 
-class File extends file_dispatcher {
-  linger_time = 0.02;
-  handle_read() {
-    this.recv(100);
-  }
-  handle_connect() {}
-  handle_error() {}
-  log() {}
-  log_info() {}
-}
+class File extends quiet(file_dispatcher) {}
 
 /** @type {import('@asyncore/test-support/every_method').Kind} */
 export const KIND = {

@@ -10,16 +10,12 @@ import {
 import { binding } from './binding.js';
 import {
   AF_INET,
-  AF_INET6,
   AF_UNIX,
   POLLNVAL,
   SCM_RIGHTS,
   SHUT_RD,
   SHUT_RDWR,
   SHUT_WR,
-  SO_DOMAIN,
-  SO_PROTOCOL,
-  SO_TYPE,
   SOCK_SEQPACKET,
   SOCK_STREAM,
   SOL_SOCKET,
@@ -32,6 +28,7 @@ import {
   send_datagrams,
 } from './datagrams.js';
 import { Descriptor } from './descriptor.js';
+import { intOption, kindOf, optionValue } from './options.js';
 import { checked, checkedOf, errno, failure, OSError } from './os_error.js';
 import { received } from './received.js';
 import { state_of, type Transport, unread_of } from './transport.js';
@@ -49,9 +46,7 @@ export interface PeerCredentials {
 
 // Memory for answers of the system, which is read before any other code can run.
 const name = newPackedAddress();
-const int = new Int32Array(1);
 const ints = new Int32Array(4);
-const intBytes = new Uint8Array(int.buffer);
 
 /**
  * A BSD socket, non-blocking and close-on-exec from the start. Each method is the system call of its name.
@@ -89,11 +84,9 @@ export class Socket extends Descriptor implements Transport {
    */
   static from_fd(fd: number): Socket {
     int32('from_fd', 'fd', fd);
-    const type = intOption(fd, SOL_SOCKET, SO_TYPE);
+    const kind = kindOf(fd);
     checked('fcntl', binding.set_blocking(fd, 0));
-    const family = SO_DOMAIN === undefined ? familyOf(fd) : intOption(fd, SOL_SOCKET, SO_DOMAIN);
-    const proto = SO_PROTOCOL === undefined ? 0 : intOption(fd, SOL_SOCKET, SO_PROTOCOL);
-    return new Socket(family, type, proto, fd);
+    return new Socket(...kind, fd);
   }
 
   /** Binds the socket to a local address, whose host is numeric, localhost or '' for every interface. bind(2). */
@@ -398,13 +391,6 @@ export class Socket extends Descriptor implements Transport {
   }
 }
 
-/** Makes two sockets that are connected to each other. socketpair(2). */
-export function socketpair(family = AF_UNIX, type = SOCK_STREAM, proto = 0): [Socket, Socket] {
-  checked('socketpair', binding.socketpair(family, type, proto, ints));
-  const [first, second] = ints;
-  return [new Socket(family, type, proto, first), new Socket(family, type, proto, second)];
-}
-
 function made(family: number, type: number, proto: number): number {
   int32('socket', 'family', family);
   int32('socket', 'type', type);
@@ -413,34 +399,4 @@ function made(family: number, type: number, proto: number): number {
 
 function receiveFrom(fd: number, into: Uint8Array, length: number, flags: number) {
   return binding.recvfrom(fd, into, length, flags, name);
-}
-
-function intOption(fd: number, level: number, option: number, source: unknown = fd): number {
-  int[0] = 0; // an option without a value leaves it
-  const length = checkedOf(source, 'getsockopt', binding.getsockopt(fd, level, option, intBytes));
-  return length === 1 ? intBytes[0] : int[0]; // IP_MULTICAST_LOOP is one byte
-}
-
-function optionValue(value: unknown): ArrayBufferView {
-  if (ArrayBuffer.isView(value)) return value;
-  if (typeof value === 'string') {
-    const instead = /^-?\d+$/.test(value) ? `the number ${value}` : 'Buffer.from(text)';
-    throw wrong.type(`setsockopt: value must be an integer or bytes: give ${instead}`);
-  }
-  if (typeof value !== 'number' && typeof value !== 'boolean') {
-    throw wrong.type('setsockopt: value must be an integer, true, false or bytes');
-  }
-  if (!Number.isInteger(+value) || +value < -0x80000000 || +value > 0xffffffff) {
-    throw wrong.range('setsockopt: value must be a 32-bit integer');
-  }
-  int[0] = +value;
-  return int;
-}
-
-function familyOf(fd: number): number {
-  checked('getsockname', binding.getsockname(fd, name));
-  const address = unpack(name);
-  if (address === null) throw wrong.type(`from_fd: socket ${fd} is of an unknown family`);
-  if (!Array.isArray(address)) return AF_UNIX;
-  return address.length === 2 ? AF_INET : AF_INET6;
 }

@@ -45,7 +45,7 @@ describe('an OSError', () => {
   });
 
   it(linuxOnly('says what is in the way of an abstract name'), (context) => {
-    context.skip(!onLinux, 'only Linux has abstract names');
+    context.skip(!onLinux, 'needs Linux, which alone has abstract names: run it there');
     for (const name of [`\0${freePath()}`, Buffer.from(`\0${freePath()}`)]) {
       own(new Socket(AF_UNIX)).bind(name);
       expect(failure(() => own(new Socket(AF_UNIX)).bind(name)).message).toMatch(

@@ -166,6 +166,20 @@ export abstract class Connection implements Ending {
     this.output?.flushAll();
   }
 
+  /** Ends the connection, and closes its socket. */
+  closeSocket(): void {
+    const { channel, transport } = this;
+    if (Object.hasOwn(channel, 'closing')) channel.closing = false;
+    channel.del_channel(); // before the descriptor: a duplicate of it would stay in the queue
+    this.ended();
+    try {
+      transport?.close();
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOTCONN' && code !== 'EBADF') throw error;
+    }
+  }
+
   /** The socket has been closed, or its descriptor given away. */
   ended(isDetached = false): void {
     if (!this.is(CLOSED)) closed(this.channel, this.reason, () => this.#why(isDetached));

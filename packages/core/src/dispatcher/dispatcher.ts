@@ -1,19 +1,20 @@
 import { inspect } from 'node:util';
-import { type Address, errno, OSError, SOCK_DGRAM, Socket, type Transport } from '@asyncore/socket';
+import type { Address, Socket, Transport } from '@asyncore/socket';
 import { announce_assignment, announce_changes } from '../announced.js';
 import type { channel } from '../channel.js';
 import { checkLimit } from '../checked.js';
 import { accepted, listens } from '../diagnostics/life.js';
-import { uncounted } from '../diagnostics/traffic.js';
 import { endpoint } from '../endpoint.js';
 import { settle } from '../handlers/handling.js';
 import { Connecting } from './connecting.js';
-import { event_channel } from './event_channel.js';
-import { described, log_error } from './log_error.js';
+import { event_channel, transmit } from './event_channel.js';
+import { having } from './having.js';
+import { log_error } from './log_error.js';
 import { methods, of_listeners, unhandled_connection, unhandled_event } from './mistakes.js';
 import { type connection_options, Racing } from './racing.js';
 import { serve, type server_options } from './serving.js';
-import { having, socket_channel } from './socket_channel.js';
+import { socket_channel } from './socket_channel.js';
+import { socket_methods } from './socket_methods.js';
 import { Timers, type timer } from './timers.js';
 import { unhandled } from './unhandled.js';
 
@@ -183,37 +184,7 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
    * @throws OSError for any other failure
    */
   send(data: Uint8Array): number {
-    return this[endpoint].maySend(data) ? this.#transmit([data]) : 0;
-  }
-
-  /** Sends several chunks as `send` does, with one sendmsg(2) where the transport has it. */
-  _send_chunks(chunks: readonly Uint8Array[]): number {
-    return this.#transmit(chunks);
-  }
-
-  /** Whether what it wraps takes many datagrams in one call, and has no `send` of its own that would not see them. */
-  get _sends_messages(): boolean {
-    return this.socket !== null && sendsMessages(this.socket);
-  }
-
-  /** Sends datagrams to the peer in one call and gives the number of those taken; 0 when there is no room. */
-  _send_messages(messages: readonly Uint8Array[]): number {
-    return this[endpoint].transmitMessages(messages);
-  }
-
-  /** Whether what it wraps can send a file, and has no `send` of its own that would not see it. */
-  get _sends_files(): boolean {
-    return this.socket !== null && sendsFiles(this.socket);
-  }
-
-  /** Sends so much of a file and gives the number of bytes taken; -1 where it has to be read. */
-  _send_file(file: number, offset: number, count: number): number {
-    return this[endpoint].transmitFile(file, offset, count);
-  }
-
-  #transmit(chunks: readonly Uint8Array[]): number {
-    if (this.socket === null) having(this, 'send');
-    return this[endpoint].transmit(chunks);
+    return this[endpoint].maySend(data) ? transmit(this, [data]) : 0;
   }
 
   /**
@@ -239,19 +210,7 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
     try {
       known.sendLast();
     } finally {
-      if (known.life === life) this.#close(); // else a handler has begun another connection
-    }
-  }
-
-  #close(): void {
-    if (Object.hasOwn(this, 'closing')) this.closing = false;
-    this.del_channel(); // before the descriptor: a duplicate of it would stay in the queue
-    this[endpoint].ended();
-    try {
-      this.socket?.close();
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOTCONN' && code !== 'EBADF') throw error;
+      if (known.life === life) known.closeSocket(); // else a handler has begun another connection
     }
   }
 
@@ -393,14 +352,7 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
    * `handle_close`. A channel that stays open is called again after another `timeout`.
    */
   handle_timeout(): void {
-    const known = this[endpoint];
-    if (this.connecting) {
-      known.connectFailed(new OSError('connect', errno.ETIMEDOUT, this.addr));
-    } else {
-      this.log_info(`no progress for ${this.timeout} seconds: ${described(this)}`);
-      known.reason ??= new OSError('recv', errno.ETIMEDOUT, null, `nothing for ${this.timeout} s`);
-      this.handle_close_event();
-    }
+    this[endpoint].timedOut();
   }
 
   /**
@@ -422,24 +374,6 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
   }
 }
 
-/** A class that overrides `send` or `sendmsg` and inherits `sendfile` wants to see what goes out. */
-function sendsFiles({ send, sendmsg, sendfile }: Transport): boolean {
-  const { prototype } = Socket;
-  if (uncounted(sendfile) !== prototype.sendfile) return sendfile !== undefined;
-  return uncounted(send) === prototype.send && uncounted(sendmsg) === prototype.sendmsg;
-}
-
-/** Of bare sockets only: what else has a `sendmmsg` may mean another thing by it. */
-function sendsMessages(socket: Transport): boolean {
-  const { prototype } = Socket;
-  const { send, sendmmsg } = socket as Socket;
-  return (
-    socket.type === SOCK_DGRAM &&
-    uncounted(sendmmsg) === prototype.sendmmsg &&
-    uncounted(send) === prototype.send
-  );
-}
-
 Object.assign(unhandled, {
   read: dispatcher.prototype.handle_read,
   write: dispatcher.prototype.handle_write,
@@ -451,7 +385,7 @@ Object.assign(of_listeners, {
   accept: accepts_all,
   accepted: dispatcher.prototype.handle_accepted,
 });
-for (const { prototype } of [socket_channel, event_channel, dispatcher]) {
+for (const { prototype } of [socket_channel, socket_methods, event_channel, dispatcher]) {
   for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
     if (typeof value === 'function' && name !== 'constructor') methods.add(name);
   }

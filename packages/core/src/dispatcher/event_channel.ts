@@ -1,19 +1,21 @@
-import { errno, OSError, type Socket, type Transport } from '@asyncore/socket';
+import { errno, OSError, SOCK_DGRAM, Socket, type Transport } from '@asyncore/socket';
 import { connected, erred } from '../diagnostics/life.js';
+import { uncounted } from '../diagnostics/traffic.js';
 import { endpoint } from '../endpoint.js';
 import { is_exit } from '../exit_now.js';
 import { settle } from '../handlers/handling.js';
 import { READING, URGENT, WRITING } from './connection_flags.js';
+import { having } from './having.js';
 import { log_error } from './log_error.js';
 import { of_listeners } from './mistakes.js';
-import { having, socket_channel } from './socket_channel.js';
 import type { SocketEndpoint } from './socket_endpoint.js';
+import { socket_methods } from './socket_methods.js';
 
 /**
  * From what happened to the handler for it, and what a class that parses its input may override. Only
  * `dispatcher` extends it, and adds the handlers.
  */
-export abstract class event_channel<S extends Transport = Socket> extends socket_channel<S> {
+export abstract class event_channel<S extends Transport = Socket> extends socket_methods<S> {
   abstract handle_read(): void;
   abstract handle_write(): void;
   abstract handle_expt(): void;
@@ -27,6 +29,31 @@ export abstract class event_channel<S extends Transport = Socket> extends socket
   /** The most bytes of the queue that one send is given. */
   get _send_size(): number {
     return 1 << 20;
+  }
+
+  /** Sends several chunks as `send` does, with one sendmsg(2) where the transport has it. */
+  _send_chunks(chunks: readonly Uint8Array[]): number {
+    return transmit(this, chunks);
+  }
+
+  /** Whether what it wraps takes many datagrams in one call, and has no `send` of its own that would not see them. */
+  get _sends_messages(): boolean {
+    return this.socket !== null && sendsMessages(this.socket);
+  }
+
+  /** Sends datagrams to the peer in one call and gives the number of those taken; 0 when there is no room. */
+  _send_messages(messages: readonly Uint8Array[]): number {
+    return this[endpoint].transmitMessages(messages);
+  }
+
+  /** Whether what it wraps can send a file, and has no `send` of its own that would not see it. */
+  get _sends_files(): boolean {
+    return this.socket !== null && sendsFiles(this.socket);
+  }
+
+  /** Sends so much of a file and gives the number of bytes taken; -1 where it has to be read. */
+  _send_file(file: number, offset: number, count: number): number {
+    return this[endpoint].transmitFile(file, offset, count);
   }
 
   /**
@@ -113,4 +140,28 @@ export abstract class event_channel<S extends Transport = Socket> extends socket
       closeAnyway(this, error);
     }
   }
+}
+
+/** Hands chunks to the channel's socket in one call, and gives the number of bytes taken. */
+export function transmit(channel: event_channel<Transport>, chunks: readonly Uint8Array[]): number {
+  if (channel.socket === null) having(channel, 'send');
+  return channel[endpoint].transmit(chunks);
+}
+
+/** A class that overrides `send` or `sendmsg` and inherits `sendfile` wants to see what goes out. */
+function sendsFiles({ send, sendmsg, sendfile }: Transport): boolean {
+  const { prototype } = Socket;
+  if (uncounted(sendfile) !== prototype.sendfile) return sendfile !== undefined;
+  return uncounted(send) === prototype.send && uncounted(sendmsg) === prototype.sendmsg;
+}
+
+/** Of bare sockets only: what else has a `sendmmsg` may mean another thing by it. */
+function sendsMessages(socket: Transport): boolean {
+  const { prototype } = Socket;
+  const { send, sendmmsg } = socket as Socket;
+  return (
+    socket.type === SOCK_DGRAM &&
+    uncounted(sendmmsg) === prototype.sendmmsg &&
+    uncounted(send) === prototype.send
+  );
 }

@@ -40,6 +40,7 @@ import {
 } from './connection_flags.js';
 import { explain_truth } from './fields.js';
 import { isLackOfRoom } from './listening.js';
+import { described } from './log_error.js';
 import { examine } from './mistakes.js';
 import { set_no_delay } from './no_delay.js';
 import { is_noted, is_own, queues_errors } from './own_errors.js';
@@ -294,5 +295,17 @@ export class SocketEndpoint extends Transfers implements Endpoint {
       this.set(MOVED, true);
       settle(channel, channel.handle_timeout());
     }
+  }
+
+  /** What `handle_timeout` does by default: the attempt to connect has failed, or the connection is over. */
+  timedOut(): void {
+    const { channel } = this;
+    if (this.is(CONNECTING)) {
+      this.connectFailed(new OSError('connect', errno.ETIMEDOUT, this.addr));
+      return;
+    }
+    channel.log_info(`no progress for ${channel.timeout} seconds: ${described(channel)}`);
+    this.reason ??= new OSError('recv', errno.ETIMEDOUT, null, `nothing for ${channel.timeout} s`);
+    channel.handle_close_event();
   }
 }

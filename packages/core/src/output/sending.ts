@@ -1,0 +1,282 @@
+import { handling } from '../handlers/handling.js';
+import type { file_range } from './file_range.js';
+import { gather } from './gathering.js';
+import type { Ending, OutputChannel, Source } from './output_channel.js';
+import { output_queue } from './output_queue.js';
+
+/** The most sends of one flush, and the most bytes, so that other channels get their turn. */
+const MOST_SENDS = 16;
+const MOST_BYTES = 1 << 20;
+/** The most flushes of `flushAll`, as long as producers have more to give. */
+const MOST_FLUSHES = 64;
+/** The most messages that one call is given. */
+const MOST_MESSAGES = 64;
+
+/**
+ * What was given to a channel and is not sent yet, and how it leaves. What ends it is Output's.
+ */
+export abstract class Sending {
+  /** The bytes that were given and are not sent yet. */
+  queue: output_queue;
+  /** What comes after these bytes; null for nothing. */
+  source: Source | null = null;
+  /** Goes out when the running handler returns. */
+  #gathered = false;
+  #sending = false;
+  /** Grows whenever something was sent: by the bytes, or by the messages. */
+  #taken = 0;
+  /** Whether the peer is gone. */
+  protected isLost = false;
+  /** Whether something could not be sent. Then nothing that comes after it may be sent. */
+  protected isBroken = false;
+
+  /** `keepsBorders`: each piece is a message of its own, never joined and never cut. */
+  constructor(
+    protected readonly channel: OutputChannel,
+    protected readonly ending: Ending,
+    keepsBorders: boolean,
+  ) {
+    this.queue = new output_queue(keepsBorders);
+  }
+
+  /** Everything is out: does what was asked for then. */
+  protected abstract allIsOut(): void;
+  /** Ends at once, and returns true, if the end was asked for and nothing that waits can be sent. */
+  protected abstract endsUnsent(): boolean;
+
+  // ---- what waits ----
+
+  /** Whether something was given and is not sent yet. */
+  get isWaiting(): boolean {
+    return !this.queue.isEmpty || (this.source !== null && this.source.length > 0);
+  }
+
+  /** Goes out when the running handler returns. */
+  get isGathered(): boolean {
+    return this.#gathered;
+  }
+
+  /**
+   * How many bytes were given and are not sent yet. Those that a producer has still to give do not count.
+   */
+  get unsent(): number {
+    return this.queue.length + (this.source?.byteLength ?? 0);
+  }
+
+  /** Called when the socket is known: whether each piece is a message. */
+  useBorders(keepsBorders: boolean): void {
+    if (this.queue.keepsBorders === keepsBorders) return;
+    const queue = new output_queue(keepsBorders);
+    for (const chunk of this.queue.all()) queue.push(chunk);
+    this.queue = queue;
+  }
+
+  /** Nothing can be sent any more. Drops what waits, and everything that is given from now on. */
+  lose(): void {
+    this.discard();
+    this.isLost = true;
+  }
+
+  /**
+   * Something was queued. It goes out when the running handler returns, or at once if no handler runs.
+   */
+  given(wasWaiting: boolean): void {
+    // If older output waits for room in the kernel, this goes out after it.
+    if (this.#gathered || wasWaiting) return;
+    this.#gathered = gather(this);
+    if (!this.#gathered) this.flush();
+  }
+
+  // ---- sending ----
+
+  /** Sends by the channel's `initiate_send`, which a subclass may have overridden. */
+  flush(): void {
+    this.#gathered = false; // an initiate_send of a subclass may send nothing
+    handling(this.channel, Sending.#initiate);
+    if (this.isWaiting) this.channel._changed();
+  }
+
+  // A function of its own rather than a closure, which would be made for every flush.
+  static #initiate(channel: OutputChannel): void {
+    channel.initiate_send();
+  }
+
+  /**
+   * Sends what the kernel takes. It may be called within itself, because a send, a producer or a
+   * handler may give more output, close or discard. What they change takes effect at once.
+   */
+  send(): void {
+    this.#gathered = false;
+    if (this.#sending) return;
+    this.#sending = true;
+    try {
+      handling(this.channel, Sending.#sendOf, this);
+    } finally {
+      this.#sending = false;
+      if (this.isBroken) this.#finishBroken();
+      this.channel._changed();
+    }
+  }
+
+  #finishBroken(): void {
+    this.isBroken = false;
+    this.ending.finish();
+  }
+
+  static #sendOf(_: OutputChannel, output: Sending): void {
+    output.#sendQueued();
+  }
+
+  /**
+   * Flushes until the kernel takes no more. A producer may have no end, and a peer that reads fast
+   * enough would hold up the thread for ever. So producers get no more than MOST_FLUSHES.
+   */
+  flushAll(): void {
+    let before: number;
+    let flushes = 0;
+    do {
+      before = this.#taken;
+      this.flush();
+      flushes += 1;
+    } while (this.#taken > before && this.#knowsMore(flushes));
+  }
+
+  /** Whether there is more to send: in the queue or, for the first flushes, in what comes after it. */
+  #knowsMore(flushes: number): boolean {
+    if (!this.queue.isEmpty) return true;
+    const { source } = this;
+    if (source === null || flushes >= MOST_FLUSHES) return false;
+    return source.byteLength > 0 || source.file !== null;
+  }
+
+  #sendQueued(): void {
+    if (this.endsUnsent()) return;
+    const size = this.channel._send_size;
+    let left = MOST_BYTES;
+    for (let sends = 0; sends < MOST_SENDS && left > 0 && this.channel.connected; sends++) {
+      const file = this.#fill(size);
+      if (this.queue.isEmpty && file === null) {
+        if (!this.isWaiting) this.allIsOut();
+        return;
+      }
+      const isFile = this.queue.isEmpty && file !== null;
+      const sent = isFile ? this.#sendFile(file, left) : this.#sendOnce(size);
+      if (sent < 0) return;
+      left -= sent;
+    }
+    if (this.channel.connected && !this.isWaiting) this.allIsOut();
+  }
+
+  /**
+   * Pulls the next bytes into the queue, enough for one send. If a file comes after them, returns the
+   * file.
+   */
+  #fill(size: number): file_range | null {
+    const { source, queue } = this;
+    if (source === null) return null;
+    try {
+      while (queue.length < size) {
+        const { file } = source;
+        if (file !== null && this.#sendsFiles) return file;
+        const piece = source.pull();
+        if (this.isLost) return null; // the producer has ended the connection, or begun another
+        if (piece === null || piece === 'wait') return null;
+        queue.push(piece);
+      }
+    } catch (error) {
+      if (!queue.isEmpty) this.#sendOnce(size); // the bytes that a producer gave before it failed
+      if (source.broken) this.#break(error);
+      throw error;
+    }
+    return null;
+  }
+
+  /** The rest of the output is lost. The channel ends when handle_error has been called with `error`. */
+  #break(error: unknown): void {
+    this.ending.reason ??= error;
+    this.isBroken = true;
+    this.lose();
+  }
+
+  get #sendsFiles(): boolean {
+    return !this.queue.keepsBorders && this.channel._sends_files;
+  }
+
+  /** Sends from a file, and returns how many bytes the kernel has taken; -1 if it takes no more now. */
+  #sendFile(file: file_range, most: number): number {
+    const count = Math.min(file.left, most);
+    const sent = this.channel._send_file(file.fd, file.position, count);
+    if (sent < 0) {
+      file.refuse();
+      return 0;
+    }
+    file.taken(sent);
+    this.#taken += sent;
+    return sent === count ? sent : -1;
+  }
+
+  /**
+   * Sends from the queue, and returns how many bytes the kernel has taken; -1 if that is less than it was
+   * given.
+   */
+  #sendOnce(size: number): number {
+    return this.queue.keepsBorders ? this.#sendMessages(size) : this.#sendBytes(size);
+  }
+
+  #sendBytes(size: number): number {
+    const { queue } = this; // a handler may replace it meanwhile, by discarding
+    const chunks = queue.next(size);
+    let sent: number;
+    this.ending.isHanding = true;
+    try {
+      sent = this.channel._send_chunks(chunks);
+    } finally {
+      this.ending.isHanding = false;
+    }
+    queue.consume(sent);
+    this.#taken += sent;
+    return sent === lengthOf(chunks) ? sent : -1;
+  }
+
+  /** The same for messages. If only the first ones were taken, the next call tells why. */
+  #sendMessages(size: number): number {
+    const { queue } = this;
+    const messages = queue.next(size, this.channel._sends_messages ? MOST_MESSAGES : 1);
+    let count: number;
+    this.ending.isHanding = true;
+    try {
+      count = this.#handMessages(messages);
+    } catch (error) {
+      // The kernel will never take this message. The next ones must not wait for it.
+      if ((error as NodeJS.ErrnoException | null)?.code === 'EMSGSIZE') this.#drop(queue, 1);
+      throw error;
+    } finally {
+      this.ending.isHanding = false;
+    }
+    this.#drop(queue, count);
+    return count > 0 ? lengthOf(messages.slice(0, count)) : -1;
+  }
+
+  #handMessages(messages: readonly Uint8Array[]): number {
+    if (messages.length > 1) return this.channel._send_messages(messages);
+    const sent = this.channel._send_chunks(messages);
+    return sent > 0 || messages[0].length === 0 ? 1 : 0;
+  }
+
+  #drop(queue: output_queue, count: number): void {
+    this.#taken += queue.dropMessages(count);
+  }
+
+  /** Drops everything that waits. */
+  discard(): void {
+    this.source?.end();
+    if (!this.queue.isEmpty) this.queue = new output_queue(this.queue.keepsBorders);
+    this.channel._changed();
+  }
+}
+
+function lengthOf(chunks: readonly Uint8Array[]): number {
+  let sum = 0;
+  for (const { length } of chunks) sum += length;
+  return sum;
+}
