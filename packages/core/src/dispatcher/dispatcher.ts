@@ -5,7 +5,7 @@ import type { channel } from '../channel.js';
 import { checkLimit } from '../checked.js';
 import { accepted, listens } from '../diagnostics/life.js';
 import { endpoint } from '../endpoint.js';
-import { settle } from '../handlers/handling.js';
+import { tellError } from '../handlers/handling.js';
 import { Connecting } from './connecting.js';
 import { event_channel, transmit } from './event_channel.js';
 import { having } from './having.js';
@@ -327,10 +327,7 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
    * open afterwards waits for nothing until it calls `connect` again.
    */
   handle_connect_error(error: unknown): void {
-    // Not by `report`: subscribers were told where the attempt failed.
-    settle(this, this.handle_error(error), (_, escaped) => {
-      throw escaped;
-    });
+    tellError(this, error);
   }
 
   /** Connections wait to be accepted. The default accepts all of them, and calls `handle_accepted` for each. */

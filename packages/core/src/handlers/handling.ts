@@ -84,6 +84,11 @@ export function isNothingToRead(error: unknown): boolean {
 /** Calls handle_error. What that throws ends the loop, as ExitNow does. */
 export function report(channel: Erring, error: unknown): void {
   erred(channel, error);
+  tellError(channel, error);
+}
+
+/** As `report`, for an error of which subscribers to asyncore:channel:error know already. */
+export function tellError(channel: Erring, error: unknown): void {
   settle(channel, channel.handle_error(error), (_, escaped) => {
     throw escaped;
   });
