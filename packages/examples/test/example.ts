@@ -1,7 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished, type TestContext, vi } from 'vitest';
 
@@ -68,28 +68,30 @@ export async function connected(port: number, host = '127.0.0.1'): Promise<Socke
 
 /** A server of node:net on a free port. */
 export async function serverFor(onConnection: (socket: Socket) => void): Promise<number> {
-  const server = await listening(createServer(onConnection));
+  const server = createServer(onConnection).listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());
-  return portOf(server);
-}
-
-/** A port on which nobody listens. */
-export async function unusedPort(): Promise<number> {
-  const server = await listening(createServer());
-  const port = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function listening(server: Server): Promise<Server> {
-  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return server;
+  return (server.address() as AddressInfo).port;
 }
 
-function portOf(server: Server): number {
-  return (server.address() as { port: number }).port; // not a pipe
+/**
+ * A port on which nobody listens, for a server that has to be told one. It lies below those that the system
+ * gives out by itself, so that nothing that runs beside gets it in the meantime.
+ */
+export async function unusedPort(): Promise<number> {
+  for (;;) {
+    const port = 12_000 + Math.floor(Math.random() * 20_000);
+    const server = createServer();
+    const isFree = once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    server.listen(port, '127.0.0.1');
+    if (!(await isFree)) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** Skips the test, with a word on how to make it run, unless there are `count` descriptors. */

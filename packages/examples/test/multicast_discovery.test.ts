@@ -2,23 +2,13 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { Random } from '@asyncore/test-support/random';
 import { expect, it, onTestFinished, type TestContext, vi } from 'vitest';
-import { run, start } from './example.js';
+import { run, start, unusedPort } from './example.js';
 import { input } from './fuzz_attack.js';
 import { printing } from './printing.js';
 
 vi.setConfig({ testTimeout: 60_000 });
 
 const GROUP = '239.255.42.98';
-
-/** A free port: nobody else in this group, whatever else runs on the machine. */
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  return port;
-}
 
 async function needMulticast(context: TestContext): Promise<void> {
   const socket = createSocket('udp4');
@@ -42,7 +32,7 @@ function member(name: string, port: number, every = 0.1) {
 
 it('tells who comes and who goes', async (context) => {
   await needMulticast(context);
-  const port = await freePort();
+  const port = await unusedPort();
   const first = member('first', port);
   await first.until('first looks for others');
   const second = member('second.host-2', port);
@@ -53,7 +43,7 @@ it('tells who comes and who goes', async (context) => {
 
 it('prints no name that could forge a line, and not its own', async (context) => {
   await needMulticast(context);
-  const port = await freePort();
+  const port = await unusedPort();
   const { until, child } = member('me', port, 10);
   let text = '';
   child.stdout.on('data', (data) => {
@@ -74,7 +64,7 @@ it('prints no name that could forge a line, and not its own', async (context) =>
 
 it('survives random and mutated datagrams, and prints names only', async (context) => {
   await needMulticast(context);
-  const port = await freePort();
+  const port = await unusedPort();
   const { until, child } = member('me', port, 10);
   const printed = await until('me looks for others');
   const socket = createSocket('udp4');
