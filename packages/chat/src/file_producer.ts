@@ -22,6 +22,7 @@ export class file_producer {
   readonly _range: file_range;
   /** How many bytes it sends; null where only reading tells, as of a pipe or of a file of /proc or /sys. */
   readonly length: number | null;
+  readonly #start: number;
 
   /**
    * `file` is a path, or the descriptor of an open file, whose position does not count. From `start`
@@ -34,6 +35,12 @@ export class file_producer {
   constructor(file: string | Uint8Array | number, options: file_options = {}) {
     this._range = new file_range(file, options);
     this.length = this._range.isKnown ? this._range.left : null;
+    this.#start = this._range.position;
+  }
+
+  /** How many bytes the kernel has taken so far; where the file has to be read, how many were read. */
+  get sent(): number {
+    return this._range.position - this.#start;
   }
 
   /**

@@ -199,6 +199,29 @@ onEveryPoller((use_poll) => {
     expect(seen).toBe(large.length);
   });
 
+  it.each([
+    ['by sendfile', () => {}],
+    ['by reading', withoutSendfile],
+  ])(
+    'tells how much has been sent %s, and still does when the channel is closed',
+    async (_, set) => {
+      const stage = new Stage(use_poll);
+      const [chat, peer, ours] = chatOn(stage);
+      set(ours);
+      const part = { start: 1000, end: 4_000_000 };
+      const [first, second] = [0, 1].map(() => new file_producer(fileOf(large), part));
+      chat.push_with_producer(first);
+      chat.push_with_producer(second);
+      expect([first.sent < 3_999_000, second.sent]).toEqual([true, 0]);
+      await stage.until(() => first.sent === first.length && second.sent > 0);
+      const { sent } = second;
+      chat.close();
+      await stage.until(() => peer.ended);
+      expect([first.sent, second.sent >= sent]).toEqual([3_999_000, true]);
+      expect(peer.length).toBeGreaterThan(3_999_000);
+    },
+  );
+
   it('a large file does not keep others waiting', async () => {
     const stage = new Stage(use_poll);
     const [chat, peer, ours] = chatOn(stage);

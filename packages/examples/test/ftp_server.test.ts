@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -268,6 +269,21 @@ describe('a transfer', () => {
     const socket = await session.connection();
     await session.ask('RETR big');
     socket.once('data', () => socket.destroy());
+    expect(await session.reply()).toMatch(/^426/);
+  });
+
+  it('tells how far a file is, and that one cut short meanwhile is no success', async () => {
+    writeFileSync(inRoot('big'), Buffer.alloc(20_000_000));
+    const session = await FTPSession.open(port);
+    const socket = await session.connection();
+    await session.ask('RETR big');
+    await new Promise((resolve) => socket.once('readable', resolve));
+    expect(await session.ask('STAT')).toMatch(/^211/);
+    const [, moved] = /with (\d+) bytes so far/.exec(session.client.text) ?? [];
+    expect(Number(moved)).toBeGreaterThan(0);
+    expect(Number(moved)).toBeLessThan(20_000_000);
+    truncateSync(inRoot('big'), Number(moved));
+    socket.resume();
     expect(await session.reply()).toMatch(/^426/);
   });
 

@@ -10,6 +10,7 @@ import {
   write,
 } from 'node:fs';
 import { promisify } from 'node:util';
+import { file_producer } from '@asyncore/chat';
 import { entry, onDisk, PathError } from './paths.js';
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
@@ -57,9 +58,14 @@ export class OpenFile {
     return new OpenFile(openSync(onDisk(real), flags, 0o666));
   }
 
-  /** What is in it from `at` on, in pieces. */
-  async *from(at: number): AsyncGenerator<Buffer> {
-    for (let place = at; !this.#isClosed; ) {
+  /** Sends what is in it now, from `at` on. It may not be closed before that is over. */
+  producer(at: number): file_producer {
+    return new file_producer(this.#fd, { start: at });
+  }
+
+  /** What is in it, in pieces. */
+  async *pieces(): AsyncGenerator<Buffer> {
+    for (let place = 0; !this.#isClosed; ) {
       const piece = Buffer.allocUnsafe(PIECE);
       const { bytesRead } = await this.#track(reading(this.#fd, piece, 0, PIECE, place));
       if (bytesRead === 0) return;

@@ -1,4 +1,5 @@
 /** What goes over one data connection, for one command, which it answers when it is over: once. */
+import type { file_producer } from '@asyncore/chat';
 import type { DataChannel } from './data_channel.js';
 import { LineEnds } from './line_ends.js';
 import type { OpenFile } from './open_file.js';
@@ -15,7 +16,7 @@ export abstract class Transfer {
   /** Whether the client sends. */
   abstract readonly receives: boolean;
   /** How many bytes have gone through the connection. */
-  moved = 0;
+  abstract readonly moved: number;
   #channel: DataChannel | null = null;
   #isOver = false;
   readonly file: OpenFile | null;
@@ -61,28 +62,72 @@ export abstract class Transfer {
   end(reply: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#channel?.close(); // before the file, which it may be sending
     this.file?.close();
-    this.#channel?.close();
     this.#answer(reply);
   }
 }
 
 type Pieces = Iterable<Buffer> | AsyncIterable<Buffer>;
 
-/** What `pieces` gives goes to the client. */
-export class Sending extends Transfer {
+/** Something goes to the client. */
+abstract class Sending extends Transfer {
   readonly receives = false;
+  protected abstract readonly hasAll: boolean;
+
+  protected begin(channel: DataChannel): void {
+    this.push(channel);
+    channel.close_when_done();
+  }
+
+  protected abstract push(channel: DataChannel): void;
+
+  async take(): Promise<void> {}
+
+  async finish(): Promise<void> {}
+
+  /** After everything was sent the client ends too, or has had its time to. */
+  lost(error: unknown): void {
+    this.end(error === null && this.hasAll ? DONE : BROKEN);
+  }
+}
+
+/** The bytes of a file as they are: by sendfile(2), which pyftpdlib uses too; TLS has them read. */
+export class SendingFile extends Sending {
+  readonly #bytes: file_producer;
+
+  constructor(file: OpenFile, at: number, answer: Answer) {
+    super(file, answer);
+    this.#bytes = file.producer(at);
+  }
+
+  get moved(): number {
+    return this.#bytes.sent;
+  }
+
+  protected get hasAll(): boolean {
+    const { sent, length } = this.#bytes;
+    return sent === (length ?? sent);
+  }
+
+  protected push(channel: DataChannel): void {
+    channel.push_with_producer(this.#bytes);
+  }
+}
+
+/** What `pieces` gives. */
+export class SendingPieces extends Sending {
+  moved = 0;
+  protected hasAll = false;
   readonly #pieces: Pieces;
-  #hasAll = false;
 
   constructor(file: OpenFile | null, pieces: Pieces, answer: Answer) {
     super(file, answer);
     this.#pieces = pieces;
   }
 
-  protected begin(channel: DataChannel): void {
+  protected push(channel: DataChannel): void {
     channel.push_with_producer(this.#counted());
-    channel.close_when_done();
   }
 
   /** Medusa's producers say NOT_DONE_YET while the disk is at work; a generator awaits it. */
@@ -92,25 +137,17 @@ export class Sending extends Transfer {
         yield piece;
         this.moved += piece.length;
       }
-      this.#hasAll = true;
+      this.hasAll = true;
     } catch (error) {
       this.end(failure(error));
     }
-  }
-
-  async take(): Promise<void> {}
-
-  async finish(): Promise<void> {}
-
-  /** After everything was sent the client ends too, or has had its time to. */
-  lost(error: unknown): void {
-    this.end(error === null && this.#hasAll ? DONE : BROKEN);
   }
 }
 
 /** What the client sends goes into `file`, from `at` on. */
 export class Receiving extends Transfer {
   readonly receives = true;
+  moved = 0;
   readonly #file: OpenFile;
   readonly #lineEnds: LineEnds | null;
   #at: number;

@@ -6,7 +6,7 @@ import { withLineEnds } from './line_ends.js';
 import { type Format, facts, listing, long, short } from './listing.js';
 import { OpenFile } from './open_file.js';
 import { at, entry, PathError, resolve } from './paths.js';
-import { Receiving, Sending } from './transfer.js';
+import { Receiving, SendingFile, SendingPieces } from './transfer.js';
 
 /** Ports of the system's services are no clients': nobody is to be made to talk to them. */
 const FIRST_PORT = 1024;
@@ -73,8 +73,12 @@ export const transferCommands: Record<string, Command> = {
         file.close();
         return BEYOND;
       }
-      const pieces = session.isText ? asText(file.from(0)) : file.from(from);
-      session.start(new Sending(file, pieces, (answer) => session.ended(answer)));
+      const answer = (reply: string) => session.ended(reply);
+      session.start(
+        session.isText
+          ? new SendingPieces(file, asText(file.pieces()), answer)
+          : new SendingFile(file, from, answer),
+      );
       return undefined;
     },
   },
@@ -152,7 +156,7 @@ function list(session: FTPHandler, path: string, format: Format): string | undef
   takeRestart(session);
   if (isUnprotected(session)) return UNPROTECTED;
   const pieces = listing(session.settings.root, at(session.folder, path), path, format);
-  session.start(new Sending(null, pieces, (answer) => session.ended(answer)));
+  session.start(new SendingPieces(null, pieces, (answer) => session.ended(answer)));
   return undefined;
 }
 
