@@ -92,7 +92,10 @@ abstract class Sending extends Transfer {
   }
 }
 
-/** The bytes of a file as they are: by sendfile(2), which pyftpdlib uses too; TLS has them read. */
+/**
+ * The bytes of a file as they are: by sendfile(2), as pyftpdlib does; for TLS they are read. A slow disk holds
+ * up the whole server.
+ */
 export class SendingFile extends Sending {
   readonly #bytes: file_producer;
 
