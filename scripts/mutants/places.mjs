@@ -101,7 +101,7 @@ export const places = [
     'an async handler is called again while it runs',
     'core',
     ENDPOINT,
-    'readable && !this.is(ENDED | READING)',
+    'readable && !(flags & (ENDED | READING))',
     'readable && !this.is(ENDED)',
   ),
   place(
@@ -228,8 +228,8 @@ export const places = [
     'the lingering never ends',
     'core',
     TRANSFERS,
-    'this.is(LINGERING | BROKEN)',
-    'this.is(BROKEN)',
+    'this.is(LINGERING | SEND_FAILED)',
+    'this.is(SEND_FAILED)',
   ),
   place(
     'the lingering does not end its half',

@@ -345,8 +345,8 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
   }
 
   override writable(): boolean {
-    const { output, awaitsConnection } = this[endpoint];
-    if (!this.connected) return awaitsConnection;
+    if (!this.connected) return this[endpoint].awaitsConnection;
+    const { output } = this[endpoint];
     return output !== null && (output.wantsRoom || output.isDrained(this.ac_out_high_water));
   }
 

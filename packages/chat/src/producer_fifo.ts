@@ -14,7 +14,7 @@ export class producer_fifo implements Source {
   /** How many bytes were pushed and not pulled yet. What producers have still to give does not count. */
   byteLength = 0;
   /** Whether a file has failed in the middle: the receiver would take what comes after it for its rest. */
-  broken = false;
+  isCutShort = false;
 
   /**
    * @param ready called when it is time to `pull` again after `'wait'`. It runs in a turn of its own, so
@@ -77,7 +77,7 @@ export class producer_fifo implements Source {
     try {
       return item.pull(this.encoding());
     } catch (error) {
-      this.broken ||= item.file !== null;
+      this.isCutShort ||= item.file !== null;
       throw error;
     }
   }
@@ -87,7 +87,7 @@ export class producer_fifo implements Source {
     const items = this.items.slice(this.head);
     this.items = [];
     this.head = this.byteLength = 0;
-    this.broken = false;
+    this.isCutShort = false;
     for (const item of items) if (item instanceof running_producer) item.end();
   }
 

@@ -71,16 +71,17 @@ export abstract class Connection implements Ending {
   timers: Timers | null = null;
   /** How many bytes were read and discarded while the channel lingers. */
   protected drained = 0;
-  #flags = MOVED;
+  /** What the constants of connection_flags.ts say of it. */
+  protected flags = MOVED;
 
   constructor(readonly channel: dispatcher<Transport>) {}
 
   is(flag: number): boolean {
-    return (this.#flags & flag) !== 0;
+    return (this.flags & flag) !== 0;
   }
 
   set(flag: number, value: boolean): void {
-    this.#flags = value ? this.#flags | flag : this.#flags & ~flag;
+    this.flags = value ? this.flags | flag : this.flags & ~flag;
   }
 
   /** Sets an attribute that decides what to wait for. */
@@ -104,7 +105,7 @@ export abstract class Connection implements Ending {
   /** Begins a connection. Of a former one nothing is left, but for output that was never meant for it. */
   begin(): void {
     if (this.is(MET | CLOSED)) this.#forgetOutput();
-    this.#flags = (this.#flags & (KEPT | CONNECTED | ACCEPTING | CONNECTING)) | MOVED;
+    this.flags = (this.flags & (KEPT | CONNECTED | ACCEPTING | CONNECTING)) | MOVED;
     if (this.is(CONNECTED)) this.set(MET, true);
     this.reason = null;
     this.#endAttempt();
@@ -156,13 +157,13 @@ export abstract class Connection implements Ending {
   }
 
   /** close() was called: no handler is called any more. */
-  leave(): void {
+  silence(): void {
     this.set(OVER, true);
   }
 
   /** Sends what waits, since the socket is about to be closed. That the peer is gone is not reported any more. */
   sendLast(): void {
-    this.leave();
+    this.silence();
     this.output?.flushAll();
   }
 
@@ -204,7 +205,7 @@ export abstract class Connection implements Ending {
   abandon(): void {
     const { channel, transport } = this;
     if (this.is(CLOSED)) return;
-    this.leave();
+    this.silence();
     this.ended();
     const fd = channel._fileno;
     if (fd !== null && channel._map.get(fd) === channel) channel._map.delete(fd);

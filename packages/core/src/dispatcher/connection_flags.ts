@@ -15,7 +15,7 @@ export const DEAF = 1 << 7;
 /** Something was received, sent, accepted or connected since the clock was last read. */
 export const MOVED = 1 << 8;
 /** A send failed because the peer is gone. What the peer sent before is read first. */
-export const BROKEN = 1 << 9;
+export const SEND_FAILED = 1 << 9;
 /** Everything was sent, and what the peer still sends is read and discarded. */
 export const LINGERING = 1 << 10;
 /** There is, or was, a connection since the channel last began anew. */

@@ -49,8 +49,8 @@ export class dispatcher_with_send<S extends Transport = Socket> extends dispatch
   }
 
   override writable(): boolean {
-    const { output, awaitsConnection } = this[endpoint];
-    return this.connected ? output?.wantsRoom === true : awaitsConnection;
+    const known = this[endpoint];
+    return this.connected ? known.output?.wantsRoom === true : known.awaitsConnection;
   }
 
   /**

@@ -227,7 +227,7 @@ export class Racing implements Attempt {
   /** The socket of `runner` is connected and becomes the channel's. */
   won(runner: Runner): void {
     const { channel } = this.#endpoint;
-    const socket = runner.leave();
+    const socket = runner.takeOut();
     this.#running.delete(runner);
     this.stop();
     this.#endpoint.exchange(socket);
@@ -295,14 +295,14 @@ class Runner implements channel {
   }
 
   /** Takes the attempt out of the map and leaves its socket open. */
-  leave(): Socket {
+  takeOut(): Socket {
     const { socket } = this;
     if (this.#map.get(socket.fileno()) === this) this.#map.delete(socket.fileno());
     return socket;
   }
 
   close(): void {
-    this.leave().close();
+    this.takeOut().close();
   }
 
   handle_write_event(): void {

@@ -20,7 +20,6 @@ import { isPending } from '../handlers/promises.js';
 import { Connecting } from './connecting.js';
 import {
   ACCEPTING,
-  BROKEN,
   CONNECTED,
   CONNECTING,
   ENDED,
@@ -32,6 +31,7 @@ import {
   MOVED,
   OVER,
   READING,
+  SEND_FAILED,
   SHUT,
   STIRRED,
   TUNED,
@@ -85,20 +85,21 @@ export class SocketEndpoint extends Transfers implements Endpoint {
       this.passOverFields();
       examine(channel, this.idle);
     }
-    if (this.is(CONNECTED) && !this.is(TUNED)) this.tune();
+    if ((this.flags & (CONNECTED | TUNED)) === CONNECTED) this.tune();
     if (this.is(LINGERING)) return this.#isStirred(POLLIN) ? POLLIN | NOTICE : POLLIN;
     const wantsToRead = this.#truth('readable', channel.readable());
     const wantsToWrite = this.#truth('writable', channel.writable());
     if (this.attempt?.isLookingUp) return this.attempt.isLookedUp ? NOTICE : 0;
-    if (this.is(OVER) || this.listening?.isBusy(channel) || this.idle) return 0;
+    const { flags } = this;
+    if (flags & OVER || this.listening?.isBusy(channel) || this.idle) return 0;
     const readable = wantsToRead && !channel._holds_input;
-    const writable = wantsToWrite && !this.is(ACCEPTING | GONE | BROKEN) && !this.#isMute();
+    const writable = wantsToWrite && !(flags & (ACCEPTING | GONE | SEND_FAILED)) && !this.#isMute();
     let events = 0;
-    if (readable && !this.is(ENDED | READING)) events |= this.isDeaf() ? HANG_UP : POLLIN;
-    if (writable && !this.is(WRITING) && (this.is(CONNECTING) || this.#writes())) events |= POLLOUT;
-    if ((wantsToRead || writable) && !this.is(URGENT)) events |= POLLPRI;
-    if (this.is(ENDED)) events |= POLLHUP;
-    if (this.#isStirred(events)) events |= NOTICE;
+    if (readable && !(flags & (ENDED | READING))) events |= this.isDeaf() ? HANG_UP : POLLIN;
+    if (writable && !(flags & WRITING) && (flags & CONNECTING || this.#writes())) events |= POLLOUT;
+    if ((wantsToRead || writable) && !(flags & URGENT)) events |= POLLPRI;
+    if (flags & ENDED) events |= POLLHUP;
+    if (flags & STIRRED && this.#isStirred(events)) events |= NOTICE;
     return events;
   }
 

@@ -4,7 +4,6 @@ import { is_disconnected } from '../handlers/disconnected.js';
 import { settle } from '../handlers/handling.js';
 import { Connection } from './connection.js';
 import {
-  BROKEN,
   DEAF,
   ENDED,
   LINGERING,
@@ -12,6 +11,7 @@ import {
   MOVED,
   OVER,
   READING,
+  SEND_FAILED,
   TOLD,
 } from './connection_flags.js';
 import { note_nothing_to_read } from './own_errors.js';
@@ -35,7 +35,7 @@ export abstract class Transfers extends Connection {
   endOfData(): void {
     if (this.is(ENDED | OVER)) return;
     this.set(ENDED, true);
-    if (this.is(LINGERING | BROKEN)) this.channel.handle_close_event();
+    if (this.is(LINGERING | SEND_FAILED)) this.channel.handle_close_event();
     else settle(this.channel, this.channel.handle_eof());
   }
 
@@ -47,7 +47,7 @@ export abstract class Transfers extends Connection {
     const readsOn = !this.is(ENDED) && !isClosed(error) && this.#willRead();
     this.output?.lose();
     if (readsOn) {
-      this.set(BROKEN, true);
+      this.set(SEND_FAILED, true);
       this.changed();
     } else {
       this.channel.handle_close_event();
@@ -63,7 +63,7 @@ export abstract class Transfers extends Connection {
 
   /** A send has noticed that the peer is gone, and everything that the peer sent before is read now. */
   protected isReadOut(): boolean {
-    if (!this.is(BROKEN) || this.is(OVER | READING) || this.channel._holds_input) return false;
+    if (!this.is(SEND_FAILED) || this.is(OVER | READING) || this.channel._holds_input) return false;
     return this.unread() === 0;
   }
 
@@ -93,8 +93,7 @@ export abstract class Transfers extends Connection {
       return null;
     }
     if (data.length > 0) {
-      this.set(MOVED, true);
-      if (transport.pending === undefined) this.set(MAY_HOLD_MORE, true);
+      this.set(transport.pending === undefined ? MOVED | MAY_HOLD_MORE : MOVED, true);
     } else if (bufsize > 0 && this.isStream) {
       this.set(MAY_HOLD_MORE, false);
       this.endOfData();
@@ -118,7 +117,7 @@ export abstract class Transfers extends Connection {
   /** Sends chunks in one call and returns the number of bytes; 0 when there is no room, or the peer is gone. */
   transmit(chunks: readonly Uint8Array[]): number {
     const transport = this.transport as Transport; // the caller has looked
-    if (this.is(BROKEN)) return 0;
+    if (this.is(SEND_FAILED)) return 0;
     try {
       const sent =
         chunks.length === 1 || !transport.sendmsg
@@ -151,7 +150,7 @@ export abstract class Transfers extends Connection {
    */
   transmitFile(file: number, offset: number, count: number): number {
     const transport = this.transport as Socket; // the caller has looked
-    if (this.is(BROKEN)) return 0;
+    if (this.is(SEND_FAILED)) return 0;
     try {
       const sent = transport.sendfile(file, offset, count);
       if (sent > 0) this.set(MOVED, true);
@@ -184,7 +183,7 @@ export abstract class Transfers extends Connection {
   linger(): void {
     if (this.is(OVER)) return;
     const { channel, transport } = this;
-    const canLinger = channel.linger_time > 0 && !this.is(ENDED | BROKEN) && this.isStream;
+    const canLinger = channel.linger_time > 0 && !this.is(ENDED | SEND_FAILED) && this.isStream;
     if (!canLinger || typeof transport?.shutdown !== 'function') {
       channel.handle_close_event();
       return;

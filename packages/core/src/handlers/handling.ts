@@ -3,7 +3,7 @@ import type { channel } from '../channel.js';
 import { erred } from '../diagnostics/life.js';
 import { endpoint, type Served } from '../endpoint.js';
 import { is_exit } from '../exit_now.js';
-import { enter, leave } from '../output/gathering.js';
+import { beginHandler, endHandler } from '../output/gathering.js';
 import { is_disconnected } from './disconnected.js';
 import { follow, isPending } from './promises.js';
 
@@ -19,18 +19,18 @@ export function handling<C extends Erring, A = undefined>(
   handlers: (channel: C, about: A) => void,
   about?: A,
 ): void {
-  enter();
+  beginHandler();
   try {
     handlers(channel, about as A); // undefined where A is
   } catch (error) {
     try {
       failed(channel, error);
     } catch (escaped) {
-      leave(escaped);
+      endHandler(escaped);
       throw escaped;
     }
   }
-  leave();
+  endHandler();
 }
 
 /**

@@ -31,18 +31,18 @@ export function gather(output: Gathered): boolean {
 
 /** Runs `body` as a handler: what it gives goes out when it returns, whether it throws or not. */
 export function gathering(body: () => void): void {
-  enter();
+  beginHandler();
   try {
     body();
   } catch (error) {
-    leave(error);
+    endHandler(error);
     throw error;
   }
-  leave();
+  endHandler();
 }
 
-/** A handler begins. Each call needs one of `leave`. */
-export function enter(): void {
+/** A handler begins. Each call needs one of `endHandler`. */
+export function beginHandler(): void {
   depth += 1;
 }
 
@@ -50,7 +50,7 @@ export function enter(): void {
  * The handler has returned, or thrown `error`. Throws what flushing throws, unless `error` takes
  * precedence.
  */
-export function leave(error?: unknown): void {
+export function endHandler(error?: unknown): void {
   depth -= 1;
   if (first === null) return;
   try {

@@ -45,7 +45,7 @@ export class Output extends Sending {
    * ends nothing any more.
    */
   drop(): void {
-    this.isBroken = false;
+    this.isCutShort = false;
     this.forgetEnd();
     this.lose();
   }

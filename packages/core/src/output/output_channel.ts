@@ -69,7 +69,7 @@ export interface Source {
    */
   readonly file: file_range | null;
   /** Whether the rest is lost, so that nothing more may be sent. `pull` has thrown the reason. */
-  readonly broken: boolean;
+  readonly isCutShort: boolean;
   /** Forgets all of it. */
   end(): void;
 }

@@ -28,7 +28,7 @@ export abstract class Sending {
   /** Whether the peer is gone. */
   protected isLost = false;
   /** Whether something could not be sent. Then nothing that comes after it may be sent. */
-  protected isBroken = false;
+  protected isCutShort = false;
 
   /** `keepsBorders`: each piece is a message of its own, never joined and never cut. */
   constructor(
@@ -113,13 +113,13 @@ export abstract class Sending {
       handling(this.channel, Sending.#sendOf, this);
     } finally {
       this.#sending = false;
-      if (this.isBroken) this.#finishBroken();
+      if (this.isCutShort) this.#finishCutShort();
       this.channel._changed();
     }
   }
 
-  #finishBroken(): void {
-    this.isBroken = false;
+  #finishCutShort(): void {
+    this.isCutShort = false;
     this.ending.finish();
   }
 
@@ -155,12 +155,12 @@ export abstract class Sending {
     let left = MOST_BYTES;
     for (let sends = 0; sends < MOST_SENDS && left > 0 && this.channel.connected; sends++) {
       const file = this.#fill(size);
-      if (this.queue.isEmpty && file === null) {
+      const { isEmpty } = this.queue;
+      if (isEmpty && file === null) {
         if (!this.isWaiting) this.allIsOut();
         return;
       }
-      const isFile = this.queue.isEmpty && file !== null;
-      const sent = isFile ? this.#sendFile(file, left) : this.#sendOnce(size);
+      const sent = isEmpty && file !== null ? this.#sendFile(file, left) : this.#sendOnce(size);
       if (sent < 0) return;
       left -= sent;
     }
@@ -185,16 +185,16 @@ export abstract class Sending {
       }
     } catch (error) {
       if (!queue.isEmpty) this.#sendOnce(size); // the bytes that a producer gave before it failed
-      if (source.broken) this.#break(error);
+      if (source.isCutShort) this.#cutShort(error);
       throw error;
     }
     return null;
   }
 
   /** The rest of the output is lost. The channel ends when handle_error has been called with `error`. */
-  #break(error: unknown): void {
+  #cutShort(error: unknown): void {
     this.ending.reason ??= error;
-    this.isBroken = true;
+    this.isCutShort = true;
     this.lose();
   }
 
