@@ -1,5 +1,6 @@
 import { network } from './network.js';
 import type { simulate_options } from './options.js';
+import { turned } from './outside.js';
 
 /** The result of a run. */
 export interface Outcome {
@@ -30,6 +31,7 @@ export async function attempt(
   } catch (error) {
     failure ??= asError(error);
   }
+  await turned(); // or the time limit of the test, which is one of Node's own timers, would never come
   return { failure, ...outcome };
 }
 

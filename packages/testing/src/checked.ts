@@ -10,6 +10,11 @@ export function checkedOptions(call: string, options: object, more: readonly str
     if (names.includes(name)) continue;
     throw new TypeError(`${call}: there is no option ${name}, only ${names.join(', ')}`);
   }
+  const { hosts = {} } = options as { hosts?: Record<string, unknown> };
+  for (const [name, addresses] of Object.entries(hosts)) {
+    if ([addresses].flat().every((address) => typeof address === 'string')) continue;
+    throw new TypeError(`${call}: hosts has no address, nor a list of them, for ${name}`);
+  }
 }
 
 export function checkedBody(call: string, body: unknown): void {

@@ -48,7 +48,7 @@ export class datagram_peer {
   }
 
   /** Sends a datagram, text as UTF-8. It may get lost in a wild network. */
-  send(data: string | Uint8Array, to: InetAddress): this {
+  send(data: string | Uint8Array, to: InetAddress | readonly [host: string, port: number]): this {
     const bytes = Buffer.from(data);
     const name = { family: this.#socket.family, host: to[0], port: to[1] };
     const result = this.#socket.send([bytes], bytes.length, 0, name);

@@ -3,8 +3,8 @@ import type { Kernel } from './kernel/kernel.js';
 import { drained, pending_requests, real_now, turned } from './outside.js';
 import type { VirtualClock } from './virtual_clock.js';
 
-/** After this many turns in which nothing arrives and no time passes, the program counts as spinning. */
-const MOST_TURNS = 2000;
+/** Node's own loop has a turn after this many of ours. Without it, the time limit of a test would never come. */
+const BETWEEN_REAL_TURNS = 500;
 /** How often `ready` is called in one turn; a real one goes on for a millisecond. */
 const MOST_LOOKS = 50;
 const MOST_PREPARED = 1000;
@@ -21,10 +21,19 @@ interface Waiter {
    */
   readonly isOver: (next: number) => boolean;
   readonly end: number;
+  /** How many turns it may take. */
+  readonly most: number;
   /** How the wait ends when it is given up: with an error, or as fulfilled (null). */
   readonly giveUp: () => Error | null;
+  /** The error of a wait that has taken too many turns. */
+  readonly endless: (why: string) => Error;
+  /** Whether it never ends when the simulation ends before; others reject. */
+  readonly isForgotten: boolean;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+  /** The number of the turn, and the time, in which it began. */
+  readonly turn: number;
+  readonly begin: number;
 }
 
 /**
@@ -35,6 +44,22 @@ export class Driver {
   #waiters: Waiter[] = [];
   #isRunning = false;
   #turns = 0;
+  /** All turns that there were. */
+  #count = 0;
+  /** How many waits have ended since the last turn. */
+  #ended = 0;
+  #isOver = false;
+  /** What ends a wait that would go on for ever. Tests make these numbers smaller. */
+  readonly limits = {
+    /** How many turns a wait for something may take. */
+    wait: 100_000,
+    /** The same for `advance`, which says itself how long it takes. */
+    advance: 1_000_000,
+    /** How many waits in a row may end without a turn between them. */
+    ended: 100_000,
+    /** After how many turns in which nothing arrives and no time passes the program counts as spinning. */
+    turns: 2000,
+  };
   /** When something last arrived, or a descriptor was last ready. */
   #lastArrival = 0;
   #failure: { error: unknown } | null = null;
@@ -57,16 +82,31 @@ export class Driver {
     if (this.#failure !== null) throw this.#failure.error;
   }
 
-  /** Goes on until `isFulfilled`; rejects when nothing more happens within that many seconds. */
-  until(isFulfilled: () => boolean, within: number, message: () => string): Promise<void> {
-    if (!(within >= 0))
+  /** How many turns there were, or null while somebody waits. */
+  get restingSince(): number | null {
+    return this.#waiters.length > 0 ? null : this.#count;
+  }
+
+  /**
+   * Goes on until `isFulfilled`; rejects when nothing more happens within that many seconds. `message`
+   * may be told why, if it is for another reason.
+   */
+  until(
+    isFulfilled: () => boolean,
+    within: number,
+    message: (why?: string) => string,
+  ): Promise<void> {
+    if (typeof within !== 'number' || !(within >= 0))
       throw new RangeError(`a wait's seconds must be a number from 0: got ${within}`);
     const end = this.kernel.now + within * 1000;
     return this.#wait({
       isFulfilled,
       isOver: (next) => next > end,
       end,
+      most: this.limits.wait,
       giveUp: () => new Error(message()),
+      endless: (why) => new Error(message(why)),
+      isForgotten: false,
     });
   }
 
@@ -78,10 +118,13 @@ export class Driver {
       isFulfilled: () => false,
       isOver: (next) => next > end,
       end,
+      most: this.limits.advance,
       giveUp: () => {
         kernel.now = Math.max(kernel.now, end);
         return null;
       },
+      endless: (why) => new Error(`advance: ${why}`),
+      isForgotten: true,
     });
   }
 
@@ -95,18 +138,42 @@ export class Driver {
       isFulfilled: () => false,
       isOver: (next) => next > quietAt() || next > end,
       end,
+      most: this.limits.wait,
       giveUp: () => {
         if (this.next > quietAt()) return null;
         return new Error(`settle: something has happened all the time, for ${within} s`);
       },
+      endless: (why) => new Error(`settle: ${why}`),
+      isForgotten: true,
     });
   }
 
-  #wait(waiter: Omit<Waiter, 'resolve' | 'reject'>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ ...waiter, resolve, reject });
+  #wait(waiter: Omit<Waiter, 'resolve' | 'reject' | 'turn' | 'begin'>): Promise<void> {
+    // Whoever reads the error wants to know which of their waits it was.
+    const here = new Error();
+    return new Promise((resolve, rejectWith) => {
+      const reject = (error: unknown) => rejectWith(error);
+      const giveUp = () => at(here, waiter.giveUp());
+      const endless = (why: string) => at(here, waiter.endless(why));
+      if (this.#isOver) {
+        reject(at(here, new Error('simulate: this network has ended: is an await missing?')));
+        return;
+      }
+      const { kernel } = this;
+      const all = { ...waiter, giveUp, endless, resolve, reject };
+      this.#waiters.push({ ...all, turn: this.#count, begin: kernel.now });
       if (!this.#isRunning) void this.#run();
     });
+  }
+
+  /** Ends what still waits, and refuses further waits. */
+  end(): void {
+    this.#isOver = true;
+    this.#turns = 0;
+    for (const { isForgotten, endless, reject } of this.#waiters.splice(0)) {
+      if (isForgotten) continue;
+      reject(endless('the simulation has ended: is an await missing?'));
+    }
   }
 
   /** The time of the next event, Infinity if there is none. */
@@ -118,7 +185,8 @@ export class Driver {
     this.#isRunning = true;
     try {
       await drained();
-      while (this.#waiters.length > 0) {
+      for (let i = 1; this.#waiters.length > 0; i++) {
+        if (i % BETWEEN_REAL_TURNS === 0) await turned();
         if (this.#tell()) await drained();
         else if (!(await this.turn())) await this.#nothingReady();
       }
@@ -134,6 +202,12 @@ export class Driver {
     const failure = this.#failure;
     const told = this.#waiters.filter(({ isFulfilled }) => failure !== null || isFulfilled());
     if (told.length === 0) return false;
+    this.#ended += 1;
+    const { ended } = this.limits;
+    if (this.#ended > ended) {
+      const what = 'waits in a row were for what had come already';
+      throw new Error(`something spins: ${ended} ${what}, so no time passed`);
+    }
     this.#waiters = this.#waiters.filter((waiter) => !told.includes(waiter));
     for (const { resolve, reject } of told) {
       if (failure === null) resolve();
@@ -207,8 +281,15 @@ export class Driver {
       this.#lastArrival = kernel.now;
     }
     this.#turns += 1;
-    if (this.#turns > MOST_TURNS) {
-      throw new Error(`something spins: in ${MOST_TURNS} turns nothing arrived and no time passed`);
+    this.#count += 1;
+    this.#ended = 0;
+    kernel.beginTurn();
+    clock.beginTurn();
+    this.#endEndless();
+    if (this.#turns > this.limits.turns) {
+      throw new Error(
+        `something spins: in ${this.limits.turns} turns nothing arrived and no time passed`,
+      );
     }
     this.begin();
     const { now } = kernel;
@@ -227,6 +308,23 @@ export class Driver {
       didSomething = true;
     }
     return didSomething;
+  }
+
+  /** Ends the waits that have taken too many turns. */
+  #endEndless(): void {
+    const isEndless = ({ turn, most }: Waiter) => this.#count - turn > most;
+    if (!this.#waiters.some(isEndless)) return;
+    const endless = this.#waiters.filter(isEndless);
+    this.#waiters = this.#waiters.filter((waiter) => !endless.includes(waiter));
+    for (const waiter of endless) {
+      const seconds = Number(((this.kernel.now - waiter.begin) / 1000).toPrecision(3));
+      const turns = `${waiter.most} turns of the loop and ${seconds} s`;
+      waiter.reject(
+        waiter.endless(
+          `something has happened all the time, in ${turns} ({ trace: true } shows what)`,
+        ),
+      );
+    }
   }
 
   async #prepare(): Promise<boolean> {
@@ -272,4 +370,11 @@ export class Driver {
     await drained();
     return result;
   }
+}
+
+/** `error`, as if thrown where `here` was made. */
+function at<E extends Error | null>(here: Error, error: E): E {
+  const frames = /\n {4}at .*/s.exec(here.stack ?? '');
+  if (error !== null && frames !== null) error.stack = `${error}${frames[0]}`;
+  return error;
 }

@@ -37,7 +37,7 @@ function virtualDate(now: () => number): DateConstructor {
 }
 
 function virtualHrtime(clock: VirtualClock): typeof process.hrtime {
-  const bigint = () => BigInt(Math.round(clock.now() * 1e6));
+  const bigint = () => BigInt(Math.round(clock.programNow() * 1e6));
   const hrtime = (before: [number, number] = [0, 0]): [number, number] => {
     const passed = bigint() - BigInt(before[0]) * 1_000_000_000n - BigInt(before[1]);
     return [Number(passed / 1_000_000_000n), Number(passed % 1_000_000_000n)];
@@ -72,7 +72,7 @@ function abortable<T>(
 
 /** Makes the program's own time that of `clock`, and returns a function that restores the real one. */
 export function virtual_globals(clock: VirtualClock, seed: number): Restore {
-  const now = () => EPOCH + Math.floor(clock.now());
+  const now = () => EPOCH + Math.floor(clock.programNow());
   const { programTimeout, programInterval, clearTimeout, setImmediate, clearImmediate } = clock;
   const common = {
     setTimeout: programTimeout,
@@ -114,7 +114,7 @@ export function virtual_globals(clock: VirtualClock, seed: number): Restore {
         delay(milliseconds, undefined, options),
       yield: () => immediate(),
     }),
-    replaced(performance, { now: () => clock.now() }),
+    replaced(performance, { now: () => clock.programNow() }),
     replaced(process, { hrtime: virtualHrtime(clock) }),
     replaced(AbortSignal, { timeout: timeoutSignal }),
     replaced(Math, { random: random_by(seed) }),

@@ -13,7 +13,7 @@ import type { OpenFile } from './kernel/open_file.js';
 import { SocketFile } from './kernel/socket_file.js';
 import type { World } from './kernel/world.js';
 import type { simulate_options } from './options.js';
-import { real_timers } from './outside.js';
+import { on_standstill, real_timers } from './outside.js';
 import { peer } from './peer.js';
 import { peer_listener } from './peer_listener.js';
 import { Trace } from './trace.js';
@@ -50,7 +50,7 @@ export class network {
   constructor(options: simulate_options) {
     if (current !== null) {
       throw new Error(
-        'simulate: a network is being simulated already, and a thread has room for one',
+        'simulate: a network is being simulated already, and a thread has room for one. It may belong to a test that was not awaited, or ran into its time limit',
       );
     }
     if (socket_map.size > 0) {
@@ -82,6 +82,7 @@ export class network {
     }
     this.driver = new Driver(this.kernel, this.#clock, () => this.#serveAll());
     current = this;
+    this.#restores.push(on_standstill(() => this.driver.restingSince, warnOfStandstill));
     const { kernel } = this;
     const before = use_binding(
       options.loopback ? loopback(kernel.binding, kernel) : kernel.binding,
@@ -144,12 +145,14 @@ export class network {
    * message what was waited for.
    */
   until(condition: () => boolean, what = String(condition), within = PATIENCE): Promise<void> {
-    return this.driver.until(condition, within, () => `${this.nothing(within)}, and not: ${what}`);
+    if (typeof condition !== 'function') throw new TypeError('until: condition must be a function');
+    const message = (why = this.nothing(within)) => `${why}, and not: ${what}`;
+    return this.driver.until(condition, within, message);
   }
 
   /** Lets so many virtual seconds pass, with everything that happens in them. */
   advance(seconds: number): Promise<void> {
-    if (!(seconds >= 0 && seconds < Infinity)) {
+    if (!isTime(seconds)) {
       throw new RangeError('advance: seconds must be a number from 0, and finite');
     }
     return this.driver.advance(seconds);
@@ -157,7 +160,7 @@ export class network {
 
   /** Goes on until nothing has been on its way for `quiet` seconds. Later timers stay. */
   settle(quiet = 2): Promise<void> {
-    if (!(quiet >= 0 && quiet < Infinity)) {
+    if (!isTime(quiet)) {
       throw new RangeError('settle: quiet must be a number of seconds from 0, and finite');
     }
     return this.driver.settle(quiet, PATIENCE + quiet);
@@ -177,23 +180,24 @@ export class network {
   // ---- what the test plays ----
 
   /** Connects to `address`, as a client does: a host and a port, or the path of a Unix socket. */
-  connect(address: Address): peer {
-    const name = this.#name(address);
+  connect(address: Address | readonly [host: string, port: number]): peer {
+    const name = this.#name('connect', address);
     return this.#added(new peer(this, `peer${this.#ends.length + 1}`, name));
   }
 
   /** Listens at `address`, as a server does that the program connects to. */
-  listen(address: Address): peer_listener {
-    const name = this.#name(address);
+  listen(address: Address | readonly [host: string, port: number]): peer_listener {
+    const name = this.#name('listen', address);
     const label = `listener${this.#ends.length + 1}`;
     return this.#added(new peer_listener(this, label, name, (one) => this.#added(one)));
   }
 
   /** Sends and receives datagrams at `address`; without one, at a free port of 127.0.0.1. */
-  datagrams(address: InetAddress = ['127.0.0.1', 0]): datagram_peer {
-    return this.#added(
-      new datagram_peer(this, `peer${this.#ends.length + 1}`, this.#name(address)),
-    );
+  datagrams(
+    address: InetAddress | readonly [host: string, port: number] = ['127.0.0.1', 0],
+  ): datagram_peer {
+    const name = this.#name('datagrams', address);
+    return this.#added(new datagram_peer(this, `peer${this.#ends.length + 1}`, name));
   }
 
   #added<End extends { break_off(): void }>(end: End): End {
@@ -201,9 +205,9 @@ export class network {
     return end;
   }
 
-  #name(address: Address): Name {
+  #name(call: string, address: Address | readonly [host: string, port: number]): Name {
     if (typeof address === 'string' || address instanceof Uint8Array) return unixName(address);
-    const [host, port] = address;
+    const [host, port] = checkedAddress(call, address);
     const isNumeric = /^[\d.]+$|:/.test(host);
     const numeric = isNumeric ? host : this.#lookup(host, 0)[0]?.address;
     if (numeric === undefined) throw new Error(`${host} is not among the network's hosts`);
@@ -217,7 +221,7 @@ export class network {
    * connect time out after two minutes, connections after fifteen. Returns a function that ends this.
    */
   blackhole(address: readonly [host: string, port?: number]): () => void {
-    return added(this.#blackHoles, address);
+    return added('blackhole', this.#blackHoles, address);
   }
 
   /**
@@ -225,7 +229,7 @@ export class network {
    * that ends this.
    */
   refuse(address: readonly [host: string, port?: number]): () => void {
-    return added(this.#refused, address);
+    return added('refuse', this.#refused, address);
   }
 
   // ---- the program's side ----
@@ -285,6 +289,7 @@ export class network {
    */
   async close(): Promise<void> {
     if (current !== this) return;
+    this.driver.end();
     try {
       for (const end of this.#ends) end.break_off();
       this.#clock.forgetPrograms();
@@ -313,7 +318,32 @@ export class network {
   }
 }
 
-function added(set: Set<string>, [host, port = 0]: readonly [string, number?]): () => void {
+function warnOfStandstill(): void {
+  const what = 'the body has waited for a second, but for nothing in the network';
+  const why =
+    'virtual time passes only while something awaits net.until, net.advance, expect and the like';
+  process.emitWarning(`simulate: ${what}: ${why}`);
+}
+
+function isPort(port: unknown): port is number {
+  return typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= 65535;
+}
+
+function isTime(seconds: unknown): boolean {
+  return typeof seconds === 'number' && seconds >= 0 && seconds < Infinity;
+}
+
+/** Throws a TypeError that names the call if `address` is no host and port. */
+function checkedAddress(call: string, address: readonly unknown[]): [string, number] {
+  if (Array.isArray(address)) {
+    const [host, port = 0] = address;
+    if (typeof host === 'string' && isPort(port)) return [host, port];
+  }
+  throw new TypeError(`${call}: an address is [host, port]: got ${JSON.stringify(address)}`);
+}
+
+function added(call: string, set: Set<string>, address: readonly [string, number?]): () => void {
+  const [host, port] = checkedAddress(call, address);
   const key = `${host} ${port}`;
   set.add(key);
   return () => set.delete(key);

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Address } from '@asyncore/socket';
-import { type Name, pathOf } from './kernel/names.js';
+import { type Name, pathOf, shownName } from './kernel/names.js';
 import { C, E, errorName } from './kernel/numbers.js';
 import { shownBytes } from './kernel/shown_bytes.js';
 import type { SocketFile } from './kernel/socket_file.js';
@@ -23,6 +23,8 @@ export class peer {
   ended: string | null = null;
   readonly #net: network;
   readonly #socket: SocketFile;
+  /** Where it connects to, for messages. */
+  readonly #to: string;
   #received: Uint8Array[] = [];
   /** The bytes to send, and the actions between them. */
   #todo: (Uint8Array | (() => void))[] = [];
@@ -40,6 +42,8 @@ export class peer {
     } else {
       this.#socket = where;
     }
+    const path = 'host' in where && where.family === C.AF_UNIX ? 'the path ' : '';
+    this.#to = 'host' in where ? `${path}${shownName(where)}` : '';
     this.#socket.descriptors = 1;
     this.#socket.label = label;
     this.#socket.owner = () => this.#look();
@@ -185,6 +189,9 @@ export class peer {
    * nothing more can come, or not within so many virtual seconds, and says what had come instead.
    */
   async expect(what: expected, within?: number): Promise<string> {
+    if (typeof what !== 'string' && !(what instanceof Uint8Array) && !(what instanceof RegExp)) {
+      throw new TypeError('expect: what must be a string, a Uint8Array or a RegExp');
+    }
     const shown = what instanceof Uint8Array ? shownBytes(what) : JSON.stringify(what);
     const about = `${this.#socket.label} expects ${what instanceof RegExp ? what : shown}`;
     await this.#until(() => this.#endOf(what) >= 0 || this.ended !== null, about, within);
@@ -202,12 +209,15 @@ export class peer {
   }
 
   async #until(condition: () => boolean, about: string, within = 600): Promise<void> {
-    const message = () => `${about}; ${this.#had()}: ${this.#net.nothing(within)}`;
+    const message = (why = this.#net.nothing(within)) => `${about}; ${this.#had()}: ${why}`;
     await this.#net.driver.until(condition, within, message);
   }
 
   #had(): string {
     const { received } = this;
+    if (this.ended !== null && !this.connected) {
+      return `it could not connect to ${this.#to}: ${this.ended}`;
+    }
     const what = received.length === 0 ? 'nothing has come' : `there is ${shownBytes(received)}`;
     return `${what}${this.ended === null ? '' : `, and then ${this.ended}`}`;
   }

@@ -19,16 +19,23 @@ export async function simulate<T>(
   checkedBody('simulate', body);
   const net = new network(options);
   try {
-    let result: T;
-    try {
-      result = await body(net);
-    } finally {
-      await net.close();
-    }
-    return result;
+    return await closing(net, body);
   } catch (error) {
     const lines = net.trace();
     if (lines.length > 0 && error instanceof Error) error.message += indented(lines);
     throw error;
   }
+}
+
+/** Runs `body`, and closes the network. What goes wrong first is thrown. */
+async function closing<T>(net: network, body: (net: network) => Promise<T> | T): Promise<T> {
+  let result: T;
+  try {
+    result = await body(net);
+  } catch (error) {
+    await net.close().catch(() => {});
+    throw error;
+  }
+  await net.close();
+  return result;
 }

@@ -11,7 +11,15 @@ export class Trace {
   }
 }
 
+/** A message shows this many lines of the beginning, and of the end. */
+const MOST_SHOWN = 500;
+
 /** The trace as lines below a message. */
 export function indented(lines: readonly string[]): string {
-  return lines.map((line) => `\n    ${line}`).join('');
+  const more = lines.length - 2 * MOST_SHOWN;
+  const shown =
+    more > 0
+      ? [...lines.slice(0, MOST_SHOWN), `… ${more} more …`, ...lines.slice(-MOST_SHOWN)]
+      : lines;
+  return shown.map((line) => `\n    ${line}`).join('');
 }

@@ -64,10 +64,23 @@ export class VirtualClock implements Clock {
   #timers: VirtualTimer[] = [];
   #immediates: Immediate[] = [];
   #count = 0;
+  #asked = 0;
+  /** How often a program may ask for the time in one turn of the loop. Tests make it smaller. */
+  mostAsked = 1_000_000;
 
   constructor(readonly time: { now: number }) {}
 
   readonly now = () => this.time.now;
+  /** For a program's own Date.now and kin. Throws if a function seems to wait for time to pass. */
+  readonly programNow = () => {
+    this.#asked += 1;
+    if (this.#asked > this.mostAsked) {
+      this.#asked = 0;
+      const what = `it has asked for the time ${this.mostAsked} times`;
+      throw new Error(`a function does not return, and virtual time stands still: ${what}`);
+    }
+    return this.time.now;
+  };
   readonly setTimeout = (callback: () => void, milliseconds: number) =>
     this.#timer(callback, milliseconds, false, false);
   readonly clearTimeout = (timer: unknown) => {
@@ -121,6 +134,11 @@ export class VirtualClock implements Clock {
   /** When the next timer goes off, Infinity if none does. */
   get next(): number {
     return this.#timers.length > 0 ? this.#timers[0].at : Infinity;
+  }
+
+  /** The driver has a turn: whichever function asked has returned. */
+  beginTurn(): void {
+    this.#asked = 0;
   }
 
   get hasImmediates(): boolean {

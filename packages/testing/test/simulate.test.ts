@@ -420,6 +420,10 @@ it('a trace is kept if it is asked for', async () => {
 it.each([
   [{ seeds: 1 } as object, 'simulate: there is no option seeds, only'],
   [null as unknown as object, 'simulate: options must be an object'],
+  [
+    { hosts: { 'a.example': 5 } } as object,
+    'simulate: hosts has no address, nor a list of them, for a.example',
+  ],
 ])('wrong options throw: %j', async (options, message) => {
   await expect(simulate(options, () => {})).rejects.toThrow(message);
 });
@@ -431,8 +435,46 @@ it('a wait for a time that is none is refused', () =>
       () => net.until(() => false, 'never', Number.NaN),
       () => peer.accept(-1),
       () => net.advance(Infinity),
+      () => net.advance('5' as never),
       () => net.settle(Infinity),
       () => net.settle(Number.NaN),
     ];
     for (const wait of waits) await expect((async () => wait())()).rejects.toThrow(RangeError);
   }));
+
+it('addresses may be constant', () =>
+  simulate({}, async (net) => {
+    const here = ['127.0.0.1', 7000] as const;
+    const listener = net.listen(here);
+    net.connect(here).send('hello');
+    const peer = await listener.accept();
+    expect(await peer.expect('hello')).toBe('hello');
+    const datagrams = net.datagrams(here);
+    net.datagrams().send('hello', here);
+    expect((await datagrams.receive()).data.toString()).toBe('hello');
+  }));
+
+it('says where nobody could be reached', () =>
+  simulate({}, async (net) => {
+    await expect(net.connect(HERE).expect('hello')).rejects.toThrow(
+      /^peer1 expects "hello"; it could not connect to 127\.0\.0\.1:7000: ECONNREFUSED$/,
+    );
+    await expect(net.connect('127.0.0.1').expect('hello')).rejects.toThrow(
+      'it could not connect to the path 127.0.0.1: ENOENT',
+    );
+  }));
+
+it.each<[string, (net: network) => unknown, string]>([
+  ['connect', (net) => net.connect(['here', '7000'] as never), 'connect: an address is [host,'],
+  ['listen', (net) => net.listen(undefined as never), 'listen: an address is [host, port]'],
+  ['blackhole', (net) => net.blackhole('10.0.0.1' as never), 'blackhole: an address is [host,'],
+  ['refuse', (net) => net.refuse(['10.0.0.1', 70000]), 'refuse: an address is [host, port]'],
+  ['until', (net) => net.until(5 as never), 'until: condition must be a function'],
+  ['expect', (net) => net.listen(HERE) && net.connect(HERE).expect(5 as never), 'expect: what'],
+])('a wrong argument of %s throws', (_, call, message) =>
+  simulate({}, async (net) => {
+    const wrong = (async () => call(net))();
+    await expect(wrong).rejects.toBeInstanceOf(TypeError);
+    await expect(wrong).rejects.toThrow(message);
+  }),
+);

@@ -39,6 +39,7 @@ export function calls(kernel: Kernel): Binding {
   /** Calls `attempt` again while it would have to wait, if the descriptor is blocking. */
   const waiting = (file: OpenFile, flags: number, attempt: () => number): number => {
     let result = attempt();
+    if (result === -E.EAGAIN) kernel.asked();
     if (!file.blocking || flags & (C.MSG_DONTWAIT ?? 0)) return result;
     while (result === -E.EAGAIN) {
       advance(kernel);
@@ -117,6 +118,7 @@ export function calls(kernel: Kernel): Binding {
         kernel.wait(-1, () => socket.mask());
         newcomer = socket.waiting();
       }
+      if (newcomer === -E.EAGAIN) kernel.asked();
       if (typeof newcomer === 'number') return newcomer;
       const given = kernel.give(newcomer);
       if (given < 0) return given;
@@ -130,6 +132,7 @@ export function calls(kernel: Kernel): Binding {
       if (typeof socket === 'number') return socket;
       const name = inFamily(socket, unpack(address));
       if (name === null) return -E.EAFNOSUPPORT;
+      kernel.asked();
       const result = socket.connect(name);
       if (result !== -E.EINPROGRESS || !socket.blocking) return result;
       kernel.wait(-1, () => socket.mask() & (C.POLLOUT | C.POLLHUP));

@@ -29,6 +29,9 @@ export class Kernel {
   readonly #events = new EventQueue();
   readonly #files: (OpenFile | undefined)[] = [];
   #lowest = 0;
+  #asked = 0;
+  /** How often a program may ask in one turn of the loop. Tests make it smaller. */
+  mostAsked = 200_000;
 
   /** `descriptors` is how many may be open (EMFILE). */
   constructor(
@@ -109,8 +112,23 @@ export class Kernel {
     return count;
   }
 
+  /** The driver has a turn: whichever function asked has returned. */
+  beginTurn(): void {
+    this.#asked = 0;
+  }
+
+  /** Counts a call by which a function may wait for what cannot come before it returns. Throws after too many. */
+  asked(): void {
+    this.#asked += 1;
+    if (this.#asked <= this.mostAsked) return;
+    this.#asked = 0;
+    const what = `it has called poll, recv or the like ${this.mostAsked} times`;
+    throw new Error(`simulated network: a function does not return: ${what}`);
+  }
+
   /** Waits as a blocking call does, until `check` returns something else than 0. */
   wait(milliseconds: number, check: () => number): number {
+    this.asked();
     let result = check();
     const end = milliseconds < 0 ? Infinity : this.now + milliseconds;
     while (result === 0 && milliseconds !== 0) {
