@@ -99,7 +99,7 @@ export class network {
 
   #world(trace: Trace | null): World {
     return {
-      choose: (n, label) => this.choose(n, label),
+      choose: (n, label) => this.#choose(n, label),
       latency: (kind) => (this.#options.loopback ? 0 : this.#weather.latency(kind)),
       isBlackHole: (host, port) => isAmong(this.#blackHoles, host, port),
       isRefused: (host, port) => isAmong(this.#refused, host, port),
@@ -114,6 +114,11 @@ export class network {
    */
   choose(n: number, label: string): number {
     if (!Number.isInteger(n) || n < 1) throw new RangeError('choose: n must be an integer from 1');
+    this.kernel.asked();
+    return this.#choose(n, label);
+  }
+
+  #choose(n: number, label: string): number {
     if (this.#options.loopback) return 0;
     const chosen = this.decisions.choose(n, label);
     if (chosen !== 0) {

@@ -111,7 +111,13 @@ it('a loop of waits for what has come is ended', () =>
     await expect(spinning()).rejects.toThrow('something spins: 50 waits in a row');
   }));
 
-it.each<[string, () => void]>([
+it.each<[string, (net: network) => void]>([
+  [
+    'chooses',
+    (net) => {
+      while (net.choose(2, 'enough') === 0);
+    },
+  ],
   [
     'polls',
     () => {
@@ -148,10 +154,10 @@ it.each<[string, () => void]>([
   const spinning = simulate({}, async (net) => {
     inside(net).kernel.mostAsked = 100;
     new CalculatorServer();
-    spin();
+    spin(net);
   });
   await expect(spinning).rejects.toThrow(
-    'simulated network: a function does not return: it has called poll, recv or the like 100 times',
+    'simulated network: a function does not return: it has called poll, recv, choose or the like 100 times',
   );
 });
 

@@ -122,7 +122,7 @@ export class Kernel {
     this.#asked += 1;
     if (this.#asked <= this.mostAsked) return;
     this.#asked = 0;
-    const what = `it has called poll, recv or the like ${this.mostAsked} times`;
+    const what = `it has called poll, recv, choose or the like ${this.mostAsked} times`;
     throw new Error(`simulated network: a function does not return: ${what}`);
   }
 
