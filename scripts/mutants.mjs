@@ -5,7 +5,7 @@
  * (`--seconds N`), unless its place says what else guards it. The two files of tests run side by side; on Linux
  * the minute is one of processor time for each, so that a busy machine finds as much.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   cpSync,
   mkdtempSync,
@@ -134,6 +134,12 @@ async function tryPlace(copy, { name, folder, module, from, to, guard }) {
     return;
   }
   writeFileSync(file, after);
+  if (spawnSync(process.execPath, ['--check', file], { timeout: 60_000 }).status !== 0) {
+    writeFileSync(file, before);
+    results.unfit += 1;
+    console.log(`NO PROGRAM             ${name}: what is left of ${module} cannot be parsed`);
+    return;
+  }
   const [what, seconds] = await firstFailure(copy);
   writeFileSync(file, before);
   const time = `${seconds.toFixed(1)} s`.padStart(7);

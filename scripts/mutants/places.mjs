@@ -201,6 +201,7 @@ export const places = [
     'output/gathering',
     '[only, ...others.splice(0)]',
     '[only]',
+    'it goes out in the next pass, since a channel with output waits for room',
   ),
   place(
     'half-close drops the rest',
@@ -244,6 +245,7 @@ export const places = [
     CONNECTION,
     /(if \(this\.is\(MET\)\) \{\s+)this\.#forgetOutput\(\);/,
     '$1',
+    'it is dropped again when the next connection begins',
   ),
 
   // ---- connecting, listening ----
@@ -253,6 +255,7 @@ export const places = [
     CONNECTING,
     /stop\(\) \{\s+this\.#lookup = null;/,
     'stop() {',
+    'a channel asks only its present attempt for the result of a look-up',
   ),
   place('a failed look-up is told to nobody', 'core', CONNECTING, 'this.fail(lookup.error);', ''),
   place(
@@ -335,7 +338,7 @@ export const places = [
     'chat',
     MATCHER,
     'this.endings = term.endings;',
-    '',
+    ';',
   ),
   place('what was held back is forgotten', 'chat', MATCHER, '[rest, ...waiting]', 'waiting'),
   place('what is too long is not passed over', 'chat', MATCHER, 'this.skipping = term;', ''),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { async_chat } from '@asyncore/chat';
 import { type channel_map, dispatcher, dispatcher_with_send, socket_map } from '@asyncore/core';
-import { type Address, type InetAddress, SHUT_WR, type Socket } from '@asyncore/socket';
+import { type Address, AF_UNIX, type InetAddress, SHUT_WR, type Socket } from '@asyncore/socket';
 import type { network } from '@asyncore/testing';
 import { inside, later, sleep, tcpOf } from './inside.js';
 
@@ -199,6 +199,7 @@ async function paused(net: network) {
 async function commands(net: network) {
   const names = Array.from({ length: 40 }, (_, i) => `c${i}`);
   class Answers extends Chat {
+    #isFull = false;
     constructor(sock: Socket) {
       super(sock);
       this.set_terminator('\n');
@@ -207,8 +208,12 @@ async function commands(net: network) {
     }
     override found_terminator() {
       const line = this._get_data().toString();
-      this.push(Buffer.from(`${line}${'.'.repeat(100)}\n`));
+      if (this.#isFull) fails(new Error(`parses ${line} over its high water`));
+      this.#isFull = !this.push(Buffer.from(`${line}${'.'.repeat(100)}\n`));
       if (line === names.at(-1)) this.close_when_done();
+    }
+    override handle_drain() {
+      this.#isFull = false;
     }
   }
   new Listener((sock) => new Answers(sock));
@@ -327,6 +332,7 @@ async function connecting(net: network) {
     ['nowhere.example', 7000],
     ['unknown.example', 7000],
   ];
+  const served = [places[0], places[3]];
   class Client extends Plain {
     attempts = 0;
     isOver = true;
@@ -373,7 +379,10 @@ async function connecting(net: network) {
       return !this.connected;
     }
     override handle_connect() {
-      assert.equal(this.place[1], 7000, `connected where nobody is: ${this.events.join(', ')}`);
+      assert.ok(
+        served.includes(this.place),
+        `connected where nobody is: ${this.events.join(', ')}`,
+      );
       this.end('handle_connect');
     }
     override handle_connect_error(error: unknown) {
@@ -402,6 +411,59 @@ async function connecting(net: network) {
   }
   await net.settle(300);
   for (const { isOver, events } of all) assert.ok(isOver, `no end: ${events.join(', ')}`);
+}
+
+/** An attempt that fails at once is over, and the next one on the same socket is made. */
+async function fails_at_once(net: network) {
+  const events: string[] = [];
+  class Client extends Plain {
+    override handle_connect() {
+      events.push('connect');
+    }
+    override handle_connect_error(error: unknown) {
+      events.push((error as NodeJS.ErrnoException).code ?? '');
+    }
+  }
+  const client = new Client();
+  client.create_socket(AF_UNIX);
+  assert.throws(() => client.connect('/nobody'), { code: 'ENOENT' });
+  assert.ok(!client.connecting);
+  await net.settle(of('quiet', [2, 0.001, 300]));
+  assert.deepEqual(events, []);
+  const listener = net.listen('/somebody');
+  client.connect('/somebody');
+  await listener.accept();
+  await net.settle();
+  assert.deepEqual(events, ['connect']);
+}
+
+/** What handle_accepted throws ends the connection that it was given, and not the listener. */
+async function spared(net: network) {
+  const told: string[] = [];
+  class Served extends WithSend {
+    constructor(sock: Socket) {
+      super(sock);
+      this.send(Buffer.from('welcome'));
+    }
+  }
+  class Choosy extends Listener {
+    #count = 0;
+    override handle_accepted(sock: Socket) {
+      this.#count += 1;
+      if (this.#count === 1) throw of('what is thrown', [new Error('not now'), 'not now']);
+      super.handle_accepted(sock);
+    }
+    override handle_error(error: unknown) {
+      told.push(String(error));
+      dispatcher.prototype.handle_error.call(this, error); // asyncore's own: it closes other channels
+    }
+  }
+  const listener = new Choosy((sock) => new Served(sock));
+  const [first, second] = [net.connect(HERE), net.connect(HERE)];
+  await net.until(() => told.length === 1, 'handle_error');
+  await net.settle();
+  assert.ok(listener.accepting);
+  assert.deepEqual([first.text, second.text].sort(), ['', 'welcome']);
 }
 
 /** The listener survives running out of descriptors, and takes everybody in the end. */
@@ -635,6 +697,69 @@ async function reconnects(net: network) {
   }
 }
 
+/** What a former connection has left of a line is no part of the next one's first line. */
+async function lines_of_each_life(net: network) {
+  const listener = net.listen(HERE);
+  const said: string[] = [];
+  class Again extends Chat {
+    lives = 0;
+    dial() {
+      this.lives += 1;
+      this.create_socket();
+      this.connect(HERE);
+    }
+    override found_terminator() {
+      said.push(this._get_data().toString());
+    }
+    override handle_close() {
+      if (this.lives > 1 || net.choose(2, 'closes') === 1) this.close();
+      if (this.lives === 1) this.dial();
+    }
+  }
+  const client = new Again();
+  client.set_terminator('\r\n');
+  client.dial();
+  const first = await listener.accept();
+  first.send('one\r\ntwo\r').close();
+  const second = await listener.accept();
+  second.send('\nthree\r\n').close();
+  await net.until(() => client.lives === 2 && client.fileno() < 0, 'the end of both lives');
+  assert.deepEqual(said, ['one', '\nthree']);
+}
+
+/** A send may give more and send: every byte goes out once and in order. After close_when_done the end follows at once. */
+async function sends_within_sends(net: network) {
+  class Nested extends Chat {
+    readonly #more = ['two ', 'three'];
+    constructor(sock: Socket) {
+      super(sock);
+      this.set_terminator('\n');
+      this.linger_time = 10_000; // the peer does not end
+    }
+    override found_terminator() {
+      if (this._get_data().toString() === 'go') {
+        this.push(Buffer.from('one '));
+        return;
+      }
+      this.close_when_done();
+      this.push(Buffer.from('too late'));
+    }
+    override send(data: Uint8Array) {
+      const next = this.#more.shift();
+      if (next !== undefined) {
+        this.push(Buffer.from(next));
+        this.initiate_send();
+      }
+      return super.send(data);
+    }
+  }
+  new Listener((sock) => new Nested(sock));
+  const peer = net.connect(HERE).send('go\n');
+  await peer.expect('one two three');
+  assert.equal(await peer.send('bye\n').end(), 'end');
+  assert.equal(peer.text, '');
+}
+
 /** A timeout is told in its time, and not to who moves. */
 async function timeouts(net: network) {
   let moved = 0;
@@ -829,6 +954,8 @@ const scenarios = {
   reuse,
   reset_after_data,
   connecting,
+  fails_at_once,
+  spared,
   exhausted,
   most_connections,
   hang_up,
@@ -836,6 +963,8 @@ const scenarios = {
   moves,
   rest_after_eof,
   reconnects,
+  lines_of_each_life,
+  sends_within_sends,
   timeouts,
 };
 
