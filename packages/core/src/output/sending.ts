@@ -32,7 +32,9 @@ export abstract class Sending {
 
   /** `keepsBorders`: each piece is a message of its own, never joined and never cut. */
   constructor(
+    /** Whose output this is. */
     protected readonly channel: OutputChannel,
+    /** What is done when the end was asked for, or sending fails. */
     protected readonly ending: Ending,
     keepsBorders: boolean,
   ) {
