@@ -101,8 +101,8 @@ export const places = [
     'an async handler is called again while it runs',
     'core',
     ENDPOINT,
-    'readable && !(flags & (ENDED | READING))',
-    'readable && !this.is(ENDED)',
+    'ENDED | READING;',
+    'ENDED;',
   ),
   place(
     'the errors of a peer that has gone go to handle_error',
@@ -154,8 +154,8 @@ export const places = [
     'paused channels are read',
     'core',
     ENDPOINT,
-    "this.#truth('readable', channel.readable())",
-    'true',
+    'wantsToRead = channel.readable()',
+    'wantsToRead = true',
   ),
 
   // ---- output and its end ----

@@ -134,9 +134,18 @@ export function checkedOf(
   destination?: Destination | null,
 ): number {
   if (result >= 0) return result;
+  throw failureOf(source, syscall, result, destination);
+}
+
+function failureOf(
+  source: unknown,
+  syscall: string,
+  result: number,
+  destination?: Destination | null,
+): OSError {
   const hint = syscall === 'bind' ? ofBind(result, destination) : undefined;
   const closed = result === -errno.EBADF && isClosed(source) ? 'it is closed' : undefined;
-  throw OSError.of(source, failure(syscall, result, destination, closed ?? hint));
+  return OSError.of(source, failure(syscall, result, destination, closed ?? hint));
 }
 
 function isClosed(source: unknown): boolean {

@@ -52,6 +52,11 @@ export function received(
     copy.set(beginnings[length]);
     return copy;
   }
+  return kept(into, length);
+}
+
+/** The first bytes of `into`, which take no more memory than twice their number. */
+function kept(into: Buffer, length: number): Buffer {
   if (length * 2 < into.length) {
     const copy = Buffer.allocUnsafeSlow(length);
     into.copy(copy, 0, 0, length);

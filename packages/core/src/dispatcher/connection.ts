@@ -266,12 +266,14 @@ export abstract class Connection implements Ending {
 
   /** The output queue, made when it is first needed. */
   makeOutput(): Output {
-    if (this.output === null) {
-      this.output = new Output(this.channel as Buffered, this, this.#keepsBorders);
-      this.#refuseOutput();
-      // Nothing can be sent. Too much that waits would keep the channel from reading on, up to the end.
-      if (this.is(GONE)) this.output.lose();
-    }
+    return this.output ?? this.#newOutput();
+  }
+
+  #newOutput(): Output {
+    this.output = new Output(this.channel as Buffered, this, this.#keepsBorders);
+    this.#refuseOutput();
+    // Nothing can be sent. Too much that waits would keep the channel from reading on, up to the end.
+    if (this.is(GONE)) this.output.lose();
     return this.output;
   }
 

@@ -4,7 +4,7 @@ import { uncounted } from '../diagnostics/traffic.js';
 import { endpoint } from '../endpoint.js';
 import { is_exit } from '../exit_now.js';
 import { settle } from '../handlers/handling.js';
-import { READING, URGENT, WRITING } from './connection_flags.js';
+import { ACCEPTING, LINGERING, READING, URGENT, WRITING } from './connection_flags.js';
 import { having } from './having.js';
 import { log_error } from './log_error.js';
 import { of_listeners } from './mistakes.js';
@@ -80,8 +80,8 @@ export abstract class event_channel<S extends Transport = Socket> extends socket
   /** Calls `handle_accept` of a listener, `handle_read` of others. An attempt to connect is completed first. */
   handle_read_event(): void {
     const known = this[endpoint];
-    if (known.isLingering) known.drain();
-    else if (this.accepting) this.#accept(known);
+    if (known.is(LINGERING)) known.drain();
+    else if (known.is(ACCEPTING)) this.#accept(known);
     else if (known.isReady()) known.run(READING, this.handle_read());
   }
 
@@ -95,7 +95,7 @@ export abstract class event_channel<S extends Transport = Socket> extends socket
   handle_write_event(): void {
     const known = this[endpoint];
     // A listening socket should not get one: pretend it did not happen.
-    if (!this.accepting && known.isReady()) known.run(WRITING, this.handle_write());
+    if (!known.is(ACCEPTING) && known.isReady()) known.run(WRITING, this.handle_write());
   }
 
   /** Completes an attempt to connect: calls `handle_connect`, or `handle_connect_error` with the error that SO_ERROR gives. */

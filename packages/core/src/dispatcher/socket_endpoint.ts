@@ -48,6 +48,8 @@ import { Transfers } from './transfers.js';
 import { unhandled } from './unhandled.js';
 
 const HANG_UP = POLLHUP | (POLLRDHUP ?? 0);
+const READS_NOTHING = ENDED | READING;
+const SENDS_NOTHING = ACCEPTING | GONE | SEND_FAILED;
 
 /**
  * A channel as the loop sees it. It decides which events the channel waits for, and what an event means
@@ -80,27 +82,32 @@ export class SocketEndpoint extends Transfers implements Endpoint {
 
   #interest(): number {
     const { channel } = this;
-    if (!this.is(EXAMINED)) {
-      this.set(EXAMINED, true);
-      this.passOverFields();
-      examine(channel, this.idle);
-    }
+    if (!this.is(EXAMINED)) this.#examine();
     if ((this.flags & (CONNECTED | TUNED)) === CONNECTED) this.tune();
     if (this.is(LINGERING)) return this.#isStirred(POLLIN) ? POLLIN | NOTICE : POLLIN;
-    const wantsToRead = this.#truth('readable', channel.readable());
-    const wantsToWrite = this.#truth('writable', channel.writable());
+    let wantsToRead: unknown = channel.readable();
+    let wantsToWrite: unknown = channel.writable();
+    if (typeof wantsToRead !== 'boolean') wantsToRead = this.#truth('readable', wantsToRead);
+    if (typeof wantsToWrite !== 'boolean') wantsToWrite = this.#truth('writable', wantsToWrite);
     if (this.attempt?.isLookingUp) return this.attempt.isLookedUp ? NOTICE : 0;
     const { flags } = this;
     if (flags & OVER || this.listening?.isBusy(channel) || this.idle) return 0;
     const readable = wantsToRead && !channel._holds_input;
-    const writable = wantsToWrite && !(flags & (ACCEPTING | GONE | SEND_FAILED)) && !this.#isMute();
+    const writable = wantsToWrite && !(flags & SENDS_NOTHING) && !this.#isMute();
     let events = 0;
-    if (readable && !(flags & (ENDED | READING))) events |= this.isDeaf() ? HANG_UP : POLLIN;
+    if (readable && !(flags & READS_NOTHING)) events |= this.isDeaf() ? HANG_UP : POLLIN;
     if (writable && !(flags & WRITING) && (flags & CONNECTING || this.#writes())) events |= POLLOUT;
     if ((wantsToRead || writable) && !(flags & URGENT)) events |= POLLPRI;
     if (flags & ENDED) events |= POLLHUP;
     if (flags & STIRRED && this.#isStirred(events)) events |= NOTICE;
     return events;
+  }
+
+  /** Before the channel is first asked. */
+  #examine(): void {
+    this.set(EXAMINED, true);
+    this.passOverFields();
+    examine(this.channel, this.idle);
   }
 
   wants(events: number): number {
@@ -148,7 +155,10 @@ export class SocketEndpoint extends Transfers implements Endpoint {
 
   /** If a handler of this kind returned a promise, calls none of that kind until the promise is settled. */
   run(kind: number, result: unknown): void {
-    if (!isPending(result)) return;
+    if (isPending(result)) this.#wait(kind, result);
+  }
+
+  #wait(kind: number, result: PromiseLike<unknown>): void {
     const { life } = this;
     this.set(kind, true);
     this.changed();
@@ -164,9 +174,11 @@ export class SocketEndpoint extends Transfers implements Endpoint {
    */
   isReady(): boolean {
     this.#told += 1;
-    if (this.is(CONNECTED) || !this.is(CONNECTING)) {
-      return this.is(CONNECTED | GONE) || !this.isStream;
-    }
+    if (this.is(CONNECTED)) return true;
+    return this.is(CONNECTING) ? this.#completes() : this.is(GONE) || !this.isStream;
+  }
+
+  #completes(): boolean {
     const { life } = this;
     const told = this.#told;
     this.channel.handle_connect_event();

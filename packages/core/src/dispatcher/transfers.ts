@@ -2,6 +2,7 @@ import { OSError, SHUT_WR, type Socket, type Transport } from '@asyncore/socket'
 import { clock } from '@asyncore/socket/kernel';
 import { is_disconnected } from '../handlers/disconnected.js';
 import { settle } from '../handlers/handling.js';
+import type { Output } from '../output/output.js';
 import { Connection } from './connection.js';
 import {
   DEAF,
@@ -84,12 +85,7 @@ export abstract class Transfers extends Connection {
     try {
       data = flags === 0 ? transport.recv(bufsize) : transport.recv(bufsize, flags);
     } catch (error) {
-      this.set(MAY_HOLD_MORE, false);
-      if (!is_disconnected(error, this.established)) {
-        note_nothing_to_read(error, this, transport);
-        throw error;
-      }
-      this.receivedLast(error);
+      this.#notReceived(error, transport);
       return null;
     }
     if (data.length > 0) {
@@ -101,11 +97,24 @@ export abstract class Transfers extends Connection {
     return data;
   }
 
+  /** Throws `error`, unless it says that the peer is gone. */
+  #notReceived(error: unknown, transport: Transport): void {
+    this.set(MAY_HOLD_MORE, false);
+    if (!is_disconnected(error, this.established)) {
+      note_nothing_to_read(error, this, transport);
+      throw error;
+    }
+    this.receivedLast(error);
+  }
+
   /** Flushes before a blocking receive, which may wait for the answer to what a handler has just sent. */
   flushForWait(): void {
-    if (this.output?.isGathered !== true) return;
+    if (this.output?.isGathered === true) this.#flushIfBlocking(this.output);
+  }
+
+  #flushIfBlocking(output: Output): void {
     const transport = this.transport as (Transport & { getblocking?(): boolean }) | null;
-    if (transport?.getblocking?.() === true) this.output.flushAll();
+    if (transport?.getblocking?.() === true) output.flushAll();
   }
 
   /** A receive failed because the peer is gone: everything that it sent was read. */

@@ -23,14 +23,22 @@ export function handling<C extends Erring, A = undefined>(
   try {
     handlers(channel, about as A); // undefined where A is
   } catch (error) {
-    try {
-      failed(channel, error);
-    } catch (escaped) {
-      endHandler(escaped);
-      throw escaped;
-    }
+    failedWithin(channel, error);
   }
   endHandler();
+}
+
+/**
+ * As `failed`, for what was thrown between `beginHandler` and `endHandler`. What is done for every event has
+ * these two in place of `handling`, which V8 optimizes for a few functions only.
+ */
+export function failedWithin(channel: Erring, error: unknown): void {
+  try {
+    failed(channel, error);
+  } catch (escaped) {
+    endHandler(escaped);
+    throw escaped;
+  }
 }
 
 /**

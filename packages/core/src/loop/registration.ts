@@ -12,12 +12,16 @@ import {
 import { is_announced } from '../announced.js';
 import type { channel } from '../channel.js';
 import { type Endpoint, endpoint, NOTICE as NOTICED, type Served } from '../endpoint.js';
-import { handling, settle } from '../handlers/handling.js';
+import { failedWithin, handling, settle } from '../handlers/handling.js';
 import { isPending } from '../handlers/promises.js';
+import { beginHandler, endHandler } from '../output/gathering.js';
 import { PlainEndpoint } from '../plain_endpoint.js';
 
 const RDHUP = POLLRDHUP ?? 0;
 const ENDED = POLLERR | POLLHUP | POLLNVAL | RDHUP;
+const READABLE = POLLIN | ENDED;
+const WRITABLE = POLLOUT | POLLERR;
+const UNUSUAL = POLLPRI | ENDED;
 
 /** The steps of serving a channel, one bit each. */
 const READ = 1;
@@ -206,17 +210,18 @@ export class Registration {
     if (this.#rare.muted) this.#muteUrgent();
     if (this.endpoint.life !== this.#life) this.#beginLife();
     this.#asked = 0;
-    handling(this.channel, Registration.#ask, this);
+    beginHandler();
+    try {
+      this.#asked = this.endpoint.interest();
+    } catch (error) {
+      failedWithin(this.channel, error);
+    }
+    endHandler();
     if (this.removed) return 0;
     const events = this.#asked;
     if (events !== this.#restedAt) this.#restedAt = -1;
     this.wanted = this.#restedAt < 0 ? events & ~this.#rare.muted : 0;
     return this.wanted;
-  }
-
-  // Handlers are functions of their own rather than closures, which would be made for every event.
-  static #ask(_: Served, asked: Registration): void {
-    asked.#asked = asked.endpoint.interest();
   }
 
   /** The events to wait for on the descriptor: the transport's answer to what the channel wants. */
@@ -248,12 +253,16 @@ export class Registration {
     if (this.#rare.isCrossed && events & (POLLIN | POLLOUT)) events |= POLLIN | POLLOUT;
     events = this.endpoint.ready(events);
     let steps = 0;
-    if (this.wanted & POLLIN && events & (POLLIN | ENDED)) steps |= READ;
-    if (this.wanted & POLLOUT && events & (POLLOUT | POLLERR)) steps |= WRITE;
+    if (this.wanted & POLLIN && events & READABLE) steps |= READ;
+    if (this.wanted & POLLOUT && events & WRITABLE) steps |= WRITE;
+    if ((this.wanted | events) & NOTICED) steps |= NOTICE;
+    return events & UNUSUAL ? this.#unusualSteps(events, steps) : steps;
+  }
+
+  #unusualSteps(events: number, steps: number): number {
     if (this.wanted & POLLPRI && events & POLLPRI) {
       steps |= steps & READ && this.endpoint.unread() === 0 ? URGENT_FIRST : URGENT;
     }
-    if ((this.wanted | events) & NOTICED) steps |= NOTICE;
     if (events & ENDED) {
       steps |= END;
       if (this.endpoint.unread() > 0) steps |= UNREAD;
@@ -268,24 +277,25 @@ export class Registration {
    */
   deliver(steps: number, wait: number): void {
     if (!this.alive || this.served > wait || this.endpoint.life !== this.#life) return;
-    Registration.#steps = steps;
     this.served = wait;
-    handling(this.channel, Registration.#deliver, this);
+    beginHandler();
+    try {
+      this.#deliver(steps, wait);
+    } catch (error) {
+      failedWithin(this.channel, error);
+    }
+    endHandler();
   }
 
-  /** What `#deliver` is to deliver. It reads this before it calls anything. */
-  static #steps = 0;
-
-  static #deliver(channel: Served, told: Registration): void {
-    const steps = Registration.#steps;
-    const wait = told.served;
-    if (steps & NOTICE) told.endpoint.notice();
-    if (steps & URGENT_FIRST && told.#isNews(wait)) told.#tellUrgent();
-    if (steps & READ && told.#isNews(wait)) told.#take(channel.handle_read_event(), POLLIN);
-    if (steps & WRITE && told.#isNews(wait)) told.#take(channel.handle_write_event(), POLLOUT);
-    if (steps & URGENT && told.#isNews(wait)) told.#tellUrgent();
-    else if (told.#rare.muted && told.alive) told.#muteUrgent();
-    if (steps & END && told.#isCurrent(wait)) told.#end(steps, wait);
+  #deliver(steps: number, wait: number): void {
+    const { channel } = this;
+    if (steps & NOTICE) this.endpoint.notice();
+    if (steps & URGENT_FIRST && this.#isNews(wait)) this.#tellUrgent();
+    if (steps & READ && this.#isNews(wait)) this.#take(channel.handle_read_event(), POLLIN);
+    if (steps & WRITE && this.#isNews(wait)) this.#take(channel.handle_write_event(), POLLOUT);
+    if (steps & URGENT && this.#isNews(wait)) this.#tellUrgent();
+    else if (this.#rare.muted && this.alive) this.#muteUrgent();
+    if (steps & END && this.#isCurrent(wait)) this.#end(steps, wait);
   }
 
   /**

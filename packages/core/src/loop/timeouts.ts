@@ -42,7 +42,10 @@ export class Timeouts {
   /** Called whenever the channel is asked. Costs one comparison, unless its timeout has changed. */
   watch(registration: Timed): void {
     const { limit: timeout } = registration.endpoint;
-    if (Object.is(timeout, registration.timeout)) return;
+    if (!Object.is(timeout, registration.timeout)) this.#change(registration, timeout);
+  }
+
+  #change(registration: Timed, timeout: number): void {
     this.drop(registration);
     if (typeof timeout !== 'number' || !(timeout > 0)) {
       registration.timeout = timeout; // a wrong value is reported once

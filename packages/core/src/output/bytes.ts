@@ -2,7 +2,10 @@ import { wrong } from '@asyncore/socket';
 
 /** `data` as bytes, whatever view of them it is. Throws a TypeError for anything else. */
 export function bytes(data: ArrayBufferView): Uint8Array {
-  if (data instanceof Uint8Array) return data;
+  return data instanceof Uint8Array ? data : viewOf(data);
+}
+
+function viewOf(data: ArrayBufferView): Uint8Array {
   if (ArrayBuffer.isView(data)) {
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }

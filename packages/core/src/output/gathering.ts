@@ -22,11 +22,14 @@ export function gather(output: Gathered): boolean {
   if (depth === 0) return false;
   if (first === null) first = output;
   else others.push(output);
-  if (!flushesAtExit) {
-    flushesAtExit = true;
-    process.on('exit', flushAll); // process.exit() in a handler
-  }
+  if (!flushesAtExit) flushAtExit();
   return true;
+}
+
+/** For process.exit() in a handler. */
+function flushAtExit(): void {
+  flushesAtExit = true;
+  process.on('exit', flushAll);
 }
 
 /** Runs `body` as a handler: what it gives goes out when it returns, whether it throws or not. */
@@ -64,14 +67,15 @@ function flushAll(): void {
   if (first === null) return;
   const only = first;
   first = null;
-  if (others.length === 0) {
-    only.flush();
-    return;
-  }
-  // Each is flushed, even if another one throws.
+  if (others.length === 0) only.flush();
+  else flushEach([only, ...others.splice(0)]);
+}
+
+/** Flushes each of them, even if another one throws. */
+function flushEach(outputs: readonly Gathered[]): void {
   let escaped: unknown;
   let hasEscaped = false;
-  for (const output of [only, ...others.splice(0)]) {
+  for (const output of outputs) {
     try {
       output.flush();
     } catch (error) {

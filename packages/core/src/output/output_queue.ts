@@ -112,11 +112,12 @@ export class output_queue {
 
   /** Forgets the next `count` bytes: they are sent. */
   consume(count: number): void {
+    if (count === this.#length) this.clear();
+    else this.#consumePart(count);
+  }
+
+  #consumePart(count: number): void {
     this.#length -= count;
-    if (this.#length === 0) {
-      this.clear();
-      return;
-    }
     this.#sent += count;
     while (this.#first < this.#chunks.length && this.#sent >= this.#chunks[this.#first].length) {
       this.#sent -= this.#chunks[this.#first].length;

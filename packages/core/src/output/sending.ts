@@ -1,6 +1,6 @@
-import { handling } from '../handlers/handling.js';
+import { failedWithin } from '../handlers/handling.js';
 import type { file_range } from './file_range.js';
-import { gather } from './gathering.js';
+import { beginHandler, endHandler, gather } from './gathering.js';
 import type { Ending, OutputChannel, Source } from './output_channel.js';
 import { output_queue } from './output_queue.js';
 
@@ -94,13 +94,14 @@ export abstract class Sending {
   /** Sends by the channel's `initiate_send`, which a subclass may have overridden. */
   flush(): void {
     this.#gathered = false; // an initiate_send of a subclass may send nothing
-    handling(this.channel, Sending.#initiate);
+    beginHandler();
+    try {
+      this.channel.initiate_send();
+    } catch (error) {
+      failedWithin(this.channel, error);
+    }
+    endHandler();
     if (this.isWaiting) this.channel._changed();
-  }
-
-  // A function of its own rather than a closure, which would be made for every flush.
-  static #initiate(channel: OutputChannel): void {
-    channel.initiate_send();
   }
 
   /**
@@ -112,7 +113,7 @@ export abstract class Sending {
     if (this.#sending) return;
     this.#sending = true;
     try {
-      handling(this.channel, Sending.#sendOf, this);
+      this.#sendGuarded();
     } finally {
       this.#sending = false;
       if (this.isCutShort) this.#finishCutShort();
@@ -125,8 +126,14 @@ export abstract class Sending {
     this.ending.finish();
   }
 
-  static #sendOf(_: OutputChannel, output: Sending): void {
-    output.#sendQueued();
+  #sendGuarded(): void {
+    beginHandler();
+    try {
+      this.#sendQueued();
+    } catch (error) {
+      failedWithin(this.channel, error);
+    }
+    endHandler();
   }
 
   /**
@@ -156,7 +163,7 @@ export abstract class Sending {
     const size = this.channel._send_size;
     let left = MOST_BYTES;
     for (let sends = 0; sends < MOST_SENDS && left > 0 && this.channel.connected; sends++) {
-      const file = this.#fill(size);
+      const file = this.source === null ? null : this.#fill(this.source, size);
       const { isEmpty } = this.queue;
       if (isEmpty && file === null) {
         if (!this.isWaiting) this.allIsOut();
@@ -173,9 +180,8 @@ export abstract class Sending {
    * Pulls the next bytes into the queue, enough for one send. If a file comes after them, returns the
    * file.
    */
-  #fill(size: number): file_range | null {
-    const { source, queue } = this;
-    if (source === null) return null;
+  #fill(source: Source, size: number): file_range | null {
+    const { queue } = this;
     try {
       while (queue.length < size) {
         const { file } = source;
@@ -279,6 +285,6 @@ export abstract class Sending {
 
 function lengthOf(chunks: readonly Uint8Array[]): number {
   let sum = 0;
-  for (const { length } of chunks) sum += length;
+  for (let i = 0; i < chunks.length; i++) sum += chunks[i].length;
   return sum;
 }
