@@ -14,14 +14,10 @@ export type Erring = Pick<channel, 'handle_error'> & Partial<Served> & Partial<C
  * Runs the handlers of one event. What they throw goes where it belongs: see `failed`. Then
  * everything that they sent, on whichever channels, goes out in as few system calls as possible.
  */
-export function handling<C extends Erring, A = undefined>(
-  channel: C,
-  handlers: (channel: C, about: A) => void,
-  about?: A,
-): void {
+export function handling<C extends Erring>(channel: C, handlers: (channel: C) => void): void {
   beginHandler();
   try {
-    handlers(channel, about as A); // undefined where A is
+    handlers(channel);
   } catch (error) {
     failedWithin(channel, error);
   }
