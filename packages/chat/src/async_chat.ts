@@ -274,20 +274,11 @@ export class async_chat<S extends Transport = Socket> extends dispatcher<S> {
     output.given(isWaiting);
   }
 
-  /** One by one where a subclass sees to what is sent. */
-  override get _sends_messages(): boolean {
-    const isOurs =
+  override get _sends_itself(): boolean {
+    return (
       this.send === dispatcher.prototype.send &&
-      this._send_chunks === async_chat.prototype._send_chunks;
-    return isOurs && super._sends_messages;
-  }
-
-  /** Files only where a subclass does not see to what is sent. */
-  override get _sends_files(): boolean {
-    const isOurs =
-      this.send === dispatcher.prototype.send &&
-      this._send_chunks === async_chat.prototype._send_chunks;
-    return isOurs && super._sends_files;
+      this._send_chunks === async_chat.prototype._send_chunks
+    );
   }
 
   /**

@@ -43,6 +43,11 @@ export interface Endpoint {
    * `writable()`, which may throw.
    */
   interest(): number;
+  /**
+   * Whether `interest` and `wants` would return what they returned last, so that the loop need not ask
+   * again after an event. Left out, it asks. Never throws.
+   */
+  readonly isAsBefore?: boolean;
   /** The events to wait for on the descriptor in place of `events`: see Transport. */
   wants(events: number): number;
   /** What the channel can do when the poller says `events` of its descriptor: see Transport. */

@@ -49,6 +49,7 @@ type Buffered = dispatcher<Transport> & { initiate_send(): void };
  * thousands of quiet channels.
  */
 export abstract class Connection implements Ending {
+  abstract transmit(chunks: readonly Uint8Array[]): number;
   /** Everything is out after `close_when_done`. */
   abstract linger(): void;
   /** Everything was sent, and the peer had ended its half before. */
@@ -310,6 +311,10 @@ export abstract class Connection implements Ending {
       `${call} after ${method} is refused: ${described(this.channel)}`,
       'error',
     );
+  }
+
+  get isConnected(): boolean {
+    return this.is(CONNECTED);
   }
 
   get isHanding(): boolean {

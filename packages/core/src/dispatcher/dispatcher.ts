@@ -196,8 +196,9 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
    * @throws OSError for any other failure
    */
   recv(bufsize: number, flags = 0): Buffer {
-    if (this.socket === null) having(this, 'recv');
-    return this[endpoint].recv(bufsize, flags) ?? Buffer.alloc(0);
+    const known = this[endpoint];
+    if (known.transport === null) having(this, 'recv');
+    return known.recv(bufsize, flags) ?? Buffer.alloc(0);
   }
 
   /**

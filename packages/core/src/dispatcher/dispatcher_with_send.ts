@@ -34,11 +34,6 @@ export class dispatcher_with_send<S extends Transport = Socket> extends dispatch
     this._changed();
   }
 
-  /** One by one where a subclass sees to what is sent. */
-  override get _sends_messages(): boolean {
-    return this._send_chunks === dispatcher.prototype._send_chunks && super._sends_messages;
-  }
-
   /** Sends what is queued, as far as the kernel takes it now. The loop does this by itself. */
   initiate_send(): void {
     this[endpoint].output?.send();

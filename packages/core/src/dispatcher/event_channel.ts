@@ -31,14 +31,19 @@ export abstract class event_channel<S extends Transport = Socket> extends socket
     return 1 << 20;
   }
 
+  /** Whether no subclass sees to what is sent: what is queued goes to the socket as it is. */
+  get _sends_itself(): boolean {
+    return this._send_chunks === event_channel.prototype._send_chunks;
+  }
+
   /** Sends several chunks as `send` does, with one sendmsg(2) where the transport has it. */
   _send_chunks(chunks: readonly Uint8Array[]): number {
     return transmit(this, chunks);
   }
 
-  /** Whether what it wraps takes many datagrams in one call, and has no `send` of its own that would not see them. */
+  /** Whether many datagrams may go out in one call, without a `send` of the class or of its socket that would not see them. */
   get _sends_messages(): boolean {
-    return this.socket !== null && sendsMessages(this.socket);
+    return this._sends_itself && this.socket !== null && sendsMessages(this.socket);
   }
 
   /** Sends datagrams to the peer in one call and gives the number of those taken; 0 when there is no room. */
@@ -46,9 +51,9 @@ export abstract class event_channel<S extends Transport = Socket> extends socket
     return this[endpoint].transmitMessages(messages);
   }
 
-  /** Whether what it wraps can send a file, and has no `send` of its own that would not see it. */
+  /** Whether a file may go out by itself, without a `send` of the class or of its socket that would not see it. */
   get _sends_files(): boolean {
-    return this.socket !== null && sendsFiles(this.socket);
+    return this._sends_itself && this.socket !== null && sendsFiles(this.socket);
   }
 
   /** Sends so much of a file and gives the number of bytes taken; -1 where it has to be read. */
@@ -80,9 +85,13 @@ export abstract class event_channel<S extends Transport = Socket> extends socket
   /** Calls `handle_accept` of a listener, `handle_read` of others. An attempt to connect is completed first. */
   handle_read_event(): void {
     const known = this[endpoint];
-    if (known.is(LINGERING)) known.drain();
-    else if (known.is(ACCEPTING)) this.#accept(known);
+    if (known.is(LINGERING | ACCEPTING)) this.#drainOrAccept(known);
     else if (known.isReady()) known.run(READING, this.handle_read());
+  }
+
+  #drainOrAccept(known: SocketEndpoint): void {
+    if (known.is(LINGERING)) known.drain();
+    else this.#accept(known);
   }
 
   #accept(known: SocketEndpoint): void {

@@ -48,6 +48,8 @@ import { Transfers } from './transfers.js';
 import { unhandled } from './unhandled.js';
 
 const HANG_UP = POLLHUP | (POLLRDHUP ?? 0);
+/** No value that flags have: all of them with MOVED are larger. */
+const UNKNOWN = 0;
 const READS_NOTHING = ENDED | READING;
 const SENDS_NOTHING = ACCEPTING | GONE | SEND_FAILED;
 
@@ -57,6 +59,11 @@ const SENDS_NOTHING = ACCEPTING | GONE | SEND_FAILED;
  */
 export class SocketEndpoint extends Transfers implements Endpoint {
   watcher: Watcher | null = null;
+  /**
+   * The flags (and MOVED) when the channel was last asked, if it wanted to read and not to write, as most do;
+   * else UNKNOWN.
+   */
+  #onlyReads = UNKNOWN;
   /** How many read and write events the channel has had. */
   #told = 0;
 
@@ -67,8 +74,25 @@ export class SocketEndpoint extends Transfers implements Endpoint {
   }
 
   interest(): number {
+    this.#onlyReads = UNKNOWN;
     const events = this.#interest();
     return events | this.#atOnce(events);
+  }
+
+  get isAsBefore(): boolean {
+    if ((this.flags | MOVED) !== this.#onlyReads || this.listening !== null) return false;
+    const { channel, transport } = this;
+    try {
+      return (
+        transport?.ready === undefined &&
+        transport?.pending?.() === 0 &&
+        channel.readable() === true &&
+        channel.writable() === false &&
+        !channel._holds_input
+      );
+    } catch {
+      return false; // the loop asks, and deals with the error
+    }
   }
 
   /** NOTICE, if one of `events` can be served without waiting, or something has to be reported; else 0. */
@@ -94,6 +118,7 @@ export class SocketEndpoint extends Transfers implements Endpoint {
     if (flags & OVER || this.listening?.isBusy(channel) || this.idle) return 0;
     const readable = wantsToRead && !channel._holds_input;
     const writable = wantsToWrite && !(flags & SENDS_NOTHING) && !this.#isMute();
+    if (wantsToRead === true && wantsToWrite === false && readable) this.#onlyReads = flags | MOVED;
     let events = 0;
     if (readable && !(flags & READS_NOTHING)) events |= this.isDeaf() ? HANG_UP : POLLIN;
     if (writable && !(flags & WRITING) && (flags & CONNECTING || this.#writes())) events |= POLLOUT;

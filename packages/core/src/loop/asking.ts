@@ -11,13 +11,14 @@ export class Asking {
   #first: Registration | null = null;
   #last: Registration | null = null;
 
-  /** Puts the channel into the list, so that the loop asks it the next time. */
-  add(registration: Registration): void {
-    if (registration.next !== undefined) return;
+  /** Puts the channel into the list, so that the loop asks it the next time. False if it was there. */
+  add(registration: Registration): boolean {
+    if (registration.next !== undefined) return false;
     registration.next = null;
     if (this.#last === null) this.#first = registration;
     else this.#last.next = registration;
     this.#last = registration;
+    return true;
   }
 
   /** Takes out and returns the next channel to ask. */

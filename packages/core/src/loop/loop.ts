@@ -272,15 +272,14 @@ class Loop {
 
   #deliver(registration: Registration, steps: number, wait: number): void {
     registration.deliver(steps, wait);
-    if (!registration.removed) this.changed(registration);
+    if (!registration.removed && !registration.isAsBefore) this.changed(registration);
   }
 
   // ---- changes of the map and its channels ----
 
   changed(registration: Registration): void {
     if (this.#ended) return;
-    this.#asking.add(registration);
-    this.#kernel.prepareSoon();
+    if (this.#asking.add(registration)) this.#kernel.prepareSoon();
   }
 
   keepAlive(on: boolean): void {

@@ -224,6 +224,20 @@ export class Registration {
     return this.wanted;
   }
 
+  /** Whether asking the channel again would change nothing. */
+  get isAsBefore(): boolean {
+    const { endpoint } = this;
+    return (
+      this.#rare === NOTHING_RARE &&
+      this.#restedAt < 0 &&
+      endpoint.life === this.#life &&
+      endpoint.limit === this.timeout &&
+      !this.restless &&
+      endpoint.isAsBefore === true &&
+      !this.closed
+    );
+  }
+
   /** The events to wait for on the descriptor: the transport's answer to what the channel wants. */
   waitsFor(): number {
     const wanted = this.wanted & ~NOTICED;
@@ -280,7 +294,11 @@ export class Registration {
     this.served = wait;
     beginHandler();
     try {
-      this.#deliver(steps, wait);
+      if (steps === READ && this.#rare === NOTHING_RARE) {
+        this.#take(this.channel.handle_read_event(), POLLIN);
+      } else {
+        this.#deliver(steps, wait);
+      }
     } catch (error) {
       failedWithin(this.channel, error);
     }

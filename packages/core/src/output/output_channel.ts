@@ -8,6 +8,8 @@ export interface OutputChannel extends Erring {
   readonly connecting: boolean;
   /** The most bytes that one call is given. */
   readonly _send_size: number;
+  /** Whether no class sees to what is sent, so that it may go to the socket without `_send_chunks`. */
+  readonly _sends_itself: boolean;
   /** Hands chunks to the socket in one call, and gives the number of bytes taken. */
   _send_chunks(chunks: readonly Uint8Array[]): number;
   /** Whether `_send_messages` works on the channel's transport. */
@@ -34,6 +36,10 @@ export interface Ending {
    * part of that, and must not queue them again.
    */
   isHanding: boolean;
+  /** Whether there is a connection to send on. */
+  readonly isConnected: boolean;
+  /** Hands chunks to the socket in one call, and gives the number of bytes taken. */
+  transmit(chunks: readonly Uint8Array[]): number;
   /** Everything is out after `close_when_done`. */
   linger(): void;
   /** Everything is out, and the peer has ended its half before. */

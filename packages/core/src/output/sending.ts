@@ -12,6 +12,12 @@ const MOST_FLUSHES = 64;
 /** The most messages that one call is given. */
 const MOST_MESSAGES = 64;
 
+const NONE = 0;
+/** It goes out when the running handler returns. */
+const GATHERED = 1;
+/** It is being sent. */
+const FLUSHED = 2;
+
 /**
  * What was given to a channel and is not sent yet, and how it leaves. What ends it is Output's.
  */
@@ -20,8 +26,8 @@ export abstract class Sending {
   queue: output_queue;
   /** What comes after these bytes; null for nothing. */
   source: Source | null = null;
-  /** Goes out when the running handler returns. */
-  #gathered = false;
+  /** What was given while nothing waited: the loop has not seen it wait. */
+  #news: typeof NONE | typeof GATHERED | typeof FLUSHED = NONE;
   #sending = false;
   /** Grows whenever something was sent: by the bytes, or by the messages. */
   #taken = 0;
@@ -55,7 +61,7 @@ export abstract class Sending {
 
   /** Goes out when the running handler returns. */
   get isGathered(): boolean {
-    return this.#gathered;
+    return this.#news === GATHERED;
   }
 
   /**
@@ -84,16 +90,16 @@ export abstract class Sending {
    */
   given(wasWaiting: boolean): void {
     // If older output waits for room in the kernel, this goes out after it.
-    if (this.#gathered || wasWaiting) return;
-    this.#gathered = gather(this);
-    if (!this.#gathered) this.flush();
+    if (this.#news === GATHERED || wasWaiting) return;
+    this.#news = gather(this) ? GATHERED : FLUSHED;
+    if (this.#news === FLUSHED) this.flush();
   }
 
   // ---- sending ----
 
   /** Sends by the channel's `initiate_send`, which a subclass may have overridden. */
   flush(): void {
-    this.#gathered = false; // an initiate_send of a subclass may send nothing
+    if (this.#news === GATHERED) this.#news = FLUSHED;
     beginHandler();
     try {
       this.channel.initiate_send();
@@ -101,6 +107,12 @@ export abstract class Sending {
       failedWithin(this.channel, error);
     }
     endHandler();
+    if (this.#news === FLUSHED) this.#notSent();
+  }
+
+  /** An initiate_send of a subclass has not called `send`. */
+  #notSent(): void {
+    this.#news = NONE;
     if (this.isWaiting) this.channel._changed();
   }
 
@@ -109,7 +121,8 @@ export abstract class Sending {
    * handler may give more output, close or discard. What they change takes effect at once.
    */
   send(): void {
-    this.#gathered = false;
+    const isNews = this.#news !== NONE;
+    this.#news = NONE;
     if (this.#sending) return;
     this.#sending = true;
     try {
@@ -117,7 +130,7 @@ export abstract class Sending {
     } finally {
       this.#sending = false;
       if (this.isCutShort) this.#finishCutShort();
-      this.channel._changed();
+      if (!isNews || this.isWaiting) this.channel._changed();
     }
   }
 
@@ -162,18 +175,20 @@ export abstract class Sending {
     if (this.endsUnsent()) return;
     const size = this.channel._send_size;
     let left = MOST_BYTES;
-    for (let sends = 0; sends < MOST_SENDS && left > 0 && this.channel.connected; sends++) {
+    for (let sends = 0; sends < MOST_SENDS && left > 0 && this.ending.isConnected; sends++) {
       const file = this.source === null ? null : this.#fill(this.source, size);
-      const { isEmpty } = this.queue;
-      if (isEmpty && file === null) {
-        if (!this.isWaiting) this.allIsOut();
+      if (!this.queue.isEmpty || file !== null) {
+        const sent = this.queue.isEmpty
+          ? this.#sendFile(file as file_range, left)
+          : this.#sendOnce(size);
+        if (sent < 0) return;
+        left -= sent;
+      } else if (this.isWaiting) return;
+      if (!this.isWaiting) {
+        if (this.ending.isConnected) this.allIsOut();
         return;
       }
-      const sent = isEmpty && file !== null ? this.#sendFile(file, left) : this.#sendOnce(size);
-      if (sent < 0) return;
-      left -= sent;
     }
-    if (this.channel.connected && !this.isWaiting) this.allIsOut();
   }
 
   /**
@@ -234,16 +249,20 @@ export abstract class Sending {
   #sendBytes(size: number): number {
     const { queue } = this; // a handler may replace it meanwhile, by discarding
     const chunks = queue.next(size);
-    let sent: number;
-    this.ending.isHanding = true;
-    try {
-      sent = this.channel._send_chunks(chunks);
-    } finally {
-      this.ending.isHanding = false;
-    }
+    const sent = this.channel._sends_itself ? this.ending.transmit(chunks) : this.#hand(chunks);
     queue.consume(sent);
     this.#taken += sent;
     return sent === lengthOf(chunks) ? sent : -1;
+  }
+
+  /** Sends by the channel's `_send_chunks`. */
+  #hand(chunks: readonly Uint8Array[]): number {
+    this.ending.isHanding = true;
+    try {
+      return this.channel._send_chunks(chunks);
+    } finally {
+      this.ending.isHanding = false;
+    }
   }
 
   /** The same for messages. If only the first ones were taken, the next call tells why. */
