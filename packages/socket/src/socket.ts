@@ -234,7 +234,7 @@ export class Socket extends Descriptor implements Transport {
    * the first datagram is thrown by the next call.
    */
   recvmmsg(vlen: number, bufsize: number, flags = 0): ReceivedDatagram[] {
-    this.#refuseStream('recvmmsg');
+    refuseStream(this, 'recvmmsg');
     return receive_datagrams(this, this.fileno(), vlen, bufsize, flags, (size, flags) =>
       this.recvfrom(size, flags),
     );
@@ -247,15 +247,8 @@ export class Socket extends Descriptor implements Transport {
    * Only an error of the first datagram is thrown, as the kernel tells no other.
    */
   sendmmsg(messages: Iterable<Datagram>, flags = 0): number {
-    this.#refuseStream('sendmmsg');
+    refuseStream(this, 'sendmmsg');
     return send_datagrams(this, () => this.fileno(), this.family, messages, flags);
-  }
-
-  /** A stream would fill one buffer after the other, and give empty ones at its end. */
-  #refuseStream(call: string): void {
-    const isStream = this.type === SOCK_STREAM || this.type === SOCK_SEQPACKET;
-    if (!isStream || this.fileno() < 0) return;
-    throw OSError.of(this, failure(call, -errno.EOPNOTSUPP, null, 'it is for datagrams'));
   }
 
   /** Sends data with open descriptors over a Unix socket (SCM_RIGHTS), and returns the number of data bytes. unix(7). */
@@ -399,4 +392,11 @@ function made(family: number, type: number, proto: number): number {
 
 function receiveFrom(fd: number, into: Uint8Array, length: number, flags: number) {
   return binding.recvfrom(fd, into, length, flags, name);
+}
+
+/** A stream would fill one buffer after the other, and give empty ones at its end. */
+function refuseStream(socket: Socket, call: string): void {
+  const isStream = socket.type === SOCK_STREAM || socket.type === SOCK_SEQPACKET;
+  if (!isStream || socket.fileno() < 0) return;
+  throw OSError.of(socket, failure(call, -errno.EOPNOTSUPP, null, 'it is for datagrams'));
 }

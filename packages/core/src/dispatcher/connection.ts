@@ -105,23 +105,23 @@ export abstract class Connection implements Ending {
 
   /** Begins a connection. Of a former one nothing is left, but for output that was never meant for it. */
   begin(): void {
-    if (this.is(MET | CLOSED)) this.#forgetOutput();
+    if (this.is(MET | CLOSED)) this.forgetOutput();
     this.flags = (this.flags & (KEPT | CONNECTED | ACCEPTING | CONNECTING)) | MOVED;
     if (this.is(CONNECTED)) this.set(MET, true);
     this.reason = null;
-    this.#endAttempt();
+    this.endAttempt();
     this.drained = 0;
-    this.output?.useBorders(this.#keepsBorders);
+    this.output?.useBorders(this.keepsBorders);
     this.life += 1;
     if (this.life > 1) this.channel._begin();
   }
 
-  #forgetOutput(): void {
+  private forgetOutput(): void {
     this.output?.drop();
     this.output = null;
   }
 
-  #endAttempt(): void {
+  private endAttempt(): void {
     const { attempt } = this;
     this.attempt = null;
     attempt?.stop();
@@ -134,7 +134,7 @@ export abstract class Connection implements Ending {
     this.transport = socket;
     channel._fileno = socket.fileno();
     this.set(TUNED, false);
-    this.output?.useBorders(this.#keepsBorders);
+    this.output?.useBorders(this.keepsBorders);
     channel.add_channel();
     moved(channel);
     transport?.close();
@@ -143,7 +143,7 @@ export abstract class Connection implements Ending {
   /** Ends the former connection, since another socket is being made. */
   forget(): void {
     if (this.is(MET)) {
-      this.#forgetOutput();
+      this.forgetOutput();
       this.addr = null;
     }
     this.set(CONNECTED | ACCEPTING | CONNECTING, false);
@@ -184,16 +184,16 @@ export abstract class Connection implements Ending {
 
   /** The socket has been closed, or its descriptor given away. */
   ended(isDetached = false): void {
-    if (!this.is(CLOSED)) closed(this.channel, this.reason, () => this.#why(isDetached));
-    this.#forgetOutput();
-    this.#endAttempt();
+    if (!this.is(CLOSED)) closed(this.channel, this.reason, () => this.why(isDetached));
+    this.forgetOutput();
+    this.endAttempt();
     this.timers?.cancelAll();
     this.listening?.restNoMore();
     this.set(CONNECTED | ACCEPTING | CONNECTING | LINGERING, false);
     this.set(OVER | CLOSED | (isDetached ? DETACHED : 0), true);
   }
 
-  #why(isDetached: boolean): string {
+  private why(isDetached: boolean): string {
     const { reason } = this;
     if (isDetached) return 'detach() gave its descriptor away';
     if (reason !== null) return reason instanceof Error ? reason.message : String(reason);
@@ -267,12 +267,12 @@ export abstract class Connection implements Ending {
 
   /** The output queue, made when it is first needed. */
   makeOutput(): Output {
-    return this.output ?? this.#newOutput();
+    return this.output ?? this.newOutput();
   }
 
-  #newOutput(): Output {
-    this.output = new Output(this.channel as Buffered, this, this.#keepsBorders);
-    this.#refuseOutput();
+  private newOutput(): Output {
+    this.output = new Output(this.channel as Buffered, this, this.keepsBorders);
+    this.refuseOutput();
     // Nothing can be sent. Too much that waits would keep the channel from reading on, up to the end.
     if (this.is(GONE)) this.output.lose();
     return this.output;
@@ -281,10 +281,10 @@ export abstract class Connection implements Ending {
   /** Cancels what was asked for the end of the output, unless the socket is gone. */
   forgetEnd(): void {
     this.output?.forgetEnd();
-    this.#refuseOutput();
+    this.refuseOutput();
   }
 
-  #refuseOutput(): void {
+  private refuseOutput(): void {
     const { closedBy } = this;
     // A program that closes knows it; a handler that goes on after the peer's end need not.
     if (this.is(CLOSED) && this.is(TOLD)) this.output?.lose();
@@ -350,7 +350,7 @@ export abstract class Connection implements Ending {
   }
 
   /** Whether each send is a message of its own. Without a socket yet, pieces are kept as they were given. */
-  get #keepsBorders(): boolean {
+  private get keepsBorders(): boolean {
     const { transport } = this;
     return transport === null || (transport.type !== undefined && transport.type !== SOCK_STREAM);
   }

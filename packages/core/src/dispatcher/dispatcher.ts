@@ -226,7 +226,7 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
    * @throws TypeError or RangeError for wrong arguments
    */
   call_later(seconds: number, f: () => unknown): timer {
-    return this.#timers().later('call_later', seconds, f);
+    return timersOf(this as dispatcher<Transport>).later('call_later', seconds, f);
   }
 
   /**
@@ -235,18 +235,12 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
    * returned. Calls that a blocked thread has missed are made up for by a single one.
    */
   call_every(seconds: number, f: () => unknown): timer {
-    return this.#timers().every(seconds, f);
+    return timersOf(this as dispatcher<Transport>).every(seconds, f);
   }
 
   /** Calls `f` as `call_later` does, at a time of the monotonic clock in seconds: `performance.now() / 1000`. */
   call_at(when: number, f: () => unknown): timer {
-    return this.#timers().at(when, f);
-  }
-
-  #timers(): Timers {
-    const known = this[endpoint];
-    known.timers ??= new Timers(this as dispatcher<Transport>);
-    return known.timers;
+    return timersOf(this as dispatcher<Transport>).at(when, f);
   }
 
   // ---- messages ----
@@ -370,6 +364,12 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
     this.log_info('unhandled close event', 'warning');
     this.close();
   }
+}
+
+function timersOf(channel: dispatcher<Transport>): Timers {
+  const known = channel[endpoint];
+  known.timers ??= new Timers(channel);
+  return known.timers;
 }
 
 Object.assign(unhandled, {

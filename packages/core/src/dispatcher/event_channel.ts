@@ -85,19 +85,8 @@ export abstract class event_channel<S extends Transport = Socket> extends socket
   /** Calls `handle_accept` of a listener, `handle_read` of others. An attempt to connect is completed first. */
   handle_read_event(): void {
     const known = this[endpoint];
-    if (known.is(LINGERING | ACCEPTING)) this.#drainOrAccept(known);
+    if (known.is(LINGERING | ACCEPTING)) drainOrAccept(this, known);
     else if (known.isReady()) known.run(READING, this.handle_read());
-  }
-
-  #drainOrAccept(known: SocketEndpoint): void {
-    if (known.is(LINGERING)) known.drain();
-    else this.#accept(known);
-  }
-
-  #accept(known: SocketEndpoint): void {
-    const { handle_accept } = this;
-    if (handle_accept === of_listeners.accept) handle_accept.call(this);
-    else known.listener().serve(() => known.run(READING, handle_accept.call(this)));
   }
 
   /** Calls `handle_write`. An attempt to connect is completed first. */
@@ -149,6 +138,13 @@ export abstract class event_channel<S extends Transport = Socket> extends socket
       closeAnyway(this, error);
     }
   }
+}
+
+function drainOrAccept(channel: event_channel<Transport>, known: SocketEndpoint): void {
+  const { handle_accept } = channel;
+  if (known.is(LINGERING)) known.drain();
+  else if (handle_accept === of_listeners.accept) handle_accept.call(channel);
+  else known.listener().serve(() => known.run(READING, handle_accept.call(channel)));
 }
 
 /** Hands chunks to the channel's socket in one call, and gives the number of bytes taken. */

@@ -59,27 +59,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     checkMap('dispatcher', map);
     this._map = map ?? socket_map;
     this[endpoint] = new SocketEndpoint(this as unknown as dispatcher<Transport>);
-    if (sock !== null && sock !== undefined) this.#adopt(sock);
-  }
-
-  #adopt(sock: S): void {
-    checkSocket('dispatcher', sock);
-    sock.setblocking?.(false);
-    this.set_socket(sock);
-    this.connected = true;
-    try {
-      this.addr = sock.getpeername?.() ?? null;
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOTCONN' && code !== 'EINVAL') {
-        this.del_channel();
-        throw error;
-      }
-      this.connected = false;
-      this[endpoint].foundGone(error);
-      return;
-    }
-    connected(this);
+    if (sock !== null && sock !== undefined) adopt(this, sock);
   }
 
   // ---- attributes ----
@@ -238,4 +218,24 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
   _output(): Output | null {
     return null;
   }
+}
+
+function adopt<S extends Transport>(channel: socket_channel<S>, sock: S): void {
+  checkSocket('dispatcher', sock);
+  sock.setblocking?.(false);
+  channel.set_socket(sock);
+  channel.connected = true;
+  try {
+    channel.addr = sock.getpeername?.() ?? null;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOTCONN' && code !== 'EINVAL') {
+      channel.del_channel();
+      throw error;
+    }
+    channel.connected = false;
+    channel[endpoint].foundGone(error);
+    return;
+  }
+  connected(channel);
 }

@@ -63,9 +63,9 @@ export class SocketEndpoint extends Transfers implements Endpoint {
    * The flags (and MOVED) when the channel was last asked, if it wanted to read and not to write, as most do;
    * else UNKNOWN.
    */
-  #onlyReads = UNKNOWN;
+  private onlyReads = UNKNOWN;
   /** How many read and write events the channel has had. */
-  #told = 0;
+  private told = 0;
 
   // ---- what to wait for ----
 
@@ -74,13 +74,13 @@ export class SocketEndpoint extends Transfers implements Endpoint {
   }
 
   interest(): number {
-    this.#onlyReads = UNKNOWN;
-    const events = this.#interest();
-    return events | this.#atOnce(events);
+    this.onlyReads = UNKNOWN;
+    const events = this.events();
+    return events | this.atOnce(events);
   }
 
   get isAsBefore(): boolean {
-    if ((this.flags | MOVED) !== this.#onlyReads || this.listening !== null) return false;
+    if ((this.flags | MOVED) !== this.onlyReads || this.listening !== null) return false;
     const { channel, transport } = this;
     try {
       return (
@@ -96,40 +96,40 @@ export class SocketEndpoint extends Transfers implements Endpoint {
   }
 
   /** NOTICE, if one of `events` can be served without waiting, or something has to be reported; else 0. */
-  #atOnce(events: number): number {
+  private atOnce(events: number): number {
     const { transport } = this;
     if (this.isReadOut()) return NOTICE;
-    if (transport?.ready === undefined) return events & POLLIN && this.#holdsMore() ? NOTICE : 0;
+    if (transport?.ready === undefined) return events & POLLIN && this.holdsMore() ? NOTICE : 0;
     if (this.is(OVER) && !this.is(LINGERING)) return 0;
     return transport.ready(0) & (events | POLLERR | POLLHUP | NOTICE) ? NOTICE : 0;
   }
 
-  #interest(): number {
+  private events(): number {
     const { channel } = this;
-    if (!this.is(EXAMINED)) this.#examine();
+    if (!this.is(EXAMINED)) this.examine();
     if ((this.flags & (CONNECTED | TUNED)) === CONNECTED) this.tune();
-    if (this.is(LINGERING)) return this.#isStirred(POLLIN) ? POLLIN | NOTICE : POLLIN;
+    if (this.is(LINGERING)) return this.isStirred(POLLIN) ? POLLIN | NOTICE : POLLIN;
     let wantsToRead: unknown = channel.readable();
     let wantsToWrite: unknown = channel.writable();
-    if (typeof wantsToRead !== 'boolean') wantsToRead = this.#truth('readable', wantsToRead);
-    if (typeof wantsToWrite !== 'boolean') wantsToWrite = this.#truth('writable', wantsToWrite);
+    if (typeof wantsToRead !== 'boolean') wantsToRead = this.truth('readable', wantsToRead);
+    if (typeof wantsToWrite !== 'boolean') wantsToWrite = this.truth('writable', wantsToWrite);
     if (this.attempt?.isLookingUp) return this.attempt.isLookedUp ? NOTICE : 0;
     const { flags } = this;
     if (flags & OVER || this.listening?.isBusy(channel) || this.idle) return 0;
     const readable = wantsToRead && !channel._holds_input;
-    const writable = wantsToWrite && !(flags & SENDS_NOTHING) && !this.#isMute();
-    if (wantsToRead === true && wantsToWrite === false && readable) this.#onlyReads = flags | MOVED;
+    const writable = wantsToWrite && !(flags & SENDS_NOTHING) && !this.isMute();
+    if (wantsToRead === true && wantsToWrite === false && readable) this.onlyReads = flags | MOVED;
     let events = 0;
     if (readable && !(flags & READS_NOTHING)) events |= this.isDeaf() ? HANG_UP : POLLIN;
-    if (writable && !(flags & WRITING) && (flags & CONNECTING || this.#writes())) events |= POLLOUT;
+    if (writable && !(flags & WRITING) && (flags & CONNECTING || this.writes())) events |= POLLOUT;
     if ((wantsToRead || writable) && !(flags & URGENT)) events |= POLLPRI;
     if (flags & ENDED) events |= POLLHUP;
-    if (flags & STIRRED && this.#isStirred(events)) events |= NOTICE;
+    if (flags & STIRRED && this.isStirred(events)) events |= NOTICE;
     return events;
   }
 
   /** Before the channel is first asked. */
-  #examine(): void {
+  private examine(): void {
     this.set(EXAMINED, true);
     this.passOverFields();
     examine(this.channel, this.idle);
@@ -145,24 +145,24 @@ export class SocketEndpoint extends Transfers implements Endpoint {
   }
 
   /** Whether recv would return something that no poller reports. */
-  #holdsMore(): boolean {
+  private holdsMore(): boolean {
     const { transport } = this;
     if (transport?.pending === undefined) return this.is(MAY_HOLD_MORE);
     return transport.pending() > 0;
   }
 
   /** Whether the channel does anything at a write event. */
-  #writes(): boolean {
+  private writes(): boolean {
     const { handle_write, handle_write_event } = this.channel;
     return handle_write !== unhandled.write || handle_write_event !== unhandled.write_event;
   }
 
   /** Whether nothing can be sent any more. One with a queue has its end to see to still. */
-  #isMute(): boolean {
+  private isMute(): boolean {
     return this.is(SHUT) && this.output === null;
   }
 
-  #truth(name: string, answer: unknown): boolean {
+  private truth(name: string, answer: unknown): boolean {
     if (typeof answer === 'object' && answer !== null && this.channel.debug) {
       if (!this.is(EXPLAINED)) explain_truth(this.channel, name);
       this.set(EXPLAINED, true);
@@ -180,10 +180,10 @@ export class SocketEndpoint extends Transfers implements Endpoint {
 
   /** If a handler of this kind returned a promise, calls none of that kind until the promise is settled. */
   run(kind: number, result: unknown): void {
-    if (isPending(result)) this.#wait(kind, result);
+    if (isPending(result)) this.wait(kind, result);
   }
 
-  #wait(kind: number, result: PromiseLike<unknown>): void {
+  private wait(kind: number, result: PromiseLike<unknown>): void {
     const { life } = this;
     this.set(kind, true);
     this.changed();
@@ -198,16 +198,16 @@ export class SocketEndpoint extends Transfers implements Endpoint {
    * of its own meanwhile.
    */
   isReady(): boolean {
-    this.#told += 1;
+    this.told += 1;
     if (this.is(CONNECTED)) return true;
-    return this.is(CONNECTING) ? this.#completes() : this.is(GONE) || !this.isStream;
+    return this.is(CONNECTING) ? this.completes() : this.is(GONE) || !this.isStream;
   }
 
-  #completes(): boolean {
+  private completes(): boolean {
     const { life } = this;
-    const told = this.#told;
+    const told = this.told;
     this.channel.handle_connect_event();
-    const isSame = this.life === life && this.#told === told;
+    const isSame = this.life === life && this.told === told;
     return isSame && this.is(CONNECTED) && !this.is(OVER);
   }
 
@@ -224,8 +224,8 @@ export class SocketEndpoint extends Transfers implements Endpoint {
     if (this.attempt?.isLookingUp) this.attempt.lookedUp();
     else if (this.isReadOut()) this.channel.handle_close_event();
     else if (transport?.ready !== undefined) transport.notice?.();
-    else if (this.#holdsMore()) this.channel.handle_read_event();
-    else if (this.is(STIRRED) && (this.isDeaf() || this.unread() === 0)) this.#lookAtState();
+    else if (this.holdsMore()) this.channel.handle_read_event();
+    else if (this.is(STIRRED) && (this.isDeaf() || this.unread() === 0)) this.lookAtState();
   }
 
   /** `transport` has changed by itself, and no poller reports that. */
@@ -236,12 +236,12 @@ export class SocketEndpoint extends Transfers implements Endpoint {
   }
 
   /** Whether the transport's state has to be looked at. A transport with `ready` sees to that itself. */
-  #isStirred(events: number): boolean {
+  private isStirred(events: number): boolean {
     if (!this.is(STIRRED) || this.transport?.ready !== undefined) return false;
     return (events & POLLIN) !== 0 || this.isDeaf() || this.unread() === 0;
   }
 
-  #lookAtState(): void {
+  private lookAtState(): void {
     this.set(STIRRED, false);
     const state = this.state() & (POLLERR | POLLNVAL | HANG_UP);
     if (state !== 0) this.end(state, false);
@@ -268,20 +268,20 @@ export class SocketEndpoint extends Transfers implements Endpoint {
     } else if (!(state & (POLLERR | POLLHUP))) {
       this.endOfData();
     } else {
-      if (state & POLLERR) this.#noteError();
+      if (state & POLLERR) this.noteError();
       channel.handle_close_event();
     }
     return true;
   }
 
-  #noteError(): void {
+  private noteError(): void {
     const error = this.takeError();
     if (error !== 0) this.reason ??= OSError.of(this.transport, new OSError('recv', error));
   }
 
   takes(error: unknown, late: boolean): boolean {
-    if (isLackOfRoom(error) && this.is(ACCEPTING) && this.#isOwn(error, late)) return true; // the listener rests
-    if (!this.#isOwn(error, late)) return false;
+    if (isLackOfRoom(error) && this.is(ACCEPTING) && this.isOwn(error, late)) return true; // the listener rests
+    if (!this.isOwn(error, late)) return false;
     if (isNothingToRead(error) || is_noted(error)) return true;
     if (!is_disconnected(error, this.established)) return false;
     if (isOfReceive(error)) this.receivedLast(error);
@@ -289,7 +289,7 @@ export class SocketEndpoint extends Transfers implements Endpoint {
     return true;
   }
 
-  #isOwn(error: unknown, late: boolean): boolean {
+  private isOwn(error: unknown, late: boolean): boolean {
     return is_own(error, late, this, this.transport);
   }
 

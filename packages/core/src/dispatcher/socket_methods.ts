@@ -39,30 +39,9 @@ export abstract class socket_methods<S extends Transport = Socket> extends socke
     return fd;
   }
 
-  #progress<T>(result: T): T {
-    this[endpoint].progress();
-    return result;
-  }
-
-  /** The socket, for a call that receives: if that blocks, it may wait for the answer to what is queued. */
-  #source(call: string): Socket {
-    const socket = having(this, call);
-    this[endpoint].flushForWait();
-    return socket;
-  }
-
-  /**
-   * What the socket sends by `call`: what is queued goes out before it. After `close_when_done` or
-   * `shutdown` it is refused with a line in the log, and 0 comes back, as with `send`.
-   */
-  #next(call: string, sends: (socket: Socket) => number): number {
-    const socket = having(this, call);
-    return this[endpoint].mayCall(call) ? this.#progress(sends(socket)) : 0;
-  }
-
   /** Receives into the caller's memory and returns the number of bytes: {@link Socket.recv_into}. */
   recv_into(...args: Parameters<Socket['recv_into']>): number {
-    return this.#progress(this.#source('recv_into').recv_into(...args));
+    return progress(this, source(this, 'recv_into').recv_into(...args));
   }
 
   /**
@@ -70,12 +49,12 @@ export abstract class socket_methods<S extends Transport = Socket> extends socke
    * socket it calls no handler at the end; use `recv` there.
    */
   recvfrom(...args: Parameters<Socket['recvfrom']>): ReturnType<Socket['recvfrom']> {
-    return this.#progress(this.#source('recvfrom').recvfrom(...args));
+    return progress(this, source(this, 'recvfrom').recvfrom(...args));
   }
 
   /** Receives data with control messages, such as credentials or a timestamp: {@link Socket.recvmsg}. */
   recvmsg(...args: Parameters<Socket['recvmsg']>): ReturnType<Socket['recvmsg']> {
-    return this.#progress(this.#source('recvmsg').recvmsg(...args));
+    return progress(this, source(this, 'recvmsg').recvmsg(...args));
   }
 
   /**
@@ -85,12 +64,12 @@ export abstract class socket_methods<S extends Transport = Socket> extends socke
    * @throws BlockingIOError when none waits; a handler need not catch it
    */
   recvmmsg(...args: Parameters<Socket['recvmmsg']>): ReturnType<Socket['recvmmsg']> {
-    return this.#progress(this.#source('recvmmsg').recvmmsg(...args));
+    return progress(this, source(this, 'recvmmsg').recvmmsg(...args));
   }
 
   /** Receives data with descriptors, which the caller then owns and must close: {@link Socket.recv_fds}. */
   recv_fds(...args: Parameters<Socket['recv_fds']>): ReturnType<Socket['recv_fds']> {
-    return this.#progress(this.#source('recv_fds').recv_fds(...args));
+    return progress(this, source(this, 'recv_fds').recv_fds(...args));
   }
 
   /**
@@ -103,14 +82,14 @@ export abstract class socket_methods<S extends Transport = Socket> extends socke
   sendto(data: ArrayBufferView, flags: number, address: Address): number;
   sendto(...args: [ArrayBufferView, Address] | [ArrayBufferView, number, Address]): number {
     // The overloads above are the socket's own.
-    return this.#next('sendto', (socket) =>
+    return next(this, 'sendto', (socket) =>
       socket.sendto(...(args as [ArrayBufferView, number, Address])),
     );
   }
 
   /** Sends several buffers, with control messages and to an address if given, in one call: {@link Socket.sendmsg}. */
   sendmsg(...args: Parameters<Socket['sendmsg']>): number {
-    return this.#next('sendmsg', (socket) => socket.sendmsg(...args));
+    return next(this, 'sendmsg', (socket) => socket.sendmsg(...args));
   }
 
   /**
@@ -120,17 +99,17 @@ export abstract class socket_methods<S extends Transport = Socket> extends socke
    * @throws BlockingIOError when the kernel has no room for the first
    */
   sendmmsg(...args: Parameters<Socket['sendmmsg']>): number {
-    return this.#next('sendmmsg', (socket) => socket.sendmmsg(...args));
+    return next(this, 'sendmmsg', (socket) => socket.sendmmsg(...args));
   }
 
   /** Sends part of a file, without its bytes passing through the program: {@link Socket.sendfile}. */
   sendfile(...args: Parameters<Socket['sendfile']>): number {
-    return this.#next('sendfile', (socket) => socket.sendfile(...args));
+    return next(this, 'sendfile', (socket) => socket.sendfile(...args));
   }
 
   /** Sends data with open descriptors over a Unix socket: {@link Socket.send_fds}. The caller keeps its own copies. */
   send_fds(...args: Parameters<Socket['send_fds']>): number {
-    return this.#next('send_fds', (socket) => socket.send_fds(...args));
+    return next(this, 'send_fds', (socket) => socket.send_fds(...args));
   }
 
   /**
@@ -180,4 +159,27 @@ export abstract class socket_methods<S extends Transport = Socket> extends socke
   setsockopt(...args: Parameters<Socket['setsockopt']>): void {
     having(this, 'setsockopt').setsockopt(...args);
   }
+}
+
+type Channel = socket_methods<Transport>;
+
+function progress<T>(channel: Channel, result: T): T {
+  channel[endpoint].progress();
+  return result;
+}
+
+/** The socket, for a call that receives: if that blocks, it may wait for the answer to what is queued. */
+function source(channel: Channel, call: string): Socket {
+  const socket = having(channel, call);
+  channel[endpoint].flushForWait();
+  return socket;
+}
+
+/**
+ * What the socket sends by `call`: what is queued goes out before it. After `close_when_done` or
+ * `shutdown` it is refused with a line in the log, and 0 comes back, as with `send`.
+ */
+function next(channel: Channel, call: string, sends: (socket: Socket) => number): number {
+  const socket = having(channel, call);
+  return channel[endpoint].mayCall(call) ? progress(channel, sends(socket)) : 0;
 }

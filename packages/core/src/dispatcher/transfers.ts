@@ -45,7 +45,7 @@ export abstract class Transfers extends Connection {
     this.reason ??= error;
     if (this.is(OVER)) return;
     // Checked before the output is dropped, because a full queue stops reading.
-    const readsOn = !this.is(ENDED) && !isClosed(error) && this.#willRead();
+    const readsOn = !this.is(ENDED) && !isClosed(error) && this.willRead();
     this.output?.lose();
     if (readsOn) {
       this.set(SEND_FAILED, true);
@@ -56,7 +56,7 @@ export abstract class Transfers extends Connection {
   }
 
   /** Whether there is input that the channel will still read. */
-  #willRead(): boolean {
+  private willRead(): boolean {
     if (this.channel._holds_input) return true;
     if (!this.isStream || this.isDeaf() || this.unread() === 0) return false;
     return Boolean(this.channel.readable());
@@ -85,11 +85,11 @@ export abstract class Transfers extends Connection {
     try {
       data = flags === 0 ? transport.recv(bufsize) : transport.recv(bufsize, flags);
     } catch (error) {
-      this.#notReceived(error, transport);
+      this.notReceived(error, transport);
       return null;
     }
     if (data.length > 0) {
-      this.set(transport.pending === undefined ? MOVED | MAY_HOLD_MORE : MOVED, true);
+      this.flags |= transport.pending === undefined ? MOVED | MAY_HOLD_MORE : MOVED;
     } else if (bufsize > 0 && this.isStream) {
       this.set(MAY_HOLD_MORE, false);
       this.endOfData();
@@ -98,7 +98,7 @@ export abstract class Transfers extends Connection {
   }
 
   /** Throws `error`, unless it says that the peer is gone. */
-  #notReceived(error: unknown, transport: Transport): void {
+  private notReceived(error: unknown, transport: Transport): void {
     this.set(MAY_HOLD_MORE, false);
     if (!is_disconnected(error, this.established)) {
       note_nothing_to_read(error, this, transport);
@@ -109,10 +109,10 @@ export abstract class Transfers extends Connection {
 
   /** Flushes before a blocking receive, which may wait for the answer to what a handler has just sent. */
   flushForWait(): void {
-    if (this.output?.isGathered === true) this.#flushIfBlocking(this.output);
+    if (this.output?.isGathered === true) this.flushIfBlocking(this.output);
   }
 
-  #flushIfBlocking(output: Output): void {
+  private flushIfBlocking(output: Output): void {
     const transport = this.transport as (Transport & { getblocking?(): boolean }) | null;
     if (transport?.getblocking?.() === true) output.flushAll();
   }
@@ -132,10 +132,10 @@ export abstract class Transfers extends Connection {
         chunks.length === 1 || !transport.sendmsg
           ? transport.send(chunks[0])
           : transport.sendmsg(chunks);
-      if (sent > 0) this.set(MOVED, true);
+      if (sent > 0) this.flags |= MOVED;
       return sent;
     } catch (error) {
-      if (!this.#isUnsent(error)) throw error;
+      if (!this.isUnsent(error)) throw error;
       return 0;
     }
   }
@@ -145,10 +145,10 @@ export abstract class Transfers extends Connection {
     const transport = this.transport as Socket; // the caller has looked
     try {
       const count = transport.sendmmsg(messages.map((message): [Uint8Array] => [message]));
-      if (count > 0) this.set(MOVED, true);
+      if (count > 0) this.flags |= MOVED;
       return count;
     } catch (error) {
-      if (!this.#isUnsent(error)) throw error;
+      if (!this.isUnsent(error)) throw error;
       return 0;
     }
   }
@@ -162,11 +162,11 @@ export abstract class Transfers extends Connection {
     if (this.is(SEND_FAILED)) return 0;
     try {
       const sent = transport.sendfile(file, offset, count);
-      if (sent > 0) this.set(MOVED, true);
+      if (sent > 0) this.flags |= MOVED;
       return sent > 0 ? sent : -1;
     } catch (error) {
       const isFileClosed = (error as NodeJS.ErrnoException).code === 'EBADF';
-      return !isFileClosed && this.#isUnsent(error) ? 0 : -1;
+      return !isFileClosed && this.isUnsent(error) ? 0 : -1;
     }
   }
 
@@ -174,7 +174,7 @@ export abstract class Transfers extends Connection {
    * Whether sending has failed because the kernel has no room, or because the peer is gone. The latter is
    * reported.
    */
-  #isUnsent(error: unknown): boolean {
+  private isUnsent(error: unknown): boolean {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EAGAIN' || code === 'EWOULDBLOCK') return true;
     if (!is_disconnected(error, this.established)) return false;

@@ -238,13 +238,18 @@ class Loop {
 
   #dispatch(count: number, wait: number): void {
     const { pairs, beside } = this.#kernel;
-    if (this.#settings.use_poll === null && beside.size === 0) {
-      for (let i = 0; i < count && !this.#ended; i++) {
-        const registration = this.#channels.since(pairs[2 * i], wait);
-        if (registration) this.#deliver(registration, registration.steps(pairs[2 * i + 1]), wait);
-      }
+    if (this.#settings.use_poll !== null || beside.size > 0) {
+      this.#dispatchInOrder(count, wait);
       return;
     }
+    for (let i = 0; i < count && !this.#ended; i++) {
+      const registration = this.#channels.since(pairs[2 * i], wait);
+      if (registration) this.#deliver(registration, registration.steps(pairs[2 * i + 1]), wait);
+    }
+  }
+
+  /** The same in the order of the map and, with select(2), in its order of events. */
+  #dispatchInOrder(count: number, wait: number): void {
     const batch = this.#batch(count, wait);
     for (const kind of this.#settings.use_poll === false ? BY_KIND : [ALL]) {
       for (const [registration, steps] of batch) {

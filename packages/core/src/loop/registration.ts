@@ -103,16 +103,16 @@ export class Registration {
   readonly channel: Served;
   readonly endpoint: Endpoint;
   /** The number of the connection that the channel had when it was last asked. */
-  #life: number;
+  private life: number;
   /** What the channel answered last, and what it answered when it was put to rest. */
-  #asked = 0;
-  #restedAt = -1;
+  private asked = 0;
+  private restedAt = -1;
   /**
    * The wait whose events the channel was last given, or the time when its connection began. Older
    * events are dropped.
    */
   served = 0;
-  #rare: Readonly<Rare> = NOTHING_RARE;
+  private rare: Readonly<Rare> = NOTHING_RARE;
 
   constructor(
     /** Who keeps it. */
@@ -124,21 +124,21 @@ export class Registration {
   ) {
     this.channel = channel;
     this.endpoint = this.channel[endpoint] ?? new PlainEndpoint(channel, fd);
-    this.#life = this.endpoint.life;
+    this.life = this.endpoint.life;
   }
 
-  #change(what: Partial<Rare>): void {
-    this.#rare =
-      this.#rare === NOTHING_RARE ? Object.assign(new Rare(), what) : { ...this.#rare, ...what };
+  private change(what: Partial<Rare>): void {
+    this.rare =
+      this.rare === NOTHING_RARE ? Object.assign(new Rare(), what) : { ...this.rare, ...what };
   }
 
   /** Whether its socket keeps an error that it was told of. */
   get error(): Rare['error'] {
-    return this.#rare.error;
+    return this.rare.error;
   }
 
   set error(error: Rare['error']) {
-    if (error !== this.#rare.error) this.#change({ error });
+    if (error !== this.rare.error) this.change({ error });
   }
 
   /** Whether the channel has to be asked on every pass, since only it knows when its answers change. */
@@ -154,16 +154,16 @@ export class Registration {
 
   /** The socket was closed, but not by the channel. Its number may belong to another one by now. */
   get closed(): boolean {
-    return this.#rare.descriptor !== OPEN || this.#ownDescriptor() !== this.fd;
+    return this.rare.descriptor !== OPEN || this.ownDescriptor() !== this.fd;
   }
 
   /** The same, and the channel has yet to be told. */
   get closedUntold(): boolean {
-    return this.#rare.descriptor !== CLOSED_TOLD && this.closed && this.alive;
+    return this.rare.descriptor !== CLOSED_TOLD && this.closed && this.alive;
   }
 
   /** The descriptor of the channel's socket, -1 when it is closed. */
-  #ownDescriptor(): number {
+  private ownDescriptor(): number {
     return this.endpoint.descriptor() ?? this.fd;
   }
 
@@ -172,7 +172,7 @@ export class Registration {
    * again.
    */
   get mayBeOpenAgain(): boolean {
-    return this.#rare.descriptor !== OPEN && this.#ownDescriptor() === this.fd;
+    return this.rare.descriptor !== OPEN && this.ownDescriptor() === this.fd;
   }
 
   /**
@@ -180,12 +180,12 @@ export class Registration {
    * take this place.
    */
   get displaceable(): boolean {
-    return this.#rare.descriptor === CLOSED && this.#ownDescriptor() !== this.fd && this.alive;
+    return this.rare.descriptor === CLOSED && this.ownDescriptor() !== this.fd && this.alive;
   }
 
   /** The descriptor is being closed or given away. */
   descriptorClosed(): void {
-    if (this.#rare.descriptor === OPEN) this.#change({ descriptor: CLOSED });
+    if (this.rare.descriptor === OPEN) this.change({ descriptor: CLOSED });
   }
 
   /**
@@ -207,20 +207,20 @@ export class Registration {
 
   /** Asks the channel what to wait for. An error of a predicate is treated as one of a handler. */
   ask(): number {
-    if (this.#rare.muted) this.#muteUrgent();
-    if (this.endpoint.life !== this.#life) this.#beginLife();
-    this.#asked = 0;
+    if (this.rare.muted) this.muteUrgent();
+    if (this.endpoint.life !== this.life) this.beginLife();
+    this.asked = 0;
     beginHandler();
     try {
-      this.#asked = this.endpoint.interest();
+      this.asked = this.endpoint.interest();
     } catch (error) {
       failedWithin(this.channel, error);
     }
     endHandler();
     if (this.removed) return 0;
-    const events = this.#asked;
-    if (events !== this.#restedAt) this.#restedAt = -1;
-    this.wanted = this.#restedAt < 0 ? events & ~this.#rare.muted : 0;
+    const events = this.asked;
+    if (events !== this.restedAt) this.restedAt = -1;
+    this.wanted = this.restedAt < 0 ? events & ~this.rare.muted : 0;
     return this.wanted;
   }
 
@@ -228,9 +228,9 @@ export class Registration {
   get isAsBefore(): boolean {
     const { endpoint } = this;
     return (
-      this.#rare === NOTHING_RARE &&
-      this.#restedAt < 0 &&
-      endpoint.life === this.#life &&
+      this.rare === NOTHING_RARE &&
+      this.restedAt < 0 &&
+      endpoint.life === this.life &&
       endpoint.limit === this.timeout &&
       !this.restless &&
       endpoint.isAsBefore === true &&
@@ -243,37 +243,37 @@ export class Registration {
     const wanted = this.wanted & ~NOTICED;
     const events = this.endpoint.wants(wanted);
     const isCrossed = events !== wanted;
-    if (isCrossed !== this.#rare.isCrossed) this.#change({ isCrossed });
+    if (isCrossed !== this.rare.isCrossed) this.change({ isCrossed });
     return events;
   }
 
   /** The channel has begun another connection. Events of the former one are dropped. */
-  #beginLife(): void {
-    this.#life = this.endpoint.life;
+  private beginLife(): void {
+    this.life = this.endpoint.life;
     this.served = this.owner.tick();
-    this.#restedAt = -1;
+    this.restedAt = -1;
     this.error = NO_ERROR;
   }
 
   /** Tells the channel nothing more until it waits for other events than now. */
   rest(): void {
-    this.#restedAt = this.#asked;
+    this.restedAt = this.asked;
     this.wanted = 0;
   }
 
   /** The steps to do when poll(2), or a similar poller, reports `events`. */
   steps(events: number): number {
     if (events & POLLNVAL) return END;
-    if (this.#rare.isCrossed && events & (POLLIN | POLLOUT)) events |= POLLIN | POLLOUT;
+    if (this.rare.isCrossed && events & (POLLIN | POLLOUT)) events |= POLLIN | POLLOUT;
     events = this.endpoint.ready(events);
     let steps = 0;
     if (this.wanted & POLLIN && events & READABLE) steps |= READ;
     if (this.wanted & POLLOUT && events & WRITABLE) steps |= WRITE;
     if ((this.wanted | events) & NOTICED) steps |= NOTICE;
-    return events & UNUSUAL ? this.#unusualSteps(events, steps) : steps;
+    return events & UNUSUAL ? this.unusualSteps(events, steps) : steps;
   }
 
-  #unusualSteps(events: number, steps: number): number {
+  private unusualSteps(events: number, steps: number): number {
     if (this.wanted & POLLPRI && events & POLLPRI) {
       steps |= steps & READ && this.endpoint.unread() === 0 ? URGENT_FIRST : URGENT;
     }
@@ -290,14 +290,14 @@ export class Registration {
    * out of date and dropped.
    */
   deliver(steps: number, wait: number): void {
-    if (!this.alive || this.served > wait || this.endpoint.life !== this.#life) return;
+    if (!this.alive || this.served > wait || this.endpoint.life !== this.life) return;
     this.served = wait;
     beginHandler();
     try {
-      if (steps === READ && this.#rare === NOTHING_RARE) {
-        this.#take(this.channel.handle_read_event(), POLLIN);
+      if (steps === READ && this.rare === NOTHING_RARE) {
+        this.take(this.channel.handle_read_event(), POLLIN);
       } else {
-        this.#deliver(steps, wait);
+        this.deliverSteps(steps, wait);
       }
     } catch (error) {
       failedWithin(this.channel, error);
@@ -305,45 +305,45 @@ export class Registration {
     endHandler();
   }
 
-  #deliver(steps: number, wait: number): void {
+  private deliverSteps(steps: number, wait: number): void {
     const { channel } = this;
     if (steps & NOTICE) this.endpoint.notice();
-    if (steps & URGENT_FIRST && this.#isNews(wait)) this.#tellUrgent();
-    if (steps & READ && this.#isNews(wait)) this.#take(channel.handle_read_event(), POLLIN);
-    if (steps & WRITE && this.#isNews(wait)) this.#take(channel.handle_write_event(), POLLOUT);
-    if (steps & URGENT && this.#isNews(wait)) this.#tellUrgent();
-    else if (this.#rare.muted && this.alive) this.#muteUrgent();
-    if (steps & END && this.#isCurrent(wait)) this.#end(steps, wait);
+    if (steps & URGENT_FIRST && this.isNews(wait)) this.tellUrgent();
+    if (steps & READ && this.isNews(wait)) this.take(channel.handle_read_event(), POLLIN);
+    if (steps & WRITE && this.isNews(wait)) this.take(channel.handle_write_event(), POLLOUT);
+    if (steps & URGENT && this.isNews(wait)) this.tellUrgent();
+    else if (this.rare.muted && this.alive) this.muteUrgent();
+    if (steps & END && this.isCurrent(wait)) this.end(steps, wait);
   }
 
   /**
    * Whether the events of `wait` are still to be reported: no handler has closed the channel or its
    * socket, begun another attempt to connect, or served the channel by a pass of its own.
    */
-  #isNews(wait: number): boolean {
-    return this.#isCurrent(wait) && this.#rare.descriptor !== CLOSED;
+  private isNews(wait: number): boolean {
+    return this.isCurrent(wait) && this.rare.descriptor !== CLOSED;
   }
 
-  #isCurrent(wait: number): boolean {
-    return this.alive && this.served === wait && this.endpoint.life === this.#life;
+  private isCurrent(wait: number): boolean {
+    return this.alive && this.served === wait && this.endpoint.life === this.life;
   }
 
-  #tellUrgent(): void {
-    const isFile = this.#waitsForFile();
-    this.#take(this.channel.handle_expt_event(), POLLPRI);
-    if (this.alive && !isFile) this.#muteUrgent();
+  private tellUrgent(): void {
+    const isFile = this.waitsForFile();
+    this.take(this.channel.handle_expt_event(), POLLPRI);
+    if (this.alive && !isFile) this.muteUrgent();
   }
 
   /**
    * Whether this is a file that reports a change with POLLPRI, as files of /proc do. It reports the
    * change only to the first who asks.
    */
-  #waitsForFile(): boolean {
+  private waitsForFile(): boolean {
     return this.wanted === POLLPRI && !is_socket(this.fd);
   }
 
   /** Deals with a promise that a handler for `events` returned. A dispatcher does that itself. */
-  #take(result: unknown, events: number): void {
+  private take(result: unknown, events: number): void {
     if (!isPending(result)) return;
     if (this.endpoint instanceof PlainEndpoint) this.endpoint.run(result, events, this);
     else settle(this.channel, result);
@@ -356,9 +356,9 @@ export class Registration {
   }
 
   /** Stops waiting for urgent data as long as the handler has left the urgent byte unread. */
-  #muteUrgent(): void {
+  private muteUrgent(): void {
     const muted = state_of(this.fd, POLLPRI) & POLLPRI;
-    if (muted !== this.#rare.muted) this.#change({ muted });
+    if (muted !== this.rare.muted) this.change({ muted });
   }
 
   /**
@@ -368,16 +368,16 @@ export class Registration {
    *    it rests until it wants to read.
    * 3. Nothing is left to read, or the channel waits for the hang-up itself: it is told of the end.
    */
-  #end(steps: number, wait: number): void {
+  private end(steps: number, wait: number): void {
     if (steps & UNREAD && !(this.wanted & POLLHUP)) {
       if (!(this.wanted & (POLLIN | POLLOUT))) this.rest();
       return;
     }
-    const state = this.#endState();
+    const state = this.endState();
     if (state === 0) return; // the handler has read the error
-    if (!this.#tellEnd(state)) return;
-    if (!this.#isCurrent(wait)) return;
-    const left = this.#endState();
+    if (!this.tellEnd(state)) return;
+    if (!this.isCurrent(wait)) return;
+    const left = this.endState();
     if (left === POLLERR) this.error ||= NEW_ERROR;
     else if (left !== 0) this.rest();
   }
@@ -386,15 +386,15 @@ export class Registration {
    * Tells the channel of the end. False if it has no connection that could be over: then it is to be
    * asked again.
    */
-  #tellEnd(state: number): boolean {
-    const before = this.#rare.descriptor;
-    if (state & POLLNVAL) this.#change({ descriptor: CLOSED_TOLD }); // whatever the handler throws
+  private tellEnd(state: number): boolean {
+    const before = this.rare.descriptor;
+    if (state & POLLNVAL) this.change({ descriptor: CLOSED_TOLD }); // whatever the handler throws
     const isTold = this.endpoint.end(state, (this.wanted & (POLLIN | POLLOUT)) !== 0);
-    if (!isTold && this.#rare.descriptor !== before) this.#change({ descriptor: before });
+    if (!isTold && this.rare.descriptor !== before) this.change({ descriptor: before });
     return isTold;
   }
 
-  #endState(): number {
+  private endState(): number {
     if (this.closed) return POLLNVAL;
     // RDHUP counts only for a channel that waits for it alone: others find the end by reading.
     return this.endpoint.state() & (POLLERR | POLLHUP | POLLNVAL | (this.wanted & RDHUP));

@@ -9,15 +9,15 @@ import { Sending } from './sending.js';
  */
 export class Output extends Sending {
   /** The name of the method that was called and after which nothing more is taken; null for none. */
-  #closedBy: string | null = null;
+  private endedBy: string | null = null;
   /** Whether close_when_done was called. */
-  #closes = false;
+  private isClosing = false;
   /** Whether the peer will send no more. Then the channel closes when everything is sent. */
-  #answersOnly = false;
+  private answersOnly = false;
   /** The argument of the shutdown(2) to do when everything is out; -1 for none. */
-  #shutdown = -1;
+  private dueShutdown = -1;
   /** Whether `push` has returned false because too much waits. */
-  #full = false;
+  private isOverfull = false;
 
   // ---- questions ----
 
@@ -25,17 +25,17 @@ export class Output extends Sending {
   get wantsRoom(): boolean {
     if (!this.queue.isEmpty) return true;
     if (this.source !== null && this.source.length > 0) return !this.source.waiting;
-    return this.#closes || this.#answersOnly || this.#shutdown >= 0;
+    return this.isClosing || this.answersOnly || this.dueShutdown >= 0;
   }
 
   /** Whether close_when_done was called and is not finished yet. */
   get closes(): boolean {
-    return this.#closes;
+    return this.isClosing;
   }
 
   /** The method after which nothing more is taken; null for none. */
   get closedBy(): string | null {
-    return this.#closedBy;
+    return this.endedBy;
   }
 
   // ---- giving ----
@@ -52,46 +52,46 @@ export class Output extends Sending {
 
   /** From now on nothing more is taken, because `method` was called. */
   refuseAfter(method: string): void {
-    this.#closedBy ??= method;
+    this.endedBy ??= method;
   }
 
   /** Whether the bytes of `method` are refused. That is logged once, unless there are no bytes. */
   refuses(method: string, length = 1): boolean {
     if (this.isLost) return true;
-    if (this.#closedBy === null) return false;
+    if (this.endedBy === null) return false;
     if (length === 0) return true; // a handler may send back what it received, which is nothing at the end
-    this.ending.refuse(method, this.#closedBy);
+    this.ending.refuse(method, this.endedBy);
     return true;
   }
 
   // ---- the end ----
 
   protected override endsUnsent(): boolean {
-    if (!this.#closes || !this.ending.isPeerless) return false;
-    this.#shutdown = -1; // there is nothing to shut down either
+    if (!this.isClosing || !this.ending.isPeerless) return false;
+    this.dueShutdown = -1; // there is nothing to shut down either
     this.allIsOut();
     return true;
   }
 
   protected override allIsOut(): void {
-    if (this.#shutdown >= 0) {
-      const how = this.#shutdown;
-      this.#shutdown = -1;
+    if (this.dueShutdown >= 0) {
+      const how = this.dueShutdown;
+      this.dueShutdown = -1;
       this.ending.shutdown(how);
     }
-    if (this.#closes) {
-      this.#closes = false;
+    if (this.isClosing) {
+      this.isClosing = false;
       this.ending.linger();
-    } else if (this.#answersOnly) {
-      this.#answersOnly = false;
+    } else if (this.answersOnly) {
+      this.answersOnly = false;
       this.ending.finish();
     }
   }
 
   /** For close_when_done: nothing more is taken, and the channel ends when everything is out. */
   closeWhenOut(): void {
-    this.#closes = true;
-    this.#closedBy = 'close_when_done';
+    this.isClosing = true;
+    this.endedBy = 'close_when_done';
     this.channel._changed();
   }
 
@@ -99,15 +99,15 @@ export class Output extends Sending {
    * The peer sends no more, so the channel ends when everything is out. Returns false if nothing waits.
    */
   endWhenOut(): boolean {
-    this.#answersOnly = this.isWaiting;
-    return this.#answersOnly;
+    this.answersOnly = this.isWaiting;
+    return this.answersOnly;
   }
 
   /** Cancels the end that was asked for. */
   forgetEnd(): void {
-    this.#closes = this.#answersOnly = false;
-    this.#closedBy = null;
-    this.#shutdown = -1;
+    this.isClosing = this.answersOnly = false;
+    this.endedBy = null;
+    this.dueShutdown = -1;
   }
 
   /**
@@ -122,7 +122,7 @@ export class Output extends Sending {
     }
     if (!this.isWaiting && !this.channel.connecting) return true;
     this.refuseAfter('shutdown');
-    this.#shutdown = Math.max(this.#shutdown, how); // SHUT_RDWR is the largest
+    this.dueShutdown = Math.max(this.dueShutdown, how); // SHUT_RDWR is the largest
     this.channel._changed();
     return false;
   }
@@ -143,7 +143,7 @@ export class Output extends Sending {
    * sending is refused.
    */
   mayCall(call: string): boolean {
-    if (this.#closedBy !== null && this.refuses(call)) return false;
+    if (this.endedBy !== null && this.refuses(call)) return false;
     this.before(call);
     return true;
   }
@@ -165,7 +165,7 @@ export class Output extends Sending {
 
   /** Whether `push` has returned false and too little has gone out since. */
   get isFull(): boolean {
-    return this.#full && !this.isLost;
+    return this.isOverfull && !this.isLost;
   }
 
   /**
@@ -173,17 +173,17 @@ export class Output extends Sending {
    * `drained`.
    */
   mayGoOn(most: number): boolean {
-    if (most > 0 && this.unsent > most) this.#full = true;
-    return !this.#full;
+    if (most > 0 && this.unsent > most) this.isOverfull = true;
+    return !this.isOverfull;
   }
 
   /** Whether `mayGoOn` has returned false, and no more than half of `most` bytes wait now. */
   isDrained(most: number): boolean {
-    return this.#full && this.unsent <= most / 2;
+    return this.isOverfull && this.unsent <= most / 2;
   }
 
   /** Pushing may go on. */
   drained(): void {
-    this.#full = false;
+    this.isOverfull = false;
   }
 }

@@ -27,10 +27,10 @@ export abstract class Sending {
   /** What comes after these bytes; null for nothing. */
   source: Source | null = null;
   /** What was given while nothing waited: the loop has not seen it wait. */
-  #news: typeof NONE | typeof GATHERED | typeof FLUSHED = NONE;
-  #sending = false;
+  private news: typeof NONE | typeof GATHERED | typeof FLUSHED = NONE;
+  private sending = false;
   /** Grows whenever something was sent: by the bytes, or by the messages. */
-  #taken = 0;
+  private taken = 0;
   /** Whether the peer is gone. */
   protected isLost = false;
   /** Whether something could not be sent. Then nothing that comes after it may be sent. */
@@ -56,12 +56,16 @@ export abstract class Sending {
 
   /** Whether something was given and is not sent yet. */
   get isWaiting(): boolean {
-    return !this.queue.isEmpty || (this.source !== null && this.source.length > 0);
+    return !this.queue.isEmpty || this.sourceWaits;
+  }
+
+  private get sourceWaits(): boolean {
+    return this.source !== null && this.source.length > 0;
   }
 
   /** Goes out when the running handler returns. */
   get isGathered(): boolean {
-    return this.#news === GATHERED;
+    return this.news === GATHERED;
   }
 
   /**
@@ -90,16 +94,16 @@ export abstract class Sending {
    */
   given(wasWaiting: boolean): void {
     // If older output waits for room in the kernel, this goes out after it.
-    if (this.#news === GATHERED || wasWaiting) return;
-    this.#news = gather(this) ? GATHERED : FLUSHED;
-    if (this.#news === FLUSHED) this.flush();
+    if (this.news === GATHERED || wasWaiting) return;
+    this.news = gather(this) ? GATHERED : FLUSHED;
+    if (this.news === FLUSHED) this.flush();
   }
 
   // ---- sending ----
 
   /** Sends by the channel's `initiate_send`, which a subclass may have overridden. */
   flush(): void {
-    if (this.#news === GATHERED) this.#news = FLUSHED;
+    if (this.news === GATHERED) this.news = FLUSHED;
     beginHandler();
     try {
       this.channel.initiate_send();
@@ -107,12 +111,12 @@ export abstract class Sending {
       failedWithin(this.channel, error);
     }
     endHandler();
-    if (this.#news === FLUSHED) this.#notSent();
+    if (this.news === FLUSHED) this.notSent();
   }
 
   /** An initiate_send of a subclass has not called `send`. */
-  #notSent(): void {
-    this.#news = NONE;
+  private notSent(): void {
+    this.news = NONE;
     if (this.isWaiting) this.channel._changed();
   }
 
@@ -121,28 +125,28 @@ export abstract class Sending {
    * handler may give more output, close or discard. What they change takes effect at once.
    */
   send(): void {
-    const isNews = this.#news !== NONE;
-    this.#news = NONE;
-    if (this.#sending) return;
-    this.#sending = true;
+    const isNews = this.news !== NONE;
+    this.news = NONE;
+    if (this.sending) return;
+    this.sending = true;
     try {
-      this.#sendGuarded();
+      this.sendGuarded();
     } finally {
-      this.#sending = false;
-      if (this.isCutShort) this.#finishCutShort();
+      this.sending = false;
+      if (this.isCutShort) this.finishCutShort();
       if (!isNews || this.isWaiting) this.channel._changed();
     }
   }
 
-  #finishCutShort(): void {
+  private finishCutShort(): void {
     this.isCutShort = false;
     this.ending.finish();
   }
 
-  #sendGuarded(): void {
+  private sendGuarded(): void {
     beginHandler();
     try {
-      this.#sendQueued();
+      this.sendQueued();
     } catch (error) {
       failedWithin(this.channel, error);
     }
@@ -157,30 +161,30 @@ export abstract class Sending {
     let before: number;
     let flushes = 0;
     do {
-      before = this.#taken;
+      before = this.taken;
       this.flush();
       flushes += 1;
-    } while (this.#taken > before && this.#knowsMore(flushes));
+    } while (this.taken > before && this.knowsMore(flushes));
   }
 
   /** Whether there is more to send: in the queue or, for the first flushes, in what comes after it. */
-  #knowsMore(flushes: number): boolean {
+  private knowsMore(flushes: number): boolean {
     if (!this.queue.isEmpty) return true;
     const { source } = this;
     if (source === null || flushes >= MOST_FLUSHES) return false;
     return source.byteLength > 0 || source.file !== null;
   }
 
-  #sendQueued(): void {
+  private sendQueued(): void {
     if (this.endsUnsent()) return;
     const size = this.channel._send_size;
     let left = MOST_BYTES;
     for (let sends = 0; sends < MOST_SENDS && left > 0 && this.ending.isConnected; sends++) {
-      const file = this.source === null ? null : this.#fill(this.source, size);
+      const file = this.source === null ? null : this.fill(this.source, size);
       if (!this.queue.isEmpty || file !== null) {
         const sent = this.queue.isEmpty
-          ? this.#sendFile(file as file_range, left)
-          : this.#sendOnce(size);
+          ? this.sendFile(file as file_range, left)
+          : this.sendOnce(size);
         if (sent < 0) return;
         left -= sent;
       } else if (this.isWaiting) return;
@@ -195,38 +199,38 @@ export abstract class Sending {
    * Pulls the next bytes into the queue, enough for one send. If a file comes after them, returns the
    * file.
    */
-  #fill(source: Source, size: number): file_range | null {
+  private fill(source: Source, size: number): file_range | null {
     const { queue } = this;
     try {
       while (queue.length < size) {
         const { file } = source;
-        if (file !== null && this.#sendsFiles) return file;
+        if (file !== null && this.sendsFiles) return file;
         const piece = source.pull();
         if (this.isLost) return null; // the producer has ended the connection, or begun another
         if (piece === null || piece === 'wait') return null;
         queue.push(piece);
       }
     } catch (error) {
-      if (!queue.isEmpty) this.#sendOnce(size); // the bytes that a producer gave before it failed
-      if (source.isCutShort) this.#cutShort(error);
+      if (!queue.isEmpty) this.sendOnce(size); // the bytes that a producer gave before it failed
+      if (source.isCutShort) this.cutShort(error);
       throw error;
     }
     return null;
   }
 
   /** The rest of the output is lost. The channel ends when handle_error has been called with `error`. */
-  #cutShort(error: unknown): void {
+  private cutShort(error: unknown): void {
     this.ending.reason ??= error;
     this.isCutShort = true;
     this.lose();
   }
 
-  get #sendsFiles(): boolean {
+  private get sendsFiles(): boolean {
     return !this.queue.keepsBorders && this.channel._sends_files;
   }
 
   /** Sends from a file, and returns how many bytes the kernel has taken; -1 if it takes no more now. */
-  #sendFile(file: file_range, most: number): number {
+  private sendFile(file: file_range, most: number): number {
     const count = Math.min(file.left, most);
     const sent = this.channel._send_file(file.fd, file.position, count);
     if (sent < 0) {
@@ -234,7 +238,7 @@ export abstract class Sending {
       return 0;
     }
     file.taken(sent);
-    this.#taken += sent;
+    this.taken += sent;
     return sent === count ? sent : -1;
   }
 
@@ -242,21 +246,21 @@ export abstract class Sending {
    * Sends from the queue, and returns how many bytes the kernel has taken; -1 if that is less than it was
    * given.
    */
-  #sendOnce(size: number): number {
-    return this.queue.keepsBorders ? this.#sendMessages(size) : this.#sendBytes(size);
+  private sendOnce(size: number): number {
+    return this.queue.keepsBorders ? this.sendMessages(size) : this.sendBytes(size);
   }
 
-  #sendBytes(size: number): number {
+  private sendBytes(size: number): number {
     const { queue } = this; // a handler may replace it meanwhile, by discarding
     const chunks = queue.next(size);
-    const sent = this.channel._sends_itself ? this.ending.transmit(chunks) : this.#hand(chunks);
+    const sent = this.channel._sends_itself ? this.ending.transmit(chunks) : this.hand(chunks);
     queue.consume(sent);
-    this.#taken += sent;
+    this.taken += sent;
     return sent === lengthOf(chunks) ? sent : -1;
   }
 
   /** Sends by the channel's `_send_chunks`. */
-  #hand(chunks: readonly Uint8Array[]): number {
+  private hand(chunks: readonly Uint8Array[]): number {
     this.ending.isHanding = true;
     try {
       return this.channel._send_chunks(chunks);
@@ -266,32 +270,32 @@ export abstract class Sending {
   }
 
   /** The same for messages. If only the first ones were taken, the next call tells why. */
-  #sendMessages(size: number): number {
+  private sendMessages(size: number): number {
     const { queue } = this;
     const messages = queue.next(size, this.channel._sends_messages ? MOST_MESSAGES : 1);
     let count: number;
     this.ending.isHanding = true;
     try {
-      count = this.#handMessages(messages);
+      count = this.handMessages(messages);
     } catch (error) {
       // The kernel will never take this message. The next ones must not wait for it.
-      if ((error as NodeJS.ErrnoException | null)?.code === 'EMSGSIZE') this.#drop(queue, 1);
+      if ((error as NodeJS.ErrnoException | null)?.code === 'EMSGSIZE') this.dropMessages(queue, 1);
       throw error;
     } finally {
       this.ending.isHanding = false;
     }
-    this.#drop(queue, count);
+    this.dropMessages(queue, count);
     return count > 0 ? lengthOf(messages.slice(0, count)) : -1;
   }
 
-  #handMessages(messages: readonly Uint8Array[]): number {
+  private handMessages(messages: readonly Uint8Array[]): number {
     if (messages.length > 1) return this.channel._send_messages(messages);
     const sent = this.channel._send_chunks(messages);
     return sent > 0 || messages[0].length === 0 ? 1 : 0;
   }
 
-  #drop(queue: output_queue, count: number): void {
-    this.#taken += queue.dropMessages(count);
+  private dropMessages(queue: output_queue, count: number): void {
+    this.taken += queue.dropMessages(count);
   }
 
   /** Drops everything that waits. */
