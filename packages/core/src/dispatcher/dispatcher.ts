@@ -9,6 +9,7 @@ import { tellError } from '../handlers/handling.js';
 import { Connecting } from './connecting.js';
 import { event_channel, transmit } from './event_channel.js';
 import { having } from './having.js';
+import { backlogOf } from './listening.js';
 import { log_error } from './log_error.js';
 import { methods, of_listeners, unhandled_connection, unhandled_event } from './mistakes.js';
 import { type connection_options, Racing } from './racing.js';
@@ -91,7 +92,8 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
 
   /**
    * Starts to listen. The kernel queues up to `backlog` connections until the loop accepts them; left
-   * out, it is as many as the system allows.
+   * out, it is as many as the system allows, and a number from 5 to 127 counts as 128. (`socket.listen`
+   * takes the number as it is.)
    *
    * @throws OSError when listen(2) fails
    */
@@ -101,7 +103,7 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
     const before = this.accepting;
     this.accepting = true;
     try {
-      having(this, 'listen').listen(backlog);
+      having(this, 'listen').listen(backlogOf(backlog));
     } catch (error) {
       this.accepting = before; // it may be tried again
       throw error;

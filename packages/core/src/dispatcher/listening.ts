@@ -20,6 +20,17 @@ const MOST_ACCEPTS = 128;
 /** How long a listener rests, in seconds, when the system is out of descriptors or memory. */
 const REST = 0.1;
 
+/** What programs write for "as many as the system allows": it was the most that the first BSD sockets took. */
+const ONCE_THE_MOST = 5;
+/** Room for what comes while JavaScript is compiled, or its garbage collected. Either takes milliseconds. */
+const ROOM = 128;
+
+/** The backlog to ask the kernel for, when a program asks for `backlog`: a small one is made larger. */
+export function backlogOf(backlog: number | undefined): number | undefined {
+  if (backlog === undefined || !Number.isInteger(backlog)) return backlog;
+  return backlog >= ONCE_THE_MOST ? Math.max(backlog, ROOM) : backlog;
+}
+
 const LACK_OF_ROOM = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 /** Errors of accept(2) that concern the listener. All others concern the connection that waited. */
 const OF_THE_LISTENER = new Set(['EBADF', 'EFAULT', 'EINVAL', 'ENOTSOCK']);

@@ -22,7 +22,7 @@ export interface server_options {
   dualstack?: boolean;
   /** Whether several sockets may listen on the port and share its connections (SO_REUSEPORT). Default false. */
   reuse_port?: boolean;
-  /** How many connections may wait to be accepted. Default: as many as the system allows. */
+  /** How many connections may wait to be accepted, as in `listen`. Default: as many as the system allows. */
   backlog?: number;
 }
 

@@ -1,7 +1,15 @@
 /** More connections at once than the listener's backlog has room for. */
-import { AF_INET, AF_UNIX, type OSError } from '@asyncore/socket';
+import { AF_INET, AF_UNIX, errno, type OSError, POLLOUT, Socket, state_of } from '@asyncore/socket';
 import { expect, it } from 'vitest';
-import { listening, onEveryPoller, own, Recorder, Sender, Stage } from '../support.js';
+import {
+  listening,
+  onEveryFamily,
+  onEveryPoller,
+  own,
+  Recorder,
+  Sender,
+  Stage,
+} from '../support.js';
 
 const hello = Buffer.from('hello');
 
@@ -25,7 +33,7 @@ onEveryPoller((use_poll) => {
   // that believes to be connected is let in by what it sends: tcp(7).
   it('a TCP listener whose backlog overflows serves everybody in the end', async () => {
     const stage = new Stage(use_poll);
-    const door = server(stage, AF_INET, 5, 20);
+    const door = server(stage, AF_INET, 4, 20);
     for (let i = 0; i < 20; i++) {
       const client = new Sender(stage);
       client.create_socket();
@@ -45,7 +53,7 @@ onEveryPoller((use_poll) => {
 
   it('clients of a Unix listener whose backlog overflows get EAGAIN, and may try again', async () => {
     const stage = new Stage(use_poll);
-    const door = server(stage, AF_UNIX, 5, 20);
+    const door = server(stage, AF_UNIX, 4, 20);
     let refused = 0;
     const connect = (client: Sender) => {
       try {
@@ -67,3 +75,21 @@ onEveryPoller((use_poll) => {
     expect(stage.count('accepted')).toBe(20);
   });
 });
+
+onEveryFamily((family) =>
+  onEveryPoller((use_poll) => {
+    // JavaScript stops for milliseconds while it is compiled or its memory is cleaned. A client that the
+    // kernel drops meanwhile tries again a second later.
+    it('listen(5) has room for 128 that come at once, and one pass accepts them', async () => {
+      const stage = new Stage(use_poll);
+      const door = server(stage, family, 5, 128);
+      for (let i = 0; i < 128; i++) {
+        const client = own(new Socket(family));
+        expect([0, errno.EINPROGRESS]).toContain(client.connect_ex(door.getsockname()));
+        expect(state_of(client.fileno(), POLLOUT)).toBe(POLLOUT); // the kernel has not dropped it
+      }
+      await stage.loop({ count: 1 });
+      expect(stage.count('accepted')).toBe(128);
+    });
+  }),
+);
