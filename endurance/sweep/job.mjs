@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { RESTART } from './control.mjs';
-import { brief } from './report.mjs';
+import { BEGIN, brief } from './report.mjs';
 import { Results } from './results.mjs';
 
 const MOST_RESTARTS = 400;
@@ -105,10 +105,12 @@ export class Job {
   #next({ isFinished, failed, at, place, code, signal, hung, stderr }) {
     if (isFinished) return null;
     if (code !== RESTART) {
+      const { program, poller } = this.results;
+      const who = at === null ? `unaltered: ${program} on ${poller}, ` : '';
       const crash = hung
-        ? `hang: the thread has done nothing for ${SILENT} ms`
-        : `crash: code ${code}, signal ${signal} ${stderr}`;
-      this.#complain({ place: place ?? 'begin', complaints: [failed ?? crash] });
+        ? `${who}hang: the thread has done nothing for ${SILENT} ms`
+        : `${who}crash: code ${code}, signal ${signal} ${stderr}`;
+      this.#complain({ place: place ?? BEGIN, complaints: [failed ?? crash] });
       this.#seen += CRASH;
     }
     if (failed || at === null || !this.begunAgain) return null;

@@ -12,6 +12,9 @@ const SPINNING = ['epoll_wait', 'poll', 'select', 'recv', 'accept4', 'send'];
 const TIMES = 4;
 const MORE = 400;
 
+/** In milliseconds: what a run may take in which nothing is altered. The slowest, which starts a thread, takes 400. */
+const LONGEST = 3000;
+
 const EXHAUSTED = ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'];
 const isError = (what) => /^(error|connect_error|thrown)/.test(what);
 const isNoise = (what) => what === 'expt' || what.startsWith('log:');
@@ -33,7 +36,7 @@ const isComplete = (conversation, base) =>
     ([side, text]) => (conversation.got[side] ?? '') === text,
   );
 
-export const incompleteOf = (record, base) =>
+const incompleteOf = (record, base) =>
   own(record).filter((conversation) => !isComplete(conversation, base));
 
 function* ending({ record, end }) {
@@ -181,6 +184,17 @@ function* always({ record, end, left }) {
   if (end !== 'ok') return;
   if (left.length > 0) yield `left open: ${left}`;
   if (record.map.size > 0) yield `left in the map: ${record.map.size}`;
+}
+
+/** What a run shows in which nothing was altered, and that it may not. */
+export function* judgePlain(run) {
+  const { record, ms } = run;
+  yield* ending(run);
+  if (record.setup !== null) yield `problem: the program could not begin: ${record.setup}`;
+  if (record.loopError !== null) yield `problem: the loop rejected with ${record.loopError}`;
+  if (run.end !== 'ok') return;
+  if (ms > LONGEST) yield `stall: ${Math.round(ms)} ms, and ${LONGEST} are the most`;
+  for (const conversation of incompleteOf(record, run)) yield `lost: ${show(conversation)}`;
 }
 
 /** What this run shows that it may not. */

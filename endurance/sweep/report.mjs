@@ -1,6 +1,8 @@
 /** What the sweep says of its violations: those of one call that show alike together, with one to play again. */
 
 const quoted = (word) => (/^\w+$/.test(word) ? word : `'${word}'`);
+/** The place of what goes wrong before anything is altered. */
+export const BEGIN = 'begin';
 /** In characters: what is shown of a complaint. */
 const MOST = 600;
 const BRIEF = 160;
@@ -27,10 +29,11 @@ const tally = (all, nameOf) =>
 
 /** The command that plays the place of a complaint again. */
 function replay({ program, poller, place }) {
+  const one = `--programs ${program} --pollers ${quoted(poller)}`;
+  if (place === BEGIN) return `npm run sweep -- ${one}`;
   const [, seed] = /^seed (\d+)$/.exec(place) ?? [];
   if (!seed) return `npm run sweep -- --only ${program} ${quoted(poller)} ${place}`;
-  const one = `--programs ${program} --pollers ${quoted(poller)} --seed ${seed} --seconds 0`;
-  return `npm run sweep -- --random ${one}`;
+  return `npm run sweep -- --random ${one} --seed ${seed} --seconds 0`;
 }
 
 /** One line, printed as soon as it is known: the first that was wrong, and how to play it again. */
@@ -44,7 +47,7 @@ export function* report(complaints) {
     yield `FAILED: ${title}, at ${group.length} ${group.length === 1 ? 'place' : 'places'}`;
     if (first.kind && callOf(first) !== 'seed') yield `  outcomes: ${tally(group, titleOf)}`;
     yield `  programs: ${tally(group, ({ program, poller }) => `${program} on ${poller}`)}`;
-    yield `  the first, which is to be ${first.kind}:`;
+    yield first.kind ? `  the first, which is to be ${first.kind}:` : '  the first:';
     for (const complaint of first.complaints) yield `    ${complaint.slice(0, MOST)}`;
     if (first.told) yield `    told: ${first.told}`;
     if (first.loopError) yield `    the loop rejected with ${first.loopError}`;

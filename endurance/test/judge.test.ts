@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
-import { judge } from '../sweep/judge.mjs';
+import { judge, judgePlain } from '../sweep/judge.mjs';
 import { Record } from '../sweep/record.mjs';
+import { report } from '../sweep/report.mjs';
 
 const SENT = 'abc';
 const OUTCOME = { call: 'recv', kind: 'transparent', name: 'EINTR', times: 1 };
@@ -83,4 +84,22 @@ it('finds what hangs, stalls, spins or is left open', () => {
   expect(complaints({ ...run(), ms: 1000 })).toEqual(['stall']);
   expect(complaints({ ...run(), counts: { ...COUNTS, recv: 10_000 } })).toEqual(['spin']);
   expect(complaints({ ...run(), left: ['7 socket:[1]'] })).toEqual(['left open']);
+});
+
+it('finds what hangs, stalls, fails or loses something with nothing altered', () => {
+  const plain = (of: ReturnType<typeof run>) =>
+    [...judgePlain(of)].map((each) => each.split(':')[0]);
+  expect(plain(run())).toEqual([]);
+  expect(plain({ ...run(), end: 'hang' })).toEqual(['hang']);
+  expect(plain({ ...run(), ms: 5000 })).toEqual(['stall']);
+  expect(plain(run('ab'))).toEqual(['lost']);
+  const fail = (record: Record) => Object.assign(record, { loopError: 'EBADF' });
+  expect(plain(run(SENT, SENT, fail))).toEqual(['problem']);
+});
+
+it('says which program on which poller goes wrong with nothing altered, and how to see it again', () => {
+  const complaints = ['unaltered: echo on poll() goes wrong by itself: hang: awaits c0'];
+  const lines = [...report([{ program: 'echo', poller: 'poll()', place: 'begin', complaints }])];
+  expect(lines.join('\n')).toContain(complaints[0]);
+  expect(lines.at(-1)).toBe("  npm run sweep -- --programs echo --pollers 'poll()'");
 });

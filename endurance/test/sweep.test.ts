@@ -8,7 +8,7 @@ const hint = lacking ? ` (${lacking})` : '';
 const script = join(import.meta.dirname, '../sweep/sweep.mjs');
 
 function sweep(...args: string[]) {
-  return spawnSync(process.execPath, [script, ...args], { encoding: 'utf8' });
+  return spawnSync(process.execPath, [script, ...args], { encoding: 'utf8', timeout: 60_000 });
 }
 
 it.skipIf(lacking !== null)(`plays one place again${hint}`, { timeout: 60_000 }, () => {
