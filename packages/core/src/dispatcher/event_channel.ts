@@ -144,7 +144,7 @@ function drainOrAccept(channel: event_channel<Transport>, known: SocketEndpoint)
   const { handle_accept } = channel;
   if (known.is(LINGERING)) known.drain();
   else if (handle_accept === of_listeners.accept) handle_accept.call(channel);
-  else known.listener().serve(() => known.run(READING, handle_accept.call(channel)));
+  else known.listener().serve(known);
 }
 
 /** Hands chunks to the channel's socket in one call, and gives the number of bytes taken. */

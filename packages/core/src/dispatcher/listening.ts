@@ -11,9 +11,11 @@ import { clock } from '@asyncore/socket/kernel';
 import { checkLimit } from '../checked.js';
 import { endpoint } from '../endpoint.js';
 import { is_exit } from '../exit_now.js';
-import { isNothingToRead, report, settle } from '../handlers/handling.js';
+import { failed, isNothingToRead, report, settle } from '../handlers/handling.js';
+import { READING } from './connection_flags.js';
 import type { dispatcher } from './dispatcher.js';
 import { described } from './log_error.js';
+import type { SocketEndpoint } from './socket_endpoint.js';
 
 /** The most connections that one event accepts, so that other channels get a turn. */
 const MOST_ACCEPTS = 128;
@@ -41,9 +43,12 @@ export function isLackOfRoom(error: unknown): boolean {
   return error.syscall === 'accept' && LACK_OF_ROOM.has(error.code);
 }
 
-/** A connection whose handle_accepted is running, and the channel made for it. */
+/**
+ * A connection whose handle_accepted is running, or the last one that a handle_accept which is running has
+ * taken, if any; and the channel made for it.
+ */
 interface Newcomer {
-  readonly sock: Socket;
+  sock: Socket | null;
   owner: dispatcher<Transport> | null;
 }
 let newcomer: Newcomer | null = null;
@@ -65,6 +70,8 @@ export class Listening {
   #sparing = false;
   /** How many connections were accepted in all. */
   #taken = 0;
+  /** What a program's own handle_accept, which is running, has taken. */
+  #serving: Newcomer | null = null;
   /** Whether the lack of descriptors was logged, and nothing accepted since. */
   #exhausted = false;
   /** The listener accepts nothing before this time, in milliseconds; 0 when it does not rest. */
@@ -79,6 +86,8 @@ export class Listening {
    */
   accept(socket: Socket): [sock: Socket, address: Address] | null {
     const channel = this.#channel;
+    const serving = this.#serving;
+    if (serving !== null) serving.sock = null; // whoever takes the next is done with the one before
     if (this.isFull(channel)) return null;
     let pair: [sock: Socket, address: Address] | null;
     try {
@@ -91,6 +100,7 @@ export class Listening {
     if (pair === null) return null;
     this.#exhausted = false;
     this.#taken += 1;
+    if (serving !== null) Object.assign(serving, { sock: pair[0], owner: null });
     if (channel.max_connections > 0 && 'on_release' in pair[0]) this.#count(pair[0]);
     return pair;
   }
@@ -107,13 +117,34 @@ export class Listening {
    * Calls a program's own handle_accept, which may accept a single connection as asyncore's examples do.
    * It is called again as long as others wait: a short backlog would overflow between two passes.
    */
-  serve(handle: () => void): void {
+  serve(known: SocketEndpoint): void {
     const channel = this.#channel;
     for (let i = 0; i < MOST_ACCEPTS; i++) {
       const before = this.#taken;
-      handle();
+      this.#handleAccept(known);
       if (this.#taken - before !== 1 || !channel.accepting || this.isBusy(channel)) return;
-      if (!(state_of(channel.fileno(), POLLIN) & POLLIN)) return;
+      if (known.is(READING) || !(state_of(channel.fileno(), POLLIN) & POLLIN)) return;
+    }
+  }
+
+  /** What it throws after it has taken a connection closes that, as what handle_accepted throws does. */
+  #handleAccept(known: SocketEndpoint): void {
+    const channel = this.#channel;
+    const before = newcomer;
+    const mine: Newcomer = { sock: null, owner: null };
+    newcomer = mine;
+    this.#serving = mine;
+    try {
+      known.run(READING, channel.handle_accept(), (_, error) => {
+        if (mine.sock === null) failed(channel, error, true);
+        else this.#refuse(mine, error);
+      });
+    } catch (error) {
+      if (mine.sock === null) throw error;
+      this.#refuse(mine, error);
+    } finally {
+      newcomer = before;
+      if (!known.is(READING)) this.#serving = null;
     }
   }
 
@@ -128,6 +159,7 @@ export class Listening {
   }
 
   #accepted(sock: Socket, address: Address): void {
+    if (this.#serving !== null) this.#serving.sock = null;
     const before = newcomer;
     const mine: Newcomer = { sock, owner: null };
     const refuse = (_: unknown, error: unknown) => this.#refuse(mine, error);
@@ -147,12 +179,12 @@ export class Listening {
    */
   #refuse({ sock, owner }: Newcomer, error: unknown): void {
     if (is_exit(error)) throw error;
-    if (owner !== null && has(owner, sock)) {
+    if (owner !== null && sock !== null && has(owner, sock)) {
       // Its channel is in its map, and a receive that found nothing is not an error.
       if (isNothingToRead(error) && owner[endpoint].takes(error, false)) return;
       closeHalfMade(owner);
     }
-    sock.close(); // the channel's own close may not have done it
+    sock?.close(); // the channel's own close may not have done it
     this.#sparing = true;
     if (Object(error) === error) ofNewcomers.set(error as object, this.#channel);
     try {

@@ -38,6 +38,7 @@ import {
   URGENT,
   WRITING,
 } from './connection_flags.js';
+import type { dispatcher } from './dispatcher.js';
 import { explain_truth } from './fields.js';
 import { isLackOfRoom } from './listening.js';
 import { described } from './log_error.js';
@@ -46,6 +47,9 @@ import { set_no_delay } from './no_delay.js';
 import { is_noted, is_own, queues_errors } from './own_errors.js';
 import { Transfers } from './transfers.js';
 import { unhandled } from './unhandled.js';
+
+/** What is done with an error of a handler, where it is not what is usual. */
+type OnError = (channel: dispatcher<Transport>, error: unknown) => void;
 
 const HANG_UP = POLLHUP | (POLLRDHUP ?? 0);
 /** No value that flags have: all of them with MOVED are larger. */
@@ -178,16 +182,19 @@ export class SocketEndpoint extends Transfers implements Endpoint {
 
   // ---- what happened ----
 
-  /** If a handler of this kind returned a promise, calls none of that kind until the promise is settled. */
-  run(kind: number, result: unknown): void {
-    if (isPending(result)) this.wait(kind, result);
+  /**
+   * If a handler of this kind returned a promise, calls none of that kind until the promise is settled.
+   * `onError` gets what it is rejected with.
+   */
+  run(kind: number, result: unknown, onError?: OnError): void {
+    if (isPending(result)) this.wait(kind, result, onError);
   }
 
-  private wait(kind: number, result: PromiseLike<unknown>): void {
+  private wait(kind: number, result: PromiseLike<unknown>, onError?: OnError): void {
     const { life } = this;
     this.set(kind, true);
     this.changed();
-    settle(this.channel, result, undefined, () => {
+    settle(this.channel, result, onError, () => {
       if (this.life === life) this.set(kind, false);
     });
   }

@@ -22,6 +22,24 @@ class Server extends Recorder {
   }
 }
 
+/** The next connection, which waits. */
+function taken(server: dispatcher): Socket {
+  const [sock] = server.accept() ?? [];
+  if (sock === undefined) throw new Error('no connection waits');
+  return sock;
+}
+
+function take_all(server: dispatcher): void {
+  for (let pair = server.accept(); pair !== null; pair = server.accept()) own(pair[0]);
+}
+
+const matching = (stage: Stage, what: RegExp) =>
+  stage.trace.filter((line) => what.test(line)).length;
+
+function fail(): never {
+  throw new Error('spam');
+}
+
 onEveryFamily((family) => {
   onEveryPoller((use_poll) => {
     // CPython: one in each pass (A12).
@@ -186,6 +204,74 @@ onEveryPoller((use_poll) => {
       clients(listening(new Single(stage), family), 4);
       await stage.loop({ count: 1 });
       expect(stage.trace).toEqual(['accepted', 'accepted', 'accepted', 'accepted']);
+    });
+
+    // CPython: the listener goes. The connection is not closed before its object is collected.
+    it.each<[how: string, (server: dispatcher, stage: Stage) => unknown]>([
+      ['accept', (server) => server.accept() && fail()],
+      [
+        'accept and made a channel',
+        (server, stage) => new Recorder(stage, taken(server)) && fail(),
+      ],
+      ['accept, asynchronously', (server) => server.accept() && Promise.reject(new Error('spam'))],
+    ])('an error after %s in a handle_accept closes the connection alone', async (_, handle) => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Server(stage), family);
+      server.handle_accept = () => handle(server, stage) as undefined;
+      const [first, second] = clients(server, 2);
+      await stage.until(() => matching(stage, /closing the new connection of .*spam/) === 2);
+      expect([first.recv(1).length, second.recv(1).length]).toEqual([0, 0]);
+      expect([server.accepting, stage.map.size, stage.trace.length]).toEqual([true, 1, 2]);
+    });
+
+    it('an error in a handle_accept closes no connection that was taken before the last', async () => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Server(stage), family);
+      server.handle_accept = () => {
+        for (const name of ['first', 'second']) {
+          const sock = taken(server);
+          if (name === 'second') throw new Error('spam');
+          new Recorder(stage, sock);
+        }
+      };
+      const [first, second] = clients(server, 2);
+      await stage.until(() => stage.trace.length > 0);
+      expect(() => first.recv(1)).toThrow(BlockingIOError);
+      expect(second.recv(1).length).toBe(0);
+      expect([server.accepting, stage.map.size]).toEqual([true, 2]);
+    });
+
+    it.each<[when: string, (server: dispatcher) => void]>([
+      ['before it accepts', () => {}],
+      ['when all are taken', (server) => take_all(server)],
+      ['after the default', (server) => dispatcher.prototype.handle_accept.call(server)],
+    ])('an error in a handle_accept %s is that of the listener', async (_, accept) => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Server(stage), family);
+      server.handle_accept = () => {
+        accept(server);
+        throw new Error('spam');
+      };
+      clients(server, 2);
+      await stage.loop();
+      expect(stage.trace.at(-1)).toBe('close');
+      expect(matching(stage, /closing channel .*spam/)).toBe(1);
+    });
+
+    it('an async handle_accept is not called again before its promise is settled', async () => {
+      const stage = new Stage(use_poll);
+      const server = listening(new Server(stage), family);
+      let running = 0;
+      server.handle_accept = async () => {
+        own(taken(server));
+        running += 1;
+        stage.say(`${running} at a time`);
+        await new Promise(setImmediate);
+        running -= 1;
+      };
+      clients(server, 3);
+      await stage.until(() => stage.trace.length === 3);
+      expect(new Set(stage.trace)).toEqual(new Set(['1 at a time']));
     });
 
     it('a handle_accept that takes none is called once in a pass', async () => {
