@@ -14,7 +14,6 @@ import { Channels } from '../loop/channels.js';
 import { bytes } from '../output/bytes.js';
 import { Output } from '../output/output.js';
 import type { Ending } from '../output/output_channel.js';
-import type { Attempt } from './connecting.js';
 import {
   ACCEPTING,
   CLOSED,
@@ -39,7 +38,7 @@ import type { dispatcher } from './dispatcher.js';
 import { pass_over_fields } from './fields.js';
 import { Listening } from './listening.js';
 import { described } from './log_error.js';
-import type { Timers } from './timers.js';
+import { RareParts } from './rare_parts.js';
 
 /** A channel whose class queues its output: only such a class calls makeOutput. */
 type Buffered = dispatcher<Transport> & { initiate_send(): void };
@@ -48,7 +47,7 @@ type Buffered = dispatcher<Transport> & { initiate_send(): void };
  * The state of a channel's connection, from its beginning to its end. It is kept small, since there may be
  * thousands of quiet channels.
  */
-export abstract class Connection implements Ending {
+export abstract class Connection extends RareParts implements Ending {
   abstract transmit(chunks: readonly Uint8Array[]): number;
   /** Everything is out after `close_when_done`. */
   abstract linger(): void;
@@ -62,20 +61,12 @@ export abstract class Connection implements Ending {
   /** Null until something is sent. */
   output: Output | null = null;
   life = 0;
-  /** The error that ended the connection; null for an ordinary end. */
-  reason: unknown = null;
-  /** The last attempt to connect. */
-  attempt: Attempt | null = null;
-  /** The part that only a listener needs; null for others. */
-  listening: Listening | null = null;
-  /** Null until one is set. */
-  timers: Timers | null = null;
-  /** How many bytes were read and discarded while the channel lingers. */
-  protected drained = 0;
   /** What the constants of connection_flags.ts say of it. */
   protected flags = MOVED;
 
-  constructor(readonly channel: dispatcher<Transport>) {}
+  constructor(readonly channel: dispatcher<Transport>) {
+    super();
+  }
 
   is(flag: number): boolean {
     return (this.flags & flag) !== 0;

@@ -8,90 +8,69 @@ import { Sending } from './sending.js';
  * the end. How it leaves is in Sending.
  */
 export class Output extends Sending {
-  /** The name of the method that was called and after which nothing more is taken; null for none. */
-  private endedBy: string | null = null;
-  /** Whether close_when_done was called. */
-  private isClosing = false;
-  /** Whether the peer will send no more. Then the channel closes when everything is sent. */
-  private answersOnly = false;
-  /** The argument of the shutdown(2) to do when everything is out; -1 for none. */
-  private dueShutdown = -1;
-  /** Whether `push` has returned false because too much waits. */
-  private isOverfull = false;
-
   // ---- questions ----
 
   /** Whether to wait for room: something can be sent, or an end is due. */
   get wantsRoom(): boolean {
     if (!this.queue.isEmpty) return true;
     if (this.source !== null && this.source.length > 0) return !this.source.waiting;
-    return this.isClosing || this.answersOnly || this.dueShutdown >= 0;
+    const { closes, answersOnly, shutdown } = this.rare;
+    return closes || answersOnly || shutdown >= 0;
   }
 
   /** Whether close_when_done was called and is not finished yet. */
   get closes(): boolean {
-    return this.isClosing;
+    return this.rare.closes;
   }
 
   /** The method after which nothing more is taken; null for none. */
   get closedBy(): string | null {
-    return this.endedBy;
+    return this.rare.closedBy;
   }
 
   // ---- giving ----
 
-  /**
-   * The connection is over, and the channel may have begun another one. This output sends nothing and
-   * ends nothing any more.
-   */
-  drop(): void {
-    this.isCutShort = false;
-    this.forgetEnd();
-    this.lose();
-  }
-
   /** From now on nothing more is taken, because `method` was called. */
   refuseAfter(method: string): void {
-    this.endedBy ??= method;
+    if (this.rare.closedBy === null) this.change({ closedBy: method });
   }
 
   /** Whether the bytes of `method` are refused. That is logged once, unless there are no bytes. */
   refuses(method: string, length = 1): boolean {
-    if (this.isLost) return true;
-    if (this.endedBy === null) return false;
+    if (this.rare.isLost) return true;
+    if (this.rare.closedBy === null) return false;
     if (length === 0) return true; // a handler may send back what it received, which is nothing at the end
-    this.ending.refuse(method, this.endedBy);
+    this.ending.refuse(method, this.rare.closedBy);
     return true;
   }
 
   // ---- the end ----
 
   protected override endsUnsent(): boolean {
-    if (!this.isClosing || !this.ending.isPeerless) return false;
-    this.dueShutdown = -1; // there is nothing to shut down either
+    if (!this.rare.closes || !this.ending.isPeerless) return false;
+    this.change({ shutdown: -1 }); // there is nothing to shut down either
     this.allIsOut();
     return true;
   }
 
   protected override allIsOut(): void {
-    if (this.dueShutdown >= 0) {
-      const how = this.dueShutdown;
-      this.dueShutdown = -1;
+    if (this.rare.shutdown >= 0) {
+      const how = this.rare.shutdown;
+      this.change({ shutdown: -1 });
       this.ending.shutdown(how);
     }
-    if (this.isClosing) {
-      this.isClosing = false;
+    if (this.rare.closes) {
+      this.change({ closes: false });
       this.ending.linger();
-    } else if (this.answersOnly) {
-      this.answersOnly = false;
+    } else if (this.rare.answersOnly) {
+      this.change({ answersOnly: false });
       this.ending.finish();
     }
   }
 
   /** For close_when_done: nothing more is taken, and the channel ends when everything is out. */
   closeWhenOut(): void {
-    this.isClosing = true;
-    this.endedBy = 'close_when_done';
+    this.change({ closes: true, closedBy: 'close_when_done' });
     this.channel._changed();
   }
 
@@ -99,15 +78,14 @@ export class Output extends Sending {
    * The peer sends no more, so the channel ends when everything is out. Returns false if nothing waits.
    */
   endWhenOut(): boolean {
-    this.answersOnly = this.isWaiting;
-    return this.answersOnly;
+    const answersOnly = this.isWaiting;
+    if (answersOnly !== this.rare.answersOnly) this.change({ answersOnly });
+    return answersOnly;
   }
 
   /** Cancels the end that was asked for. */
   forgetEnd(): void {
-    this.isClosing = this.answersOnly = false;
-    this.endedBy = null;
-    this.dueShutdown = -1;
+    this.change({ closes: false, answersOnly: false, closedBy: null, shutdown: -1 });
   }
 
   /**
@@ -116,13 +94,13 @@ export class Output extends Sending {
   mayShutDown(how: number): boolean {
     if (how === SHUT_RD) return true;
     if (this.isWaiting) this.flushAll();
-    if (this.isLost) {
+    if (this.rare.isLost) {
       this.refuseAfter('shutdown');
       return false; // it is over already
     }
     if (!this.isWaiting && !this.channel.connecting) return true;
     this.refuseAfter('shutdown');
-    this.dueShutdown = Math.max(this.dueShutdown, how); // SHUT_RDWR is the largest
+    this.change({ shutdown: Math.max(this.rare.shutdown, how) }); // SHUT_RDWR is the largest
     this.channel._changed();
     return false;
   }
@@ -143,7 +121,7 @@ export class Output extends Sending {
    * sending is refused.
    */
   mayCall(call: string): boolean {
-    if (this.endedBy !== null && this.refuses(call)) return false;
+    if (this.rare.closedBy !== null && this.refuses(call)) return false;
     this.before(call);
     return true;
   }
@@ -165,7 +143,7 @@ export class Output extends Sending {
 
   /** Whether `push` has returned false and too little has gone out since. */
   get isFull(): boolean {
-    return this.isOverfull && !this.isLost;
+    return this.rare.isFull && !this.rare.isLost;
   }
 
   /**
@@ -173,17 +151,17 @@ export class Output extends Sending {
    * `drained`.
    */
   mayGoOn(most: number): boolean {
-    if (most > 0 && this.unsent > most) this.isOverfull = true;
-    return !this.isOverfull;
+    if (most > 0 && this.unsent > most) this.change({ isFull: true });
+    return !this.rare.isFull;
   }
 
   /** Whether `mayGoOn` has returned false, and no more than half of `most` bytes wait now. */
   isDrained(most: number): boolean {
-    return this.isOverfull && this.unsent <= most / 2;
+    return this.rare.isFull && this.unsent <= most / 2;
   }
 
   /** Pushing may go on. */
   drained(): void {
-    this.isOverfull = false;
+    this.change({ isFull: false });
   }
 }

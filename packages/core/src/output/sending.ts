@@ -18,23 +18,51 @@ const GATHERED = 1;
 /** It is being sent. */
 const FLUSHED = 2;
 
+/** What only few outputs have to remember. */
+interface Rare {
+  /** What comes after the bytes in the queue; null for nothing. */
+  readonly source: Source | null;
+  /** Whether the peer is gone. */
+  readonly isLost: boolean;
+  /** Whether something could not be sent. Then nothing that comes after it may be sent. */
+  readonly isCutShort: boolean;
+  /** The name of the method that was called and after which nothing more is taken; null for none. */
+  readonly closedBy: string | null;
+  /** Whether close_when_done was called. */
+  readonly closes: boolean;
+  /** Whether the peer will send no more. Then the channel closes when everything is sent. */
+  readonly answersOnly: boolean;
+  /** The argument of the shutdown(2) to do when everything is out; -1 for none. */
+  readonly shutdown: number;
+  /** Whether `push` has returned false because too much waits. */
+  readonly isFull: boolean;
+}
+/** That of most outputs, to keep them small. */
+const NOTHING_RARE: Rare = {
+  source: null,
+  isLost: false,
+  isCutShort: false,
+  closedBy: null,
+  closes: false,
+  answersOnly: false,
+  shutdown: -1,
+  isFull: false,
+};
+const LOST: Rare = { ...NOTHING_RARE, isLost: true };
+
 /**
  * What was given to a channel and is not sent yet, and how it leaves. What ends it is Output's.
  */
 export abstract class Sending {
   /** The bytes that were given and are not sent yet. */
   queue: output_queue;
-  /** What comes after these bytes; null for nothing. */
-  source: Source | null = null;
+  /** What only few outputs have to remember. */
+  protected rare = NOTHING_RARE;
   /** What was given while nothing waited: the loop has not seen it wait. */
   private news: typeof NONE | typeof GATHERED | typeof FLUSHED = NONE;
   private sending = false;
   /** Grows whenever something was sent: by the bytes, or by the messages. */
   private taken = 0;
-  /** Whether the peer is gone. */
-  protected isLost = false;
-  /** Whether something could not be sent. Then nothing that comes after it may be sent. */
-  protected isCutShort = false;
 
   /** `keepsBorders`: each piece is a message of its own, never joined and never cut. */
   constructor(
@@ -45,6 +73,21 @@ export abstract class Sending {
     keepsBorders: boolean,
   ) {
     this.queue = new output_queue(keepsBorders);
+  }
+
+  /** Puts `what` in place of what `rare` has. */
+  protected change(what: Partial<Rare>): void {
+    this.rare = { ...this.rare, ...what };
+  }
+
+  /** What comes after the bytes in the queue; null for nothing. */
+  get source(): Source | null {
+    return this.rare.source;
+  }
+
+  /** It is asked once the bytes are out. */
+  set source(source: Source | null) {
+    this.change({ source });
   }
 
   /** Everything is out: does what was asked for then. */
@@ -83,10 +126,19 @@ export abstract class Sending {
     this.queue = queue;
   }
 
+  /**
+   * The connection is over, and the channel may have begun another one. This output sends nothing and
+   * ends nothing any more.
+   */
+  drop(): void {
+    this.discard();
+    this.rare = LOST;
+  }
+
   /** Nothing can be sent any more. Drops what waits, and everything that is given from now on. */
   lose(): void {
     this.discard();
-    this.isLost = true;
+    this.change({ isLost: true });
   }
 
   /**
@@ -133,13 +185,13 @@ export abstract class Sending {
       this.sendGuarded();
     } finally {
       this.sending = false;
-      if (this.isCutShort) this.finishCutShort();
+      if (this.rare.isCutShort) this.finishCutShort();
       if (!isNews || this.isWaiting) this.channel._changed();
     }
   }
 
   private finishCutShort(): void {
-    this.isCutShort = false;
+    this.change({ isCutShort: false });
     this.ending.finish();
   }
 
@@ -206,7 +258,7 @@ export abstract class Sending {
         const { file } = source;
         if (file !== null && this.sendsFiles) return file;
         const piece = source.pull();
-        if (this.isLost) return null; // the producer has ended the connection, or begun another
+        if (this.rare.isLost) return null; // the producer has ended the connection, or begun another
         if (piece === null || piece === 'wait') return null;
         queue.push(piece);
       }
@@ -221,7 +273,7 @@ export abstract class Sending {
   /** The rest of the output is lost. The channel ends when handle_error has been called with `error`. */
   private cutShort(error: unknown): void {
     this.ending.reason ??= error;
-    this.isCutShort = true;
+    this.change({ isCutShort: true });
     this.lose();
   }
 
