@@ -7,8 +7,10 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { requireTools } from '../packages/socket/scripts/compile.mjs';
+import { compileC, compileTypeScript } from './compile.mjs';
 
 const root = dirname(import.meta.dirname);
 const stamp = join(root, 'node_modules/.asyncore-setup');
@@ -69,7 +71,13 @@ function install() {
 }
 
 /** Runs the command as if it were this process: its output, its exit code, its signals. */
-function become(command, ...args) {
+async function become(command, ...args) {
+  // A program for Node needs no other process, which would take a tenth of a second to start.
+  if (command === 'node' && /^[^-]/.test(args[0])) {
+    process.argv.splice(1, Infinity, resolve(args[0]), ...args.slice(1));
+    await import(pathToFileURL(process.argv[1]));
+    return;
+  }
   const child = spawn(command, args, { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     // The terminal sends Ctrl-C to both; it must not end this one first.
@@ -86,8 +94,8 @@ const path = [at('node_modules/.bin')];
 if (!process.env.npm_config_user_agent?.startsWith('pnpm')) path.push(installed() ?? install());
 process.env.PATH = [...path, process.env.PATH].join(delimiter);
 
-run(process.execPath, 'packages/socket/scripts/build.mjs');
-run('tsc', '-b', 'tsconfig.build.json');
+const compiles = compileC({ keep: false }) && (await compileTypeScript('tsconfig.build.json'));
+if (!compiles) process.exit(1);
 
 const [command, ...args] = process.argv.slice(2);
-if (command) become(command, ...args);
+if (command) await become(command, ...args);

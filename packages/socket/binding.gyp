@@ -1,7 +1,6 @@
 {
-  "variables": { "sources_digest%": "unknown" },
   "target_defaults": {
-    "defines": ["NAPI_VERSION=8", "SOURCES=<(sources_digest)"],
+    "defines": ["NAPI_VERSION=8"],
     "cflags_c": [
       "-std=c11",
       "-O2",

@@ -1,8 +1,12 @@
 /* Exports to JavaScript: numbers, functions, and the digest of the binary's sources. */
 #include "napi.h"
 
-#define STRING_OF(tokens) #tokens
-#define STRING(macro) STRING_OF(macro)
+/* In a checkout scripts/compile.mjs writes it. */
+#if __has_include("../build/sources.h")
+#include "../build/sources.h"
+#else
+#define SOURCES "unknown"
+#endif
 
 napi_value answer(napi_env env, int64_t number) {
   napi_value value;
@@ -28,6 +32,6 @@ void export_functions(napi_env env, napi_value exports, const struct function* l
 
 void export_sources(napi_env env, napi_value exports) {
   napi_value digest;
-  napi_create_string_utf8(env, STRING(SOURCES), NAPI_AUTO_LENGTH, &digest);
+  napi_create_string_utf8(env, SOURCES, NAPI_AUTO_LENGTH, &digest);
   napi_set_named_property(env, exports, "sources", digest);
 }

@@ -6,12 +6,29 @@ const { createHash } = require('node:crypto');
 const { readdirSync, readFileSync } = require('node:fs');
 const { join } = require('node:path');
 
-exports.digest = () => {
+/** The sources in a folder that is laid out as this package is: the name of each, and its content. */
+function sources(folder) {
+  const names = readdirSync(join(folder, 'native')).filter((name) => /\.[ch]$/.test(name));
+  const read = (name, path) => [name, readFileSync(join(folder, path))];
+  return [
+    read('../binding.gyp', 'binding.gyp'),
+    ...names.sort().map((name) => read(name, join('native', name))),
+  ];
+}
+
+const own = join(__dirname, '..');
+
+exports.digest = (folder = own) => {
   const hash = createHash('sha256');
-  const folder = join(__dirname, '../native');
-  const sources = readdirSync(folder).filter((name) => /\.[ch]$/.test(name));
-  for (const name of ['../binding.gyp', ...sources.sort()]) {
-    hash.update(`${name}\0`).update(readFileSync(join(folder, name)));
-  }
+  for (const [name, content] of sources(folder)) hash.update(`${name}\0`).update(content);
   return hash.digest('hex');
 };
+
+/** The digest of each source by its name, binding.gyp among them. */
+exports.contents = (folder = own) =>
+  Object.fromEntries(
+    sources(folder).map(([name, content]) => [
+      name.replace('../', ''),
+      createHash('sha256').update(content).digest('hex'),
+    ]),
+  );
