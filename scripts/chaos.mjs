@@ -4,11 +4,13 @@
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments } from './arguments.mjs';
 
-const { values } = parseArgs({ options: { schedules: { type: 'string', default: '20000' } } });
+const { values, refuse } = readArguments('npm run chaos -- [--schedules 20000]', {
+  options: { schedules: { type: 'string', default: '20000' } },
+});
 const schedules = Number(values.schedules);
-if (!(schedules >= 1)) throw new Error('--schedules must be a number from 1');
+if (!(schedules >= 1)) refuse('--schedules must be a number from 1.');
 const tests = [
   ['testing', 'test/chaos.test.ts'],
   ['testing', 'test/promises.test.ts'],

@@ -7,12 +7,15 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { readArguments } from './arguments.mjs';
 
 const root = dirname(import.meta.dirname);
 const all = readdirSync(join(root, 'packages'));
-const names = process.argv.slice(2);
+const { positionals: names, refuse } = readArguments('npm run coverage -- [PACKAGE…]', {
+  allowPositionals: true,
+});
 for (const name of names) {
-  if (!all.includes(name)) throw new Error(`there is no package ${name}, only ${all.join(', ')}`);
+  if (!all.includes(name)) refuse(`There is no package ${name}, only ${all.join(', ')}.`);
 }
 const temp = mkdtempSync(join(tmpdir(), 'asyncore-coverage-'));
 const measured = names.length > 0 ? names : all;

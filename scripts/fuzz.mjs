@@ -5,13 +5,13 @@
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments } from './arguments.mjs';
 
-const { values } = parseArgs({
+const { values, refuse } = readArguments('npm run fuzz -- [--seconds 60] [--seed N]', {
   options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } },
 });
 const seconds = Number(values.seconds);
-if (!(seconds > 0)) throw new Error('--seconds must be a number of seconds');
+if (!(seconds > 0)) refuse('--seconds must be a number of seconds.');
 const packages = ['socket', 'chat', 'testing', 'examples'];
 const share = String(seconds / (packages.length + 2));
 const env = {

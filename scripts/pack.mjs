@@ -2,13 +2,12 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { readArguments } from './arguments.mjs';
 
 const root = dirname(import.meta.dirname);
-const [folder] = process.argv.slice(2);
-if (folder === undefined) {
-  console.error('usage: npm run pack -- FOLDER');
-  process.exit(2);
-}
+const { positionals, refuse } = readArguments('npm run pack -- FOLDER', { allowPositionals: true });
+if (positionals.length !== 1) refuse('It takes one folder.');
+const [folder] = positionals;
 const into = resolve(process.env.INIT_CWD ?? '.', folder);
 mkdirSync(into, { recursive: true });
 

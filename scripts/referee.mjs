@@ -4,9 +4,9 @@
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments } from './arguments.mjs';
 
-const { values } = parseArgs({
+const { values } = readArguments('npm run referee -- [--programs 100000] [--seed 1]', {
   options: {
     programs: { type: 'string', default: '100000' },
     seed: { type: 'string', default: '1' },

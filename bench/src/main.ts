@@ -15,20 +15,37 @@ import { report, table } from './table.js';
 const bench = join(import.meta.dirname, '..');
 const text = { type: 'string' } as const;
 
-const { values: options } = parseArgs({
-  options: {
-    only: text,
-    servers: text,
-    ours: { ...text, multiple: true, default: [] },
-    rounds: { ...text, default: '5' },
-    seconds: { ...text, default: '1' },
-    requests: { ...text, default: '1000000000' },
-    cores: { ...text, default: '0,1' },
-    out: text,
-    'with-others': { type: 'boolean', default: false },
-    list: { type: 'boolean', default: false },
-  },
-});
+const USAGE =
+  'usage: npm run bench -- [--list] [--only CASE,…] [--servers SERVER,…] [--ours LABEL=PATH]… [--rounds 5] [--seconds 1]\n' +
+  '       [--requests N] [--cores 0,1] [--out DIR] [--with-others]   See bench/README.md.';
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        only: text,
+        servers: text,
+        ours: { ...text, multiple: true, default: [] },
+        rounds: { ...text, default: '5' },
+        seconds: { ...text, default: '1' },
+        requests: { ...text, default: '1000000000' },
+        cores: { ...text, default: '0,1' },
+        out: text,
+        'with-others': { type: 'boolean', default: false },
+        list: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (!values.help) return values;
+    console.log(USAGE);
+    process.exit(0);
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const options = readOptions();
 
 /** The results of a complete run are the ones that this repository shows. */
 const out = options.out ?? (options.only || options.servers ? null : join(bench, 'results'));
