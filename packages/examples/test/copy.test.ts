@@ -11,8 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join, relative } from 'node:path';
+import { basename, delimiter, join, relative } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { copy } from '../dist/runner/copy.js';
 import { names, run, runner } from './example.js';
 
 function newFolder(): string {
@@ -25,14 +26,21 @@ function read(folder: string, file: string): string {
   return readFileSync(join(folder, file), 'utf8');
 }
 
-it.each(names)('makes a project of %s that passes its tests and its linter', async (name) => {
+/** Runs a script of a project as npm does, without npm's own half a second. */
+function runScript(folder: string, name: 'test' | 'lint') {
+  const { scripts } = JSON.parse(read(folder, 'package.json'));
+  const PATH = [join(folder, 'node_modules/.bin'), process.env.PATH].join(delimiter);
+  const env = { ...process.env, PATH };
+  return spawnSync('sh', ['-c', scripts[name]], { cwd: folder, encoding: 'utf8', env });
+}
+
+it.each(names)('makes a project of %s that passes its tests and its linter', (name) => {
   const folder = join(newFolder(), 'project');
-  const { code, stderr } = await run('copy', name, folder);
-  expect([code, stderr]).toEqual([0, '']);
+  copy(name, folder);
   expect(read(folder, `src/${name}.ts`)).toBe(
     readFileSync(new URL(`../src/${name}.ts`, import.meta.url), 'utf8'),
   );
-  const test = spawnSync('npm', ['test'], { cwd: folder, encoding: 'utf8' });
+  const test = runScript(folder, 'test');
   // Its own, and one for each promise. Which reporter node --test has by default depends on its version.
   const promises = existsSync(join(folder, 'simulated'))
     ? read(folder, `simulated/${name}.js`).match(/^export async function /gm)
@@ -41,7 +49,7 @@ it.each(names)('makes a project of %s that passes its tests and its linter', asy
   expect(Number(passed)).toBe(1 + (promises?.length ?? 0));
   expect(test.stdout + test.stderr).toMatch(/^(?:#|ℹ) fail 0$/m);
   expect(test.status).toBe(0);
-  const lint = spawnSync('npm', ['run', 'lint'], { cwd: folder, encoding: 'utf8' });
+  const lint = runScript(folder, 'lint');
   expect([lint.status, lint.stderr]).toEqual([0, expect.not.stringMatching(/warning|error/i)]);
   for (const [, script] of read(folder, '.github/workflows/test.yml').matchAll(/npm run (\S+)/g)) {
     expect(JSON.parse(read(folder, 'package.json')).scripts).toHaveProperty(script);
@@ -55,6 +63,15 @@ it('makes a linter of a project that finds what is wrong', async () => {
   const { status, stderr } = spawnSync('npm', ['run', 'lint'], { cwd: folder, encoding: 'utf8' });
   expect(stderr).toMatch(/src\/more\.ts.* lint\/style\/useConst/);
   expect(status).toBe(1);
+});
+
+it('makes a project that npm test and npm run lint are for', async () => {
+  const folder = join(newFolder(), 'project');
+  const { code, stderr } = await run('copy', 'bare_sockets', folder);
+  expect([code, stderr]).toEqual([0, '']);
+  for (const args of [['test'], ['run', 'lint']]) {
+    expect(spawnSync('npm', args, { cwd: folder }).status).toBe(0);
+  }
 });
 
 /** Does what a Dockerfile says, but for npm ci, and gives what its container runs. */
