@@ -32,7 +32,7 @@ export function overEveryKind(
   ...streams: readonly Streams[]
 ): ViteUserConfig {
   const { ASYNCORE_TEST_QUICK, ASYNCORE_TEST_KINDS } = process.env;
-  if (ASYNCORE_TEST_QUICK === '1' || ASYNCORE_TEST_KINDS === 'plain') return config;
+  if (ASYNCORE_TEST_QUICK || ASYNCORE_TEST_KINDS === 'plain') return config;
   if (namesOthers(process.argv.slice(2), streams)) return config;
   const root = process.cwd();
   const test = { ...config.test, globalSetup: [] }; // the config that holds these projects compiles, once

@@ -1,18 +1,23 @@
 /**
  * How long a contributor waits, measured in a fresh clone of this repository: `npm run loop-times`. It prints a table
  * with what is wanted; `-- --suites` adds each package's whole tests, and `npm test`. Times are of this machine, with
- * all else that it does meanwhile.
+ * all else that it does meanwhile: the load tells how many other programs wanted a core.
  */
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { readArguments } from './arguments.mjs';
 
 const root = dirname(import.meta.dirname);
+const { values } = readArguments('npm run loop-times -- [--suites]', {
+  options: { suites: { type: 'boolean' } },
+});
 const temp = mkdtempSync(join(tmpdir(), 'asyncore-loop-'));
 const clone = join(temp, 'asyncore');
 const PACKAGES = ['socket', 'core', 'chat', 'file', 'stream', 'tls', 'testing', 'examples'];
 const rows = [];
+const [load] = loadavg();
 
 function run(folder, ...command) {
   const { npm_config_user_agent, INIT_CWD, ...env } = process.env;
@@ -46,6 +51,19 @@ try {
     'chat',
     'test/simple_producer',
   ]);
+  writeFileSync(
+    file('packages/chat/test/nothing.test.ts'),
+    "import { it } from 'vitest';\nit('has nothing to do', () => {});\n",
+  );
+  process.env.ASYNCORE_TEST_AS_IT_IS = '1';
+  step(
+    '(npx and Vitest alone: an empty test, nothing compiled)',
+    '',
+    'packages/chat',
+    test('nothing'),
+  );
+  delete process.env.ASYNCORE_TEST_AS_IT_IS;
+  rmSync(file('packages/chat/test/nothing.test.ts'));
   edit('packages/chat/src/index.ts', 'export {};\n');
   step('.ts edited → one test file', '1 s', 'packages/chat', test('simple_producer'));
   edit('packages/core/src/index.ts', 'export {};\n');
@@ -70,12 +88,12 @@ try {
   for (const name of PACKAGES) {
     step(`quick run of ${name}`, '10 s', '.', ['npm', 'run', '--silent', 'quick', '--', name]);
   }
-  if (process.argv.includes('--suites')) {
+  if (values.suites) {
     for (const name of PACKAGES) step(`suite of ${name}`, '', '.', ['npm', 'test', '--', name]);
     step('npm test', '240 s', '.', ['npm', 'test']);
   }
   console.log(
-    `\nNode ${process.version}, ${availableParallelism()} cores\n\n| step | takes | wanted |\n|---|---|---|`,
+    `\n${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${availableParallelism()} cores, load ${load.toFixed(1)}\n\n| step | takes | wanted |\n|---|---|---|`,
   );
   for (const row of rows) console.log(`| ${row.join(' | ')} |`);
 } finally {

@@ -4,13 +4,14 @@
  *     npm test                          all of them, two packages side by side
  *     npm test -- chat                  one package's, or several packages'
  *     npm test -- chat test/faults      these files; what follows the packages is vitest's
- *     npm run quick -- chat             those that take no time
+ *     npm run quick -- chat             those that take least: see test_costs.mjs
  *     npm run watch -- chat             again whenever something changes
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
+import { QUICK } from './quick_files.mjs';
 
 const root = join(import.meta.dirname, '..');
 const folders = new Map(
@@ -49,8 +50,12 @@ async function become(cwd, args) {
   await import('../node_modules/vitest/vitest.mjs');
 }
 
-/** Those whose tests take longest, which therefore begin first. */
-const LONGEST = ['examples', 'core', 'testing', 'chat', 'file', 'tls'];
+/** The packages, those whose tests take longest first. */
+function longestFirst() {
+  const costs = JSON.parse(readFileSync(join(import.meta.dirname, 'test_costs.json'), 'utf8'));
+  const cost = (name) => Object.values(costs[name] ?? {}).reduce((sum, one) => sum + one, 0);
+  return [...folders.keys()].toSorted((a, b) => cost(b) - cost(a));
+}
 
 /** End what runs. */
 const endings = new Set();
@@ -98,7 +103,7 @@ function runBeside(name) {
 
 /** All packages' tests. Those of one wait for each other's processes more than they use the cores. */
 async function runAll() {
-  const order = [...LONGEST, ...[...folders.keys()].filter((name) => !LONGEST.includes(name))];
+  const order = longestFirst();
   const failed = [];
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.once(signal, () => {
@@ -116,7 +121,21 @@ async function runAll() {
   return failed.length > 0 ? 1 : 0;
 }
 
-if (mode === 'run' && args.length === 0) process.exit(await runAll());
+/**
+ * Has tests find the Python itself where `python3` is a script that looks for it, as pyenv's is: that takes half a
+ * second each time, and the tests start Python a hundred times.
+ */
+function findPython() {
+  const program = 'import os, sys; print(os.path.dirname(sys.executable), end="")';
+  const { status, stdout } = spawnSync('python3', ['-c', program], { encoding: 'utf8' });
+  const path = process.env.PATH.split(delimiter);
+  if (status === 0 && !path.includes(stdout)) process.env.PATH = [stdout, ...path].join(delimiter);
+}
+
+if (mode === 'run' && args.length === 0) {
+  findPython();
+  process.exit(await runAll());
+}
 if (mode === 'watch' && names.length !== 1)
   fail('Name one package to watch: npm run watch -- core.');
 if (rest.length > 0 && !rest[0].startsWith('-') && names.length === 0) {
@@ -128,7 +147,7 @@ const options = {
   quick: ['run'],
   watch: ['watch'],
 }[mode];
-if (mode === 'quick') process.env.ASYNCORE_TEST_QUICK = '1';
+if (mode === 'quick') process.env.ASYNCORE_TEST_QUICK = String(QUICK);
 // A package may have no fast tests; files that were named and are not there, or are slow, are a mistake.
 if (mode === 'quick' && rest.some((arg) => !arg.startsWith('-'))) {
   options.push('--passWithNoTests=false');
@@ -136,6 +155,12 @@ if (mode === 'quick' && rest.some((arg) => !arg.startsWith('-'))) {
 
 if (names.length === 1) {
   console.log(`==> ${folders.get(names[0])}`);
+  process.on('exit', () => {
+    if (mode !== 'quick' || rest.length > 0 || performance.now() < 10_000) return;
+    console.log(
+      `This took more than ten seconds. If the machine is not busy: npm run test-costs -- ${names[0]}`,
+    );
+  });
   await become(join(root, folders.get(names[0])), [...options, ...rest]);
 } else {
   let code = 0;

@@ -4,7 +4,6 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -13,7 +12,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import compile from '../compile.mjs';
-import slow from '../slow_tests.json' with { type: 'json' };
 
 const root = join(import.meta.dirname, '../..');
 let folder: string;
@@ -77,20 +75,6 @@ describe('what runs before the tests of a package', () => {
     writeFileSync(join(folder, 'src/a.ts'), 'export const a: string = 1;');
     await expect(compile(project())).rejects.toThrow('does not compile');
   });
-});
-
-it('the slow tests that a quick run leaves out are there', () => {
-  for (const [name, tests] of Object.entries(slow)) {
-    const at = existsSync(join(root, name)) ? join(root, name) : join(root, 'packages', name);
-    const files = readdirSync(join(at, 'test'), { recursive: true }).map(String);
-    for (const test of tests) {
-      const prefix = test.replace('*', '');
-      const found = files.some((file) =>
-        test.endsWith('*') ? file.startsWith(prefix) : file === `${test}.test.ts`,
-      );
-      expect(found, `${name}: ${test}`).toBe(true);
-    }
-  }
 });
 
 it('quick fails when no file that it was given is there and fast', () => {
