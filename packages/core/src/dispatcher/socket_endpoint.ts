@@ -65,7 +65,7 @@ export class SocketEndpoint extends Transfers implements Endpoint {
   watcher: Watcher | null = null;
   /**
    * The flags (and MOVED) when the channel was last asked, if it wanted to read and not to write, as most do;
-   * else UNKNOWN.
+   * else UNKNOWN. Where a send has failed, the end is told when all is read: it is asked after each read.
    */
   private onlyReads = UNKNOWN;
   /** How many read and write events the channel has had. */
@@ -122,7 +122,9 @@ export class SocketEndpoint extends Transfers implements Endpoint {
     if (flags & OVER || this.listening?.isBusy(channel) || this.idle) return 0;
     const readable = wantsToRead && !channel._holds_input;
     const writable = wantsToWrite && !(flags & SENDS_NOTHING) && !this.isMute();
-    if (wantsToRead === true && wantsToWrite === false && readable) this.onlyReads = flags | MOVED;
+    if (wantsToRead === true && wantsToWrite === false && readable && !(flags & SEND_FAILED)) {
+      this.onlyReads = flags | MOVED;
+    }
     let events = 0;
     if (readable && !(flags & READS_NOTHING)) events |= this.isDeaf() ? HANG_UP : POLLIN;
     if (writable && !(flags & WRITING) && (flags & CONNECTING || this.writes())) events |= POLLOUT;

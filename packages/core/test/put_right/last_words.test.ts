@@ -139,6 +139,18 @@ onEveryFamily((family) => {
       expect(stage.trace).toEqual(['handed on', 'close']);
     });
 
+    it('the end is told when all is read, although the peer does not close', async () => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection(family); // whose other end stays open
+      const channel = new Sender(stage, ours);
+      channel.handle_read = () => void stage.say(String(channel.recv(3)));
+      theirs.send(Buffer.from(words));
+      ours.shutdown(SHUT_WR); // past the channel, so that a send says EPIPE
+      channel.send(Buffer.from('and?'));
+      await stage.loop();
+      expect([stage.trace.slice(0, -1).join(''), stage.trace.at(-1)]).toEqual([words, 'close']);
+    });
+
     it('close_reason is the error that ended the connection, and null for an ordinary end', async () => {
       const stage = new Stage(use_poll);
       const reasons: unknown[] = [];
