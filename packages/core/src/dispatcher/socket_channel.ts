@@ -129,14 +129,15 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
 
   /** Takes the channel out of `map`, by default its own. The socket stays open. */
   del_channel(map: channel_map | null = null): void {
-    if (this._fileno === null) return;
     const from = map ?? this._map;
-    if (from.get(this._fileno) !== this && this.fileno() !== this._fileno) {
+    const fd = this._fileno ?? this.fileno(); // a field of a subclass may have reset it
+    if (fd < 0 || (this._fileno !== fd && from.get(fd) !== this)) return;
+    if (from.get(fd) !== this && this.fileno() !== fd) {
       // The socket was closed behind the channel's back, and its number is another channel's by now.
       this[endpoint].watcher?.forget();
     } else {
-      from.delete(this._fileno);
-      Channels.removed(from, this._fileno); // no loop may be there to see it
+      from.delete(fd);
+      Channels.removed(from, fd); // no loop may be there to see it
     }
     this._fileno = null;
   }

@@ -51,6 +51,22 @@ onEveryFamily((family) => {
       expect(String(theirs.recv(100))).toBe('answer');
     });
 
+    it.each([null, undefined])(
+      '_fileno = %s keeps no channel in its map that is closed',
+      async (value) => {
+        const stage = new Stage(use_poll);
+        class Fielded extends Sender {
+          override _fileno = value as null;
+        }
+        const [ours, theirs] = connection(family);
+        new Fielded(stage, ours);
+        theirs.send(Buffer.from('hello'));
+        theirs.close();
+        await stage.loop();
+        expect([stage.trace, stage.map.size]).toEqual([['read 5', 'close'], 0]);
+      },
+    );
+
     it('of one that connects are as well, also when it is connected at once', async () => {
       const stage = new Stage(use_poll);
       const door = listener(family);
