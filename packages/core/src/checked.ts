@@ -14,6 +14,14 @@ export function checkMap(call: string, map: channel_map | null | undefined): voi
   if (map != null && !(map instanceof Map)) throw wrong.type(`${call}: map must be a Map`);
 }
 
+/** `map[fd] = channel`, which is how Python's dict is filled, puts nothing into a Map. */
+export function checkEntries(call: string, map: channel_map): void {
+  for (const name in map) {
+    if (!/^\d+$/.test(name)) continue;
+    throw wrong.type(`${call}: map[${name}] = … puts nothing into a Map: map.set(${name}, …) does`);
+  }
+}
+
 /** Checks a limit, which a mistake must not switch off: comparisons with NaN are always false. */
 export function checkLimit(name: string, unit: string, value: unknown): void {
   if (value === null || value === undefined) return; // as a Python program has it

@@ -578,6 +578,20 @@ it.each([
   await expect(loop(options as loop_options)).rejects.toThrow(message);
 });
 
+it('a map that was filled as a dict of Python is refused', async () => {
+  for (const map of [new Map() as channel_map, socket_map]) {
+    Object.assign(map, { 99: duck() }); // map[99] = duck()
+    const message = 'map[99] = … puts nothing into a Map: map.set(99, …) does';
+    try {
+      await expect(loop({ map })).rejects.toThrow(`loop: ${message}`);
+      expect(() => poll(0, map)).toThrow(`poll: ${message}`);
+      expect(() => poll2(0, map)).toThrow(`poll2: ${message}`);
+    } finally {
+      Reflect.deleteProperty(map, 99);
+    }
+  }
+});
+
 it('a wrong map is refused where it is given', () => {
   const map = {} as channel_map;
   expect(() => close_all(map)).toThrow('close_all: map must be a Map');

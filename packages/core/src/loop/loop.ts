@@ -2,7 +2,7 @@ import { debuglog } from 'node:util';
 import { wrong } from '@asyncore/socket';
 import { clock } from '@asyncore/socket/kernel';
 import { type channel_map, socket_map } from '../channel.js';
-import { checkMap, checkTimeout } from '../checked.js';
+import { checkEntries, checkMap, checkTimeout } from '../checked.js';
 import { NOTICE } from '../endpoint.js';
 import { escapingTo } from '../handlers/escaping.js';
 import { failed } from '../handlers/handling.js';
@@ -51,6 +51,7 @@ export async function loop(
   const options =
     typeof first === 'object' && first !== null ? first : { timeout: first, use_poll, map, count };
   const running = checkedOptions(options);
+  checkEntries('loop', running.map);
   running.signal?.throwIfAborted();
   if (running.map.size === 0 || running.count === 0) return;
   if (Channels.of(running.map).listener !== null) {

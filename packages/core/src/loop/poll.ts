@@ -1,6 +1,6 @@
 import { POLLNVAL, type Poller, poll as poll_poller, select } from '@asyncore/socket';
 import { type channel_map, socket_map } from '../channel.js';
-import { checkMap, checkTimeout } from '../checked.js';
+import { checkEntries, checkMap, checkTimeout } from '../checked.js';
 import { NOTICE } from '../endpoint.js';
 import { handling } from '../handlers/handling.js';
 import { TimerQueue } from '../timer_queue.js';
@@ -15,6 +15,7 @@ import { ALL, BY_KIND, type Registration } from './registration.js';
 export function poll(timeout: number | null = 0, map: channel_map | null = socket_map): void {
   checkTimeout('poll', timeout);
   checkMap('poll', map);
+  checkEntries('poll', map ?? socket_map);
   pass(new select(), timeout, map ?? socket_map, BY_KIND);
 }
 
@@ -26,6 +27,7 @@ export function poll(timeout: number | null = 0, map: channel_map | null = socke
 export function poll2(timeout: number | null = 0, map: channel_map | null = socket_map): void {
   checkTimeout('poll2', timeout);
   checkMap('poll2', map);
+  checkEntries('poll2', map ?? socket_map);
   pass(new poll_poller(), timeout, map ?? socket_map, [ALL]);
 }
 
