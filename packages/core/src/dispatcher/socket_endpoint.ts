@@ -28,6 +28,7 @@ import {
   GONE,
   LINGERING,
   MAY_HOLD_MORE,
+  MET,
   MOVED,
   OVER,
   READING,
@@ -52,8 +53,11 @@ import { unhandled } from './unhandled.js';
 type OnError = (channel: dispatcher<Transport>, error: unknown) => void;
 
 const HANG_UP = POLLHUP | (POLLRDHUP ?? 0);
-/** No value that flags have: all of them with MOVED are larger. */
-const UNKNOWN = 0;
+/** What a channel waits for that reads and has nothing to send. */
+const INPUT = POLLIN | POLLPRI;
+/** The flags of a connection of which nothing special is known. These of them do not change what it waits for. */
+const DECIDES_NOTHING = MOVED | MET | EXPLAINED;
+const ORDINARY = CONNECTED | TUNED | EXAMINED | DECIDES_NOTHING;
 const READS_NOTHING = ENDED | READING;
 const SENDS_NOTHING = ACCEPTING | GONE | SEND_FAILED;
 
@@ -63,11 +67,8 @@ const SENDS_NOTHING = ACCEPTING | GONE | SEND_FAILED;
  */
 export class SocketEndpoint extends Transfers implements Endpoint {
   watcher: Watcher | null = null;
-  /**
-   * The flags (and MOVED) when the channel was last asked, if it wanted to read and not to write, as most do;
-   * else UNKNOWN. Where a send has failed, the end is told when all is read: it is asked after each read.
-   */
-  private onlyReads = UNKNOWN;
+  /** Whether it answered, when it was last asked, that it waits for input and for nothing else, as most do. */
+  private onlyReads = false;
   /** How many read and write events the channel has had. */
   private told = 0;
 
@@ -78,17 +79,21 @@ export class SocketEndpoint extends Transfers implements Endpoint {
   }
 
   interest(): number {
-    this.onlyReads = UNKNOWN;
-    const events = this.events();
-    return events | this.atOnce(events);
+    this.onlyReads = false; // a predicate may throw
+    const wanted = this.events();
+    const events = wanted | this.atOnce(wanted);
+    this.onlyReads = events === INPUT;
+    return events;
   }
 
   get isAsBefore(): boolean {
-    if ((this.flags | MOVED) !== this.onlyReads || this.listening !== null) return false;
+    if (!this.onlyReads || (this.flags | DECIDES_NOTHING) !== ORDINARY) return false;
+    if (this.listening !== null) return false;
     const { channel, transport } = this;
     try {
       return (
         transport?.ready === undefined &&
+        transport?.wants === undefined &&
         transport?.pending?.() === 0 &&
         channel.readable() === true &&
         channel.writable() === false &&
@@ -122,9 +127,6 @@ export class SocketEndpoint extends Transfers implements Endpoint {
     if (flags & OVER || this.listening?.isBusy(channel) || this.idle) return 0;
     const readable = wantsToRead && !channel._holds_input;
     const writable = wantsToWrite && !(flags & SENDS_NOTHING) && !this.isMute();
-    if (wantsToRead === true && wantsToWrite === false && readable && !(flags & SEND_FAILED)) {
-      this.onlyReads = flags | MOVED;
-    }
     let events = 0;
     if (readable && !(flags & READS_NOTHING)) events |= this.isDeaf() ? HANG_UP : POLLIN;
     if (writable && !(flags & WRITING) && (flags & CONNECTING || this.writes())) events |= POLLOUT;
