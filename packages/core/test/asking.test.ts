@@ -6,6 +6,7 @@ import {
   close_all,
   dispatcher,
   dispatcher_with_send,
+  endpoint,
   loop,
   poll2,
 } from '@asyncore/core';
@@ -51,6 +52,27 @@ onEveryPoller((use_poll) => {
       await stage.until('read 5');
       await stage.passes(); // in another loop, which asks once more
       expect(stage.trace).toEqual(['asked', 'read 5', 'asked', 'asked']);
+    });
+
+    it('that goes on reading is asked by two predicates alone', async () => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection();
+      const channel = own(new dispatcher_with_send(ours, stage.map));
+      const known = channel[endpoint];
+      const { interest } = known;
+      let asked = 0;
+      known.interest = () => {
+        asked += 1;
+        return interest.call(known);
+      };
+      channel.handle_read = () => {
+        stage.say(`read ${channel.recv(10).length}`);
+        channel.send(hello);
+        if (stage.trace.length < 20) theirs.send(hello);
+      };
+      theirs.send(hello);
+      await stage.until(() => stage.trace.length === 20);
+      expect(asked).toBe(1);
     });
 
     it('costs an active one nothing', async () => {
