@@ -457,6 +457,37 @@ describe('warned of, once for a class', () => {
     ]);
   });
 
+  it('a field that resets what an override of add_channel has set', async () => {
+    class Tracked extends dispatcher {
+      registered = false;
+      label = 'x';
+      override add_channel(map: typeof socket_map | null = null) {
+        super.add_channel(map);
+        this.registered = true;
+        this.label = 'x';
+      }
+    }
+    expect(await warned(() => pair(Tracked))).toEqual([
+      'Tracked has a field "registered", which resets what add_channel or the like had set while super(sock) ran: ' +
+        'declare it without a field ("declare registered" in TypeScript, nothing in JavaScript)',
+    ]);
+  });
+
+  it('not of what a program changes itself after an override of add_channel has set it', async () => {
+    class Counting extends dispatcher {
+      declare passes: number;
+      override add_channel(map: typeof socket_map | null = null) {
+        super.add_channel(map);
+        this.passes = 1;
+      }
+    }
+    expect(
+      await warned(() => {
+        pair(Counting)[0].passes = 2;
+      }),
+    ).toEqual([]);
+  });
+
   it('listen() forgotten', async () => {
     class Server extends dispatcher {
       override handle_accepted() {}

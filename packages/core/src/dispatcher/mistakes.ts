@@ -76,6 +76,7 @@ export function examine(channel: Channel, isIdle: boolean): void {
   if (!examined.has(channel.constructor)) {
     examined.add(channel.constructor);
     tellHidden(channel);
+    tellReset(channel);
     if (channel.debug || debug.enabled) tellMisspelt(channel);
   }
   if (isIdle) awaitListen(channel);
@@ -87,6 +88,42 @@ function tellHidden(channel: Channel): void {
     const isHidden = methods.has(name) && typeof Reflect.get(channel, name) !== 'function';
     if (isHidden) warn(channel, `has a field "${name}", which hides the method of that name`);
   }
+}
+
+/** The classes of which a channel was looked at when the constructor of `dispatcher` returned. */
+const begun = new WeakSet<object>();
+/** What that channel had then: what methods have set that the constructor calls and the class overrides. */
+const early = new WeakMap<object, [name: string, value: unknown][]>();
+const OURS = new Set(['_map', '_fileno']);
+
+/** Called when the constructor of `dispatcher` returns. The fields of subclasses are set after that. */
+export function note_early(channel: Channel): void {
+  if (begun.has(channel.constructor)) return;
+  begun.add(channel.constructor);
+  const set = Object.entries(channel).filter(([name]) => !OURS.has(name));
+  if (set.length > 0) early.set(channel, set);
+}
+
+/** A field that resets what an override of such a method has set. */
+function tellReset(channel: Channel): void {
+  for (const [name, value] of early.get(channel) ?? []) {
+    if (Object.is(Reflect.get(channel, name), value) || !hasField(channel, name)) continue;
+    warn(
+      channel,
+      `has a field "${name}", which resets what add_channel or the like had set while super(sock) ran: ` +
+        `declare it without a field ("declare ${name}" in TypeScript, nothing in JavaScript)`,
+    );
+  }
+  early.delete(channel);
+}
+
+function hasField(channel: Channel, name: string): boolean {
+  const field = new RegExp(`(^|[\\s;{}])${name.replaceAll(/\W/g, '\\$&')}\\s*(=(?!=)|;|\n)`);
+  for (let of: unknown = channel.constructor; typeof of === 'function'; ) {
+    if (field.test(String(of))) return true;
+    of = Object.getPrototypeOf(of);
+  }
+  return false;
 }
 
 function tellMisspelt(channel: Channel): void {

@@ -20,7 +20,7 @@ import { ACCEPTING, CONNECTED, CONNECTING } from './connection_flags.js';
 import type { dispatcher } from './dispatcher.js';
 import { checkSocket, having } from './having.js';
 import { claim } from './listening.js';
-import { expect_loop } from './mistakes.js';
+import { expect_loop, note_early } from './mistakes.js';
 import { SocketEndpoint } from './socket_endpoint.js';
 
 /**
@@ -59,7 +59,10 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
     checkMap('dispatcher', map);
     this._map = map ?? socket_map;
     this[endpoint] = new SocketEndpoint(this as unknown as dispatcher<Transport>);
-    if (sock !== null && sock !== undefined) adopt(this, sock);
+    if (sock !== null && sock !== undefined) {
+      adopt(this, sock);
+      note_early(this as unknown as dispatcher<Transport>);
+    }
   }
 
   // ---- attributes ----
