@@ -155,7 +155,7 @@ it('socket_map[fd] = channel puts nothing into the map', () => {
   const map = new Map<number, dispatcher>();
   Object.assign(map, { 99: new dispatcher() });
   expect(map.size).toBe(0);
-  poll(0, map);
+  expect(() => poll(0, map)).toThrow('map[99] = … puts nothing into a Map: map.set(99, …) does');
 });
 
 // ---- reserved names ----

@@ -5,14 +5,16 @@ import { onEveryPoller, own, type UsePoll } from '../support.js';
 import { Program } from './programs.js';
 
 /**
- * Runs `body` in a process that may have 64 descriptors: `fill` takes all that are left, `free`
- * gives so many back. `peer` is the other end of a channel that says what it reads.
+ * Runs `body` in a process that may have 64 descriptors: `fill` takes all that are left, `free` gives so
+ * many back. There are more while Node reads the modules, many at once. `peer` is the other end of a
+ * channel that says what it reads.
  */
 function withFew(use_poll: UsePoll, body: string): Program {
   return new Program(
     `import { dispatcher, loop, poll, poll2, socket_map } from '@asyncore/core';
     import { close, dup, Socket, socketpair } from '@asyncore/socket';
     const use_poll = ${use_poll};
+    for (let i = 0; i < 192; i++) dup(0);
     const held = [];
     const fill = () => { try { for (;;) held.push(dup(0)); } catch {} };
     const free = (count) => held.splice(0, count).forEach(close);
@@ -33,7 +35,7 @@ function withFew(use_poll: UsePoll, body: string): Program {
     say('ready');
     ${body}
     process.exit();`,
-    'ulimit -n 64; exec "$@"',
+    'ulimit -n 256; exec "$@"',
   );
 }
 

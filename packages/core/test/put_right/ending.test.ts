@@ -220,7 +220,7 @@ it('a loop that finds no descriptor for its watcher leaves none behind', () => {
     for (const fd of held) close(fd);
     console.log(code, count() - before, peer.fileno() > 0);
     process.exit();`;
-  const node = `ulimit -n 64; exec "$0" --input-type=module --eval "$1"`;
+  const node = `ulimit -n 256; exec "$0" --input-type=module --eval "$1"`;
   const output = execFileSync('sh', ['-c', node, process.execPath, program], {
     encoding: 'utf8',
   });

@@ -24,7 +24,7 @@ onEveryPoller((use_poll) => {
       write(writer, Buffer.from('hello'));
       await loop({ use_poll: ${use_poll} });
       console.log(get_blocking(reader));`;
-    const few = 'ulimit -n 64; exec "$0" --input-type=module --eval "$1"';
+    const few = 'ulimit -n 256; exec "$0" --input-type=module --eval "$1"';
     const output = execFileSync('sh', ['-c', few, process.execPath, program], {
       cwd: fileURLToPath(new URL('../..', import.meta.url)),
       encoding: 'utf8',
