@@ -311,6 +311,25 @@ it('keeps the process from ending no longer than the loop does', async () => {
   expect(timers()).toBeLessThanOrEqual(before); // one of the test runner may have ended
 });
 
+onEveryPoller((use_poll) => {
+  it('set together with what goes out at once, it counts', async () => {
+    const stage = new Stage(use_poll);
+    const [ours] = await ends();
+    const channel = own(new dispatcher_with_send(ours, stage.map));
+    channel.handle_timeout = () => {
+      stage.say('timeout');
+      channel.close();
+    };
+    await stage.passes(2);
+    setTimeout(() => {
+      channel.timeout = PATIENCE / 1000;
+      channel.send(hello);
+    });
+    await stage.loop();
+    expect(stage.trace).toEqual(['timeout']);
+  });
+});
+
 it('a dispatcher has no timeout', () => {
   expect(new dispatcher().timeout).toBe(0);
 });

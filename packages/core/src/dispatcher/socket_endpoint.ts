@@ -323,6 +323,10 @@ export class SocketEndpoint extends Transfers implements Endpoint {
     return this.listening?.rest ?? this.channel.timeout;
   }
 
+  get isLimitKnown(): boolean {
+    return this.watcher?.timeout === this.limit;
+  }
+
   patience(now: number): number {
     if (this.is(LINGERING)) return this.since + this.channel.linger_time * 1000 - now;
     if (this.listening?.isResting) return this.listening.untilRested(now);

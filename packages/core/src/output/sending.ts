@@ -186,7 +186,8 @@ export abstract class Sending {
     } finally {
       this.sending = false;
       if (this.rare.isCutShort) this.finishCutShort();
-      if (!isNews || this.isWaiting) this.channel._changed();
+      // A program may set the timeout together with what it sends.
+      if (!isNews || this.isWaiting || !this.ending.isLimitKnown) this.channel._changed();
     }
   }
 
