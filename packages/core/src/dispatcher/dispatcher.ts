@@ -7,7 +7,7 @@ import { accepted, listens } from '../diagnostics/life.js';
 import { endpoint } from '../endpoint.js';
 import { tellError } from '../handlers/handling.js';
 import { Connecting } from './connecting.js';
-import { event_channel, transmit } from './event_channel.js';
+import { event_channel } from './event_channel.js';
 import { having } from './having.js';
 import { backlogOf } from './listening.js';
 import { log_error } from './log_error.js';
@@ -186,7 +186,8 @@ export class dispatcher<S extends Transport = Socket> extends event_channel<S> i
    * @throws OSError for any other failure
    */
   send(data: Uint8Array): number {
-    return this[endpoint].maySend(data) ? transmit(this, [data]) : 0;
+    const known = this[endpoint];
+    return known.maySend(data) ? known.transmit([data]) : 0;
   }
 
   /**

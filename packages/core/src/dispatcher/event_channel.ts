@@ -38,7 +38,7 @@ export abstract class event_channel<S extends Transport = Socket> extends socket
 
   /** Sends several chunks as `send` does, with one sendmsg(2) where the transport has it. */
   _send_chunks(chunks: readonly Uint8Array[]): number {
-    return transmit(this, chunks);
+    return this[endpoint].transmit(chunks);
   }
 
   /** Whether many datagrams may go out in one call, without a `send` of the class or of its socket that would not see them. */
@@ -145,12 +145,6 @@ function drainOrAccept(channel: event_channel<Transport>, known: SocketEndpoint)
   if (known.is(LINGERING)) known.drain();
   else if (handle_accept === of_listeners.accept) handle_accept.call(channel);
   else known.listener().serve(known);
-}
-
-/** Hands chunks to the channel's socket in one call, and gives the number of bytes taken. */
-export function transmit(channel: event_channel<Transport>, chunks: readonly Uint8Array[]): number {
-  if (channel.socket === null) having(channel, 'send');
-  return channel[endpoint].transmit(chunks);
 }
 
 /** A class that overrides `send` or `sendmsg` and inherits `sendfile` wants to see what goes out. */

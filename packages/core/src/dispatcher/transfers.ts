@@ -15,6 +15,7 @@ import {
   SEND_FAILED,
   TOLD,
 } from './connection_flags.js';
+import { having } from './having.js';
 import { note_nothing_to_read } from './own_errors.js';
 import { unhandled } from './unhandled.js';
 
@@ -125,7 +126,7 @@ export abstract class Transfers extends Connection {
 
   /** Sends chunks in one call and returns the number of bytes; 0 when there is no room, or the peer is gone. */
   transmit(chunks: readonly Uint8Array[]): number {
-    const transport = this.transport as Transport; // the caller has looked
+    const transport: Transport = this.transport ?? having(this.channel, 'send');
     if (this.is(SEND_FAILED)) return 0;
     try {
       const sent =
