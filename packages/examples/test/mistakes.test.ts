@@ -480,6 +480,10 @@ describe('warned of, once for a class', () => {
         super.add_channel(map);
         this.passes = 1;
       }
+      count() {
+        const passes = this.passes;
+        return passes;
+      }
     }
     expect(
       await warned(() => {

@@ -118,7 +118,8 @@ function tellReset(channel: Channel): void {
 }
 
 function hasField(channel: Channel, name: string): boolean {
-  const field = new RegExp(`(^|[\\s;{}])${name.replaceAll(/\W/g, '\\$&')}\\s*(=(?!=)|;|\n)`);
+  // Not a variable of a method, nor a static member: those have a word before the name.
+  const field = new RegExp(`([{};\n]|\\*/)\\s*${name.replaceAll(/\W/g, '\\$&')}\\s*(=(?!=)|;|\n)`);
   for (let of: unknown = channel.constructor; typeof of === 'function'; ) {
     if (field.test(String(of))) return true;
     of = Object.getPrototypeOf(of);
