@@ -132,6 +132,7 @@ export class Listening {
     const channel = this.#channel;
     const before = newcomer;
     const mine: Newcomer = { sock: null, owner: null };
+    const serving = this.#serving; // of a handle_accept that makes a pass of its own
     newcomer = mine;
     this.#serving = mine;
     try {
@@ -144,7 +145,7 @@ export class Listening {
       this.#refuse(mine, error);
     } finally {
       newcomer = before;
-      if (!known.is(READING)) this.#serving = null;
+      if (!known.is(READING)) this.#serving = serving;
     }
   }
 
