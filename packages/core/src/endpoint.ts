@@ -13,8 +13,8 @@ export { NOTICE } from '@asyncore/socket';
 export interface Watcher {
   /** `interest` may return something else than before. */
   changed(): void;
-  /** The channel's timeout in seconds, as the loop last saw it; 0 for none. */
-  readonly timeout: number;
+  /** Whether only `interest` could tell the loop anything new: `limit` is what it was, and there is nothing special. */
+  knows(limit: number): boolean;
   /** The channel is no longer in the map. Another channel may have its descriptor by now. */
   forget(): void;
 }

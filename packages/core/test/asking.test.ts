@@ -75,6 +75,24 @@ onEveryPoller((use_poll) => {
       expect(asked).toBe(1);
     });
 
+    it('is told of urgent data after a timer that read such data and answered at once', async () => {
+      const stage = new Stage(use_poll);
+      const [ours, theirs] = connection();
+      const channel = own(new dispatcher_with_send(ours, stage.map));
+      channel.handle_read = () => void channel.recv(10);
+      channel.handle_expt = () => {
+        stage.say('urgent');
+        if (stage.count('urgent') === 2) return;
+        setTimeout(() => {
+          channel.recv(1, MSG_OOB);
+          channel.send(hello);
+          setTimeout(() => theirs.send(hello, MSG_OOB), 5);
+        }, 5);
+      };
+      theirs.send(hello, MSG_OOB);
+      await stage.until(() => stage.count('urgent') === 2);
+    });
+
     it('costs an active one nothing', async () => {
       const stage = new Stage(use_poll);
       const quiet = new Stage(use_poll, stage.map);

@@ -49,7 +49,7 @@ type Buffered = dispatcher<Transport> & { initiate_send(): void };
  */
 export abstract class Connection extends RareParts implements Ending {
   abstract transmit(chunks: readonly Uint8Array[]): number;
-  abstract readonly isLimitKnown: boolean;
+  abstract readonly isKnown: boolean;
   /** Everything is out after `close_when_done`. */
   abstract linger(): void;
   /** Everything was sent, and the peer had ended its half before. */

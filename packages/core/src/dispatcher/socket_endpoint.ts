@@ -86,9 +86,18 @@ export class SocketEndpoint extends Transfers implements Endpoint {
     return events;
   }
 
+  /** Whether it waits for input alone, and nothing special is known of the connection. */
+  private get isOrdinary(): boolean {
+    const isOrdinary = (this.flags | DECIDES_NOTHING) === ORDINARY;
+    return this.onlyReads && isOrdinary && this.listening === null;
+  }
+
+  get isKnown(): boolean {
+    return this.isOrdinary && this.watcher?.knows(this.limit) === true;
+  }
+
   get isAsBefore(): boolean {
-    if (!this.onlyReads || (this.flags | DECIDES_NOTHING) !== ORDINARY) return false;
-    if (this.listening !== null) return false;
+    if (!this.isOrdinary) return false;
     const { channel, transport } = this;
     try {
       return (
@@ -321,10 +330,6 @@ export class SocketEndpoint extends Transfers implements Endpoint {
   get limit(): number {
     if (this.is(LINGERING)) return this.channel.linger_time;
     return this.listening?.rest ?? this.channel.timeout;
-  }
-
-  get isLimitKnown(): boolean {
-    return this.watcher?.timeout === this.limit;
   }
 
   patience(now: number): number {

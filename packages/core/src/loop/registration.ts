@@ -224,14 +224,17 @@ export class Registration {
     return this.wanted;
   }
 
+  /** Whether `limit` is the timeout that is watched, and nothing special is known of the channel. */
+  knows(limit: number): boolean {
+    return this.rare === NOTHING_RARE && this.restedAt < 0 && limit === this.timeout;
+  }
+
   /** Whether asking the channel again would change nothing. */
   get isAsBefore(): boolean {
     const { endpoint } = this;
     return (
-      this.rare === NOTHING_RARE &&
-      this.restedAt < 0 &&
+      this.knows(endpoint.limit) &&
       endpoint.life === this.life &&
-      endpoint.limit === this.timeout &&
       !this.restless &&
       endpoint.isAsBefore === true &&
       !this.closed

@@ -38,8 +38,8 @@ export interface Ending {
   isHanding: boolean;
   /** Whether there is a connection to send on. */
   readonly isConnected: boolean;
-  /** Whether the loop knows the channel's timeout as it is now. */
-  readonly isLimitKnown: boolean;
+  /** Whether the loop, when it last asked, was told to wait for input alone, and nothing else has changed since. */
+  readonly isKnown: boolean;
   /** Hands chunks to the socket in one call, and gives the number of bytes taken. */
   transmit(chunks: readonly Uint8Array[]): number;
   /** Everything is out after `close_when_done`. */

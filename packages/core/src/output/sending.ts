@@ -186,8 +186,8 @@ export abstract class Sending {
     } finally {
       this.sending = false;
       if (this.rare.isCutShort) this.finishCutShort();
-      // A program may set the timeout together with what it sends.
-      if (!isNews || this.isWaiting || !this.ending.isLimitKnown) this.channel._changed();
+      // A program may have set its timeout, or read an urgent byte, before it sent this.
+      if (!isNews || this.isWaiting || !this.ending.isKnown) this.channel._changed();
     }
   }
 
