@@ -305,10 +305,6 @@ export abstract class Connection extends RareParts implements Ending {
     );
   }
 
-  get isConnected(): boolean {
-    return this.is(CONNECTED);
-  }
-
   get isHanding(): boolean {
     return this.is(HANDING);
   }

@@ -36,8 +36,6 @@ export interface Ending {
    * part of that, and must not queue them again.
    */
   isHanding: boolean;
-  /** Whether there is a connection to send on. */
-  readonly isConnected: boolean;
   /** Whether the loop, when it last asked, was told to wait for input alone, and nothing else has changed since. */
   readonly isKnown: boolean;
   /** Hands chunks to the socket in one call, and gives the number of bytes taken. */

@@ -232,7 +232,7 @@ export abstract class Sending {
     if (this.endsUnsent()) return;
     const size = this.channel._send_size;
     let left = MOST_BYTES;
-    for (let sends = 0; sends < MOST_SENDS && left > 0 && this.ending.isConnected; sends++) {
+    for (let sends = 0; sends < MOST_SENDS && left > 0 && this.channel.connected; sends++) {
       const file = this.source === null ? null : this.fill(this.source, size);
       if (!this.queue.isEmpty || file !== null) {
         const sent = this.queue.isEmpty
@@ -242,7 +242,7 @@ export abstract class Sending {
         left -= sent;
       } else if (this.isWaiting) return;
       if (!this.isWaiting) {
-        if (this.ending.isConnected) this.allIsOut();
+        if (this.channel.connected) this.allIsOut();
         return;
       }
     }
