@@ -48,7 +48,9 @@ type Buffered = dispatcher<Transport> & { initiate_send(): void };
  * thousands of quiet channels.
  */
 export abstract class Connection extends RareParts implements Ending {
+  /** Hands chunks to the socket in one call, and gives the number of bytes taken. */
   abstract transmit(chunks: readonly Uint8Array[]): number;
+  /** Whether the loop, when it last asked, was told to wait for input alone, and nothing else has changed since. */
   abstract readonly isKnown: boolean;
   /** Everything is out after `close_when_done`. */
   abstract linger(): void;

@@ -15,8 +15,8 @@ const MOST_MESSAGES = 64;
 const NONE = 0;
 /** It goes out when the running handler returns. */
 const GATHERED = 1;
-/** It is being sent. */
-const FLUSHED = 2;
+/** It is about to be sent. */
+const FLUSHING = 2;
 
 /** What only few outputs have to remember. */
 interface Rare {
@@ -58,8 +58,8 @@ export abstract class Sending {
   queue: output_queue;
   /** What only few outputs have to remember. */
   protected rare = NOTHING_RARE;
-  /** What was given while nothing waited: the loop has not seen it wait. */
-  private news: typeof NONE | typeof GATHERED | typeof FLUSHED = NONE;
+  /** What becomes of output that was given while nothing waited, so that the loop has not seen it wait. */
+  private news: typeof NONE | typeof GATHERED | typeof FLUSHING = NONE;
   private sending = false;
   /** Grows whenever something was sent: by the bytes, or by the messages. */
   private taken = 0;
@@ -147,15 +147,15 @@ export abstract class Sending {
   given(wasWaiting: boolean): void {
     // If older output waits for room in the kernel, this goes out after it.
     if (this.news === GATHERED || wasWaiting) return;
-    this.news = gather(this) ? GATHERED : FLUSHED;
-    if (this.news === FLUSHED) this.flush();
+    this.news = gather(this) ? GATHERED : FLUSHING;
+    if (this.news === FLUSHING) this.flush();
   }
 
   // ---- sending ----
 
   /** Sends by the channel's `initiate_send`, which a subclass may have overridden. */
   flush(): void {
-    if (this.news === GATHERED) this.news = FLUSHED;
+    if (this.news === GATHERED) this.news = FLUSHING;
     beginHandler();
     try {
       this.channel.initiate_send();
@@ -163,7 +163,7 @@ export abstract class Sending {
       failedWithin(this.channel, error);
     }
     endHandler();
-    if (this.news === FLUSHED) this.notSent();
+    if (this.news === FLUSHING) this.notSent();
   }
 
   /** An initiate_send of a subclass has not called `send`. */
