@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { quickFiles } from './scripts/quick_files.mjs';
+import { byProcess, runsAll, testFiles } from './scripts/sharing.mjs';
 import costs from './scripts/test_costs.json' with { type: 'json' };
 
 const root = import.meta.dirname;
@@ -23,23 +24,27 @@ const known: Record<string, Record<string, number>> = costs;
 
 /** The test files of this package that are quick. */
 function quickHere(): string[] {
-  const files = readdirSync('test', { recursive: true }).map(String);
-  const tests = files.filter((name) => name.endsWith('.test.ts'));
-  const names = tests.map((name) => name.slice(0, -'.test.ts'.length));
+  const names = testFiles('.').map((file) => file.slice('test/'.length, -'.test.ts'.length));
   const budget = Number(process.env.ASYNCORE_TEST_QUICK);
   return quickFiles(names, known[basename(process.cwd())], budget).map(
     (name) => `test/${name}.test.ts`,
   );
 }
 
-/** Begins with the files that take longest, so that none of them runs alone at the end. */
+/**
+ * Begins with the files that take longest, so that none of them runs alone at the end. Those that share a process
+ * come together: Vitest ends a process when the next file does not share it.
+ */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const cost = ({ moduleId }: TestSpecification) => {
       const [, name, file] = /([^/]+)\/test\/(.*)\.test\.ts$/.exec(moduleId) ?? [];
       return known[name]?.[file] ?? 1;
     };
-    return files.toSorted((a, b) => cost(b) - cost(a));
+    const projects = [...new Set(files.map(({ project }) => project))];
+    const rank = ({ project }: TestSpecification) =>
+      project.config.isolate ? -1 : projects.indexOf(project);
+    return files.toSorted((a, b) => rank(a) - rank(b) || cost(b) - cost(a));
   }
 }
 
@@ -48,7 +53,7 @@ const sources = [
   ...readdirSync(join(root, 'packages')).map((name) => `${name}/src`),
 ];
 
-export default defineConfig({
+export const config = defineConfig({
   plugins: [
     {
       name: 'watch-sources',
@@ -83,3 +88,17 @@ export default defineConfig({
     server: { deps: { external: [/\/dist\/.*\.js$/] } },
   },
 });
+
+/** Vitest's projects for the test files of the package in whose folder it is started. */
+export function ownProjects() {
+  return byProcess(
+    config,
+    process.cwd(),
+    basename(process.cwd()),
+    isQuick ? quickHere() : testFiles('.'),
+  );
+}
+
+export default runsAll(process.argv.slice(2))
+  ? { ...config, test: { ...config.test, projects: ownProjects() } }
+  : config;

@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import type { ViteUserConfig } from 'vitest/config';
-import config from './vitest.config.ts';
+import { byProcess, runsAll } from './scripts/sharing.mjs';
+import whole, { config, ownProjects } from './vitest.config.ts';
 
 /** A package, and its test files that run over every kind of transport. */
 interface Streams {
@@ -32,21 +33,23 @@ export function overEveryKind(
   ...streams: readonly Streams[]
 ): ViteUserConfig {
   const { ASYNCORE_TEST_QUICK, ASYNCORE_TEST_KINDS } = process.env;
-  if (ASYNCORE_TEST_QUICK || ASYNCORE_TEST_KINDS === 'plain') return config;
-  if (namesOthers(process.argv.slice(2), streams)) return config;
+  const args = process.argv.slice(2);
+  if (ASYNCORE_TEST_QUICK || ASYNCORE_TEST_KINDS === 'plain') return whole;
+  if (namesOthers(args, streams)) return config;
+  const isShared = runsAll(args);
+  const over = (kind: string, { folder, files }: Streams) => {
+    const name = `${basename(folder)} over ${kind}`;
+    const include = files.map((file) => `test/${file}.test.ts`);
+    const env = { ASYNCORE_TEST_TRANSPORT: kind };
+    if (isShared) return byProcess(config, folder, name, include, env);
+    return { ...config, root: folder, test: { ...test, name, include, env } };
+  };
   const root = process.cwd();
   const test = { ...config.test, globalSetup: [] }; // the config that holds these projects compiles, once
   const own = { ...config, root, test: { ...test, name: basename(root) } };
-  const over = (kind: string, { folder, files }: Streams) => ({
+  const projects = kinds.flatMap((kind) => streams.flatMap((each) => over(kind, each)));
+  return {
     ...config,
-    root: folder,
-    test: {
-      ...test,
-      name: `${basename(folder)} over ${kind}`,
-      include: files.map((name) => `test/${name}.test.ts`),
-      env: { ASYNCORE_TEST_TRANSPORT: kind },
-    },
-  });
-  const projects = kinds.flatMap((kind) => streams.map((each) => over(kind, each)));
-  return { ...config, test: { ...config.test, projects: [own, ...projects] } };
+    test: { ...config.test, projects: [...(isShared ? ownProjects() : [own]), ...projects] },
+  };
 }

@@ -9,7 +9,8 @@ const LIMIT = { timeout: 120_000, killSignal: 'SIGKILL' };
 
 for (const name of ['spawnSync', 'execFileSync']) {
   const original = childProcess[name];
-  childProcess[name] = (command, ...rest) => {
+  if (original.name === 'bounded') continue; // by a test file before this one, in the same process
+  childProcess[name] = function bounded(command, ...rest) {
     const args = Array.isArray(rest[0]) ? rest[0] : [];
     return original(command, args, { ...LIMIT, ...rest.at(Array.isArray(rest[0]) ? 1 : 0) });
   };

@@ -1,4 +1,5 @@
 /** What is kept of input in small pieces: the bytes, and little memory besides. */
+// In a process of its own: it measures memory.
 import { async_chat, type encoded_terminator, terminator_matcher } from '@asyncore/chat';
 import { read } from '@asyncore/core';
 import { socketpair } from '@asyncore/socket';

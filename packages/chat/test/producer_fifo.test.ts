@@ -1,3 +1,4 @@
+// In a process of its own: it measures what is collected.
 import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';

@@ -1,3 +1,4 @@
+// In a process of its own: V8 counts the steps of what is compiled after it began.
 import type { encoded_terminator } from '@asyncore/chat';
 import { describe, expect, it } from 'vitest';
 import { steps } from './steps.js';

@@ -1,4 +1,5 @@
 /** create_connection races the addresses of a host; create_server listens on a host of any family. */
+// In a process of its own: it counts descriptors.
 import dns from 'node:dns/promises';
 import { readdirSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';

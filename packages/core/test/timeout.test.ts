@@ -1,4 +1,5 @@
 /** A channel that makes no progress for `timeout` seconds is told so, and closed unless it minds. */
+// In a process of its own: it counts timers.
 import { dispatcher, dispatcher_with_send, ExitNow, poll, poll2 } from '@asyncore/core';
 import { AF_INET, SOCK_DGRAM, Socket } from '@asyncore/socket';
 import { describe, expect, it } from 'vitest';

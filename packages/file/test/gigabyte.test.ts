@@ -1,4 +1,5 @@
 /** Much data: a gigabyte, or what ASYNCORE_TEST_MEGABYTES says. */
+// In a process of its own: it measures memory.
 import { spawn } from 'node:child_process';
 import { file_dispatcher } from '@asyncore/file';
 import { expect, it } from 'vitest';

@@ -1,3 +1,4 @@
+// In a process of its own: it replaces the Wakeup.
 import {
   BEFORE_WAITING,
   epoll,

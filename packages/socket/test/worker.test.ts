@@ -1,3 +1,4 @@
+// In a process of its own: it ends threads in the midst of their work.
 import { Worker } from 'node:worker_threads';
 import { close, Socket } from '@asyncore/socket';
 import { expect, it } from 'vitest';

@@ -1,3 +1,4 @@
+// In a process of its own: it calls every function with every kind of value.
 import * as exported from '@asyncore/socket';
 import {
   AF_INET,

@@ -1,3 +1,4 @@
+// In a process of its own: it counts descriptors.
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { Readable, Transform } from 'node:stream';

@@ -1,4 +1,5 @@
 /** Many connections, and what is left of them. */
+// In a process of its own: it measures memory, and counts timers.
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setFlagsFromString } from 'node:v8';

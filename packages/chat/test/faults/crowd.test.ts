@@ -1,4 +1,5 @@
 /** Peers by the thousand that read slowly, or write slowly: each may cost so much, and no more. */
+// In a process of its own: it measures memory.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { dispatcher } from '@asyncore/core';

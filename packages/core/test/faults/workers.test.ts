@@ -1,4 +1,5 @@
 /** Threads that die in the midst of their loop. */
+// In a process of its own: it looks at the descriptors that are open.
 import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';

@@ -1,4 +1,5 @@
 /** Ends that come from an unexpected side: a signal in a predicate, a socket closed by others. */
+// In a process of its own: it counts descriptors.
 import { execFileSync } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
