@@ -5,13 +5,14 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, delimiter, join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { copy } from '../dist/runner/copy.js';
 import { names, run, runner } from './example.js';
@@ -26,34 +27,90 @@ function read(folder: string, file: string): string {
   return readFileSync(join(folder, file), 'utf8');
 }
 
-/** Runs a script of a project as npm does, without npm's own half a second. */
-function runScript(folder: string, name: 'test' | 'lint') {
-  const { scripts } = JSON.parse(read(folder, 'package.json'));
-  const PATH = [join(folder, 'node_modules/.bin'), process.env.PATH].join(delimiter);
-  const env = { ...process.env, PATH };
-  return spawnSync('sh', ['-c', scripts[name]], { cwd: folder, encoding: 'utf8', env });
+/** Its own test, and one for each of its promises, as they are named. */
+function testsOf(name: string, folder: string): string[] {
+  const promises = existsSync(join(folder, 'simulated'))
+    ? read(folder, `simulated/${name}.js`).matchAll(/^export async function (\w+)/gm)
+    : [];
+  return [
+    `${name} (?:takes connections until it is told to end|starts nothing when it is imported)`,
+    ...Array.from(promises, ([, promise]) => `${promise} keeps its promises in whatever network`),
+  ];
 }
 
-it.each(names)('makes a project of %s that passes its tests and its linter', (name) => {
-  const folder = join(newFolder(), 'project');
-  copy(name, folder);
-  expect(read(folder, `src/${name}.ts`)).toBe(
-    readFileSync(new URL(`../src/${name}.ts`, import.meta.url), 'utf8'),
-  );
-  const test = runScript(folder, 'test');
-  // Its own, and one for each promise. Which reporter node --test has by default depends on its version.
-  const promises = existsSync(join(folder, 'simulated'))
-    ? read(folder, `simulated/${name}.js`).match(/^export async function /gm)
-    : null;
-  const [, passed] = /^(?:#|ℹ) pass (\d+)$/m.exec(test.stdout + test.stderr) ?? [];
-  expect(Number(passed)).toBe(1 + (promises?.length ?? 0));
-  expect(test.stdout + test.stderr).toMatch(/^(?:#|ℹ) fail 0$/m);
-  expect(test.status).toBe(0);
-  const lint = runScript(folder, 'lint');
-  expect([lint.status, lint.stderr]).toEqual([0, expect.not.stringMatching(/warning|error/i)]);
-  for (const [, script] of read(folder, '.github/workflows/test.yml').matchAll(/npm run (\S+)/g)) {
-    expect(JSON.parse(read(folder, 'package.json')).scripts).toHaveProperty(script);
+/** A project of every example, beside each other, by its name. */
+function copyAll(): [folder: string, projects: Map<string, string>] {
+  const folder = newFolder();
+  const projects = names.map((name): [string, string] => [name, join(folder, name)]);
+  for (const [name, project] of projects) copy(name, project);
+  return [folder, new Map(projects)];
+}
+
+// A compiler, a linter and a runner of tests for each project take a minute of processor time; one for all, seconds.
+// That the scripts themselves work, as npm runs them, is tried with two of the projects below.
+it('makes projects that compile and pass their tests', () => {
+  const [folder, projects] = copyAll();
+  const tsc = join(folder, names[0], 'node_modules/.bin/tsc');
+  const compiled = spawnSync(process.execPath, [tsc, '-b', ...names], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  expect([compiled.stdout, compiled.stderr, compiled.status]).toEqual(['', '', 0]);
+  const expected: string[] = [];
+  const files: string[] = [];
+  for (const [name, project] of projects) {
+    expect(read(project, `src/${name}.ts`)).toBe(
+      readFileSync(new URL(`../src/${name}.ts`, import.meta.url), 'utf8'),
+    );
+    const { scripts } = JSON.parse(read(project, 'package.json'));
+    expect(scripts).toMatchObject({
+      test: 'tsc && node --test',
+      lint: 'biome check --error-on-warnings',
+    });
+    for (const [, script] of read(project, '.github/workflows/test.yml').matchAll(
+      /npm run (\S+)/g,
+    )) {
+      expect(scripts).toHaveProperty(script);
+    }
+    const test = `${name}/test/simulated.test.js`;
+    const isSimulated = existsSync(join(folder, test));
+    // simulated.test.ts runs the same promises on the same sources a hundred times.
+    if (isSimulated && name !== 'echo_server') {
+      const text = read(folder, test);
+      expect(text).toContain('{ runs: 100,');
+      writeFileSync(join(folder, test), text.replace('{ runs: 100,', '{ runs: 3,'));
+    }
+    files.push(`${name}/test/${name}.test.js`, ...(isSimulated ? [test] : []));
+    expected.push(...testsOf(name, project));
   }
+  const args = ['--test', '--test-reporter=tap', ...files];
+  const { stdout, status } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+  expect(stdout).toMatch(/^# fail 0$/m);
+  expect(status).toBe(0);
+  for (const title of expected) expect(stdout).toMatch(new RegExp(`^ *ok \\d+ - ${title}$`, 'm'));
+  expect(stdout).toContain(`\n# pass ${expected.length}\n`);
+});
+
+it('makes projects that pass their linter', () => {
+  const [folder, projects] = copyAll();
+  // Biome takes one file of settings at a time: theirs, which is the same in all of them.
+  const settings = read(folder, `${names[0]}/biome.json`);
+  writeFileSync(join(folder, 'biome.json'), settings);
+  let count = 1;
+  for (const [, project] of projects) {
+    expect(read(project, 'biome.json')).toBe(settings);
+    rmSync(join(project, 'biome.json'));
+    const own = readdirSync(project, { recursive: true, encoding: 'utf8' });
+    const files = own.filter((file) => !file.startsWith('node_modules'));
+    count += files.filter((file) => /\.(?:ts|js|json|yml)$/.test(file)).length;
+  }
+  const biome = join(folder, names[0], 'node_modules/.bin/biome');
+  const { stderr, status } = spawnSync(process.execPath, [biome, 'check', '--error-on-warnings'], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  expect([status, stderr]).toEqual([0, expect.not.stringMatching(/warning|error/i)]);
+  expect(stderr).toMatch(new RegExp(`^Checked ${count} files `, 'm'));
 });
 
 it('makes a linter of a project that finds what is wrong', async () => {
