@@ -40,7 +40,7 @@ function everything() {
     ...descriptors(),
     `process.cwd() ${process.cwd()}`,
     `process.exitCode ${process.exitCode}`,
-    `${socket_map.size} channels in socket_map`,
+    ...(socket_map.size > 0 ? [`${socket_map.size} channels in socket_map`] : []),
   ]);
 }
 

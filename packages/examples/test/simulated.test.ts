@@ -2,6 +2,7 @@
  * The TCP examples in a simulated network: what each promises, whatever is delayed, cut, or breaks. Their
  * sources are as they are; only the network is another. `copy` gives each example its file of ../simulated along.
  */
+// In a process of its own: it simulates the whole network, and every channel that there is belongs to it.
 import { readdirSync } from 'node:fs';
 import { SMTPServer, UDPEcho } from '@asyncore/examples';
 import { explore, explore_all, type network, simulate } from '@asyncore/testing';
