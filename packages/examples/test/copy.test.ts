@@ -1,3 +1,4 @@
+// In a process of its own: its programs take so long that a start more does not count.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {

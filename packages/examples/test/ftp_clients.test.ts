@@ -1,4 +1,5 @@
 /** Clients that others wrote, against ftp_server: over both families, with TLS and without. */
+// In a process of its own: its programs take so long that a start more does not count.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';

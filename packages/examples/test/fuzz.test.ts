@@ -1,4 +1,5 @@
 /** Random and mutated bytes at each example that takes them from peers: it survives, and serves the next proper one. */
+// In a process of its own: its programs take so long that a start more does not count.
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+// In a process of its own: its programs take so long that a start more does not count.
 import { expect, it } from 'vitest';
 import { names, run } from './example.js';
 

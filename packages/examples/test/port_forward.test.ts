@@ -1,3 +1,4 @@
+// In a process of its own: it closes all channels that there are.
 import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
