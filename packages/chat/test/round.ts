@@ -287,6 +287,7 @@ export class Round implements Stage {
     if (fd === null || fd < 0) return; // sending what was given has ended it
     player.story = this.#over();
     story.pending = null; // the other channel's
+    story.isShut = false; // a producer may have shut it down meanwhile, of which the other one does not know
     this.#start(story, Socket.from_fd(fd));
   }
 
