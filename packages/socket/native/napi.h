@@ -15,6 +15,7 @@
 struct call {
   napi_env env;
   const char* name; /* of the function, for messages */
+  size_t argc;
   napi_value argv[MAX_ARGS];
 };
 
@@ -25,6 +26,7 @@ struct bytes {
 
 bool call_begin(struct call* call, napi_env env, napi_callback_info info, const char* name);
 bool call_int(struct call* call, int i, const char* what, int32_t* out);
+bool call_flags(struct call* call, int i, int32_t* out); /* 0 when they are left out, which is quick */
 bool call_count(struct call* call, int i, const char* what, int32_t most, int32_t* out);
 bool call_size(struct call* call, int i, const char* what, size_t* out);
 bool call_bytes(struct call* call, int i, const char* what, struct bytes* out);

@@ -133,14 +133,14 @@ static napi_value js_connect(napi_env env, napi_callback_info info) {
   return answer_call(env, connect(fd, (struct sockaddr*)&address.storage, address.length));
 }
 
-/* recv(fd, buffer, length, flags): the number of bytes received. */
+/* recv(fd, buffer, length, flags = 0): the number of bytes received. */
 static napi_value js_recv(napi_env env, napi_callback_info info) {
   struct call call;
   int32_t fd, flags;
   struct bytes into;
   ssize_t result;
   if (!call_begin(&call, env, info, "recv") || !call_int(&call, 0, "fd", &fd) ||
-      !call_room(&call, 1, &into) || !call_int(&call, 3, "flags", &flags)) {
+      !call_room(&call, 1, &into) || !call_flags(&call, 3, &flags)) {
     return NULL;
   }
   RETRY(result, recv(fd, into.data, into.length, flags));
@@ -167,14 +167,14 @@ static napi_value js_recvfrom(napi_env env, napi_callback_info info) {
   return answer(env, result);
 }
 
-/* send(fd, data, flags): the number of bytes the kernel took. */
+/* send(fd, data, flags = 0): the number of bytes the kernel took. */
 static napi_value js_send(napi_env env, napi_callback_info info) {
   struct call call;
   int32_t fd, flags;
   struct bytes from;
   ssize_t result;
   if (!call_begin(&call, env, info, "send") || !call_int(&call, 0, "fd", &fd) ||
-      !call_bytes(&call, 1, "data", &from) || !call_int(&call, 2, "flags", &flags)) {
+      !call_bytes(&call, 1, "data", &from) || !call_flags(&call, 2, &flags)) {
     return NULL;
   }
   RETRY(result, send(fd, from.data, from.length, flags | NOSIGNAL));

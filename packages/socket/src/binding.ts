@@ -10,6 +10,9 @@ import { loadBinary } from './binary.js';
 /** What a socket call takes as an address: bytes that only `address_pack` and its kin look into. */
 export type PackedAddress = Uint8Array;
 
+/** Memory to receive into. An ArrayBuffer is quicker to hand over. */
+export type Memory = ArrayBufferView | ArrayBuffer;
+
 /** Pairs fd, events, one after the other. */
 export type Pairs = Int32Array;
 
@@ -79,17 +82,12 @@ export interface Binding {
   /** 0; -EINPROGRESS when the attempt goes on: then the socket gets writable, and SO_ERROR says how it went. */
   connect(fd: number, address: PackedAddress): number;
   /** The bytes received, at most `length`; 0 at the end of the stream. */
-  recv(fd: number, into: ArrayBufferView, length: number, flags: number): number;
+  /** In this one and in `send` flags of 0 may be left out, which is quicker. */
+  recv(fd: number, into: Memory, length: number, flags?: number): number;
   /** The same, with the sender in `address` (of length 0 where the kernel gives none). */
-  recvfrom(
-    fd: number,
-    into: ArrayBufferView,
-    length: number,
-    flags: number,
-    address: PackedAddress,
-  ): number;
+  recvfrom(fd: number, into: Memory, length: number, flags: number, address: PackedAddress): number;
   /** The bytes taken, which are copied before it returns. Never a SIGPIPE. */
-  send(fd: number, data: ArrayBufferView, flags: number): number;
+  send(fd: number, data: ArrayBufferView, flags?: number): number;
   sendto(fd: number, data: ArrayBufferView, flags: number, address: PackedAddress): number;
   /** At most 1024 buffers. The bytes taken. */
   sendmsg(
@@ -102,7 +100,7 @@ export interface Binding {
   /** The bytes received, with [flags, length of the control messages] in `out`. */
   recvmsg(
     fd: number,
-    into: ArrayBufferView,
+    into: Memory,
     length: number,
     flags: number,
     address: PackedAddress,
@@ -157,7 +155,7 @@ export interface Binding {
   // ---- descriptors of any kind ----
 
   dup(fd: number): number;
-  read(fd: number, into: ArrayBufferView, length: number): number;
+  read(fd: number, into: Memory, length: number): number;
   write(fd: number, data: ArrayBufferView): number;
   /** 0, with [for reading, for writing] in `pair`. The ends are blocking, as pipe(2) makes them. */
   pipe(pair: Int32Array): number;
@@ -179,7 +177,7 @@ export interface Binding {
   /** A descriptor, the caller's to close. `path` is without a NUL, `flags` are those of `node:fs`. */
   open(path: Uint8Array, flags: number): number;
   /** The bytes read from `offset` on; 0 at the end. */
-  pread(fd: number, into: ArrayBufferView, length: number, offset: number): number;
+  pread(fd: number, into: Memory, length: number, offset: number): number;
   /**
    * Sends at most `count` bytes of `file`, from `offset` on. The bytes that the socket took; 0 at the end of
    * the file. -ENOSYS where the system has no such call, -EINVAL (or -ESPIPE, -EOPNOTSUPP) where it cannot

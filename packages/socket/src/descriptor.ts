@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { binding, on_change } from './binding.js';
+import { binding, type Memory, on_change } from './binding.js';
 import { checked, checkedOf } from './os_error.js';
 import { received } from './received.js';
 import { wrong } from './wrong.js';
@@ -26,7 +26,7 @@ export function read(fd: number, size: number): Buffer {
 
 /** At most `size` bytes from `offset` on, whatever the file's own position; none at its end: pread(2). */
 export function pread(fd: number, size: number, offset: number): Buffer {
-  const from = (fd: number, into: Uint8Array, length: number) =>
+  const from = (fd: number, into: Memory, length: number) =>
     binding.pread(fd, into, length, offset);
   return received(fd, 'pread', fd, size, from);
 }

@@ -6,6 +6,7 @@ export {
   type Binding,
   binding,
   type Found,
+  type Memory,
   native,
   on_change,
   type PackedAddress,

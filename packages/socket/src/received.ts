@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'; // the global one is a getter
-import { binding } from './binding.js';
+import { binding, type Memory } from './binding.js';
 import { MSG_TRUNC } from './constants.js';
 import { checkedOf } from './os_error.js';
 import { wrong } from './wrong.js';
@@ -7,12 +7,16 @@ import { wrong } from './wrong.js';
 const BLOCK = 65536;
 /** Up to so many bytes, copying them into Node's pool of small buffers is cheapest. */
 const SMALL = 2048;
+/** Looked up once: it is at the end of a chain of prototypes. */
+const { set } = Uint8Array.prototype;
 
 let block = Buffer.allocUnsafeSlow(BLOCK);
+/** Its memory, which costs less to hand over than the block. */
+let memory = block.buffer;
 /** Views of the block's first 1, 2, 3 … bytes, by that number, each made when first needed. */
 let beginnings: Uint8Array[] = [];
 
-export type Receive = (fd: number, into: Uint8Array, length: number, flags: number) => number;
+export type Receive = (fd: number, into: Memory, length: number, flags?: number) => number;
 
 function sized(call: string, size: unknown): asserts size is number {
   if (typeof size !== 'number') throw wrong.type(`${nameIn(call)} must be a number of bytes`);
@@ -45,11 +49,13 @@ export function received(
   // On a stream MSG_TRUNC discards the bytes: what earlier calls received must not show instead.
   if (typeof flags === 'number' && flags & MSG_TRUNC) into.fill(0, 0, room);
   // With MSG_TRUNC the answer is the datagram's length, which may be more than there is room for.
-  const length = Math.min(checkedOf(source, call, receive(fd, into, room, flags)), room);
+  const place = into === block ? memory : into;
+  const result = flags === 0 ? receive(fd, place, room) : receive(fd, place, room, flags);
+  const length = Math.min(checkedOf(source, call, result), room);
   if (into === block && length <= SMALL) {
     const copy = Buffer.allocUnsafe(length);
     beginnings[length] ??= block.subarray(0, length);
-    copy.set(beginnings[length]);
+    set.call(copy, beginnings[length]);
     return copy;
   }
   return kept(into, length);
@@ -64,6 +70,7 @@ function kept(into: Buffer, length: number): Buffer {
   }
   if (into === block) {
     block = Buffer.allocUnsafeSlow(BLOCK);
+    memory = block.buffer;
     beginnings = [];
   }
   return into.subarray(0, length);

@@ -7,7 +7,7 @@ import {
   type ReceivedAncillaryData,
   unpackControl,
 } from './ancillary.js';
-import { binding } from './binding.js';
+import { binding, type Memory } from './binding.js';
 import {
   AF_INET,
   AF_UNIX,
@@ -166,7 +166,9 @@ export class Socket extends Descriptor implements Transport {
 
   /** Sends, and returns the number of bytes that the kernel took, which may be fewer than given. send(2). */
   send(data: ArrayBufferView, flags = 0): number {
-    return checkedOf(this, 'send', binding.send(this.fileno(), data, flags));
+    const fd = this.fileno();
+    const taken = flags === 0 ? binding.send(fd, data) : binding.send(fd, data, flags);
+    return checkedOf(this, 'send', taken);
   }
 
   /** Sends one datagram to `address`, and returns the number of bytes. sendto(2). */
@@ -219,7 +221,8 @@ export class Socket extends Descriptor implements Transport {
       'recvmsg',
       this.fileno(),
       bufsize,
-      (fd, into, length, flags) => binding.recvmsg(fd, into, length, flags, name, control, ints),
+      (fd, into, length, flags = 0) =>
+        binding.recvmsg(fd, into, length, flags, name, control, ints),
       flags,
     );
     const messageFlags = ints[0];
@@ -390,7 +393,7 @@ function made(family: number, type: number, proto: number): number {
   return checked('socket', binding.socket(family, type, proto));
 }
 
-function receiveFrom(fd: number, into: Uint8Array, length: number, flags: number) {
+function receiveFrom(fd: number, into: Memory, length: number, flags = 0) {
   return binding.recvfrom(fd, into, length, flags, name);
 }
 

@@ -1,3 +1,5 @@
+import type { Memory } from '@asyncore/socket/kernel';
+
 /** Bytes in the order in which they came, in the pieces in which they came. */
 export class ByteQueue {
   #chunks: Uint8Array[] = [];
@@ -84,6 +86,7 @@ export function copied(views: readonly ArrayBufferView[], length: number): Uint8
 }
 
 /** A view's bytes, whatever its elements are. */
-export function bytesOf(view: ArrayBufferView): Uint8Array {
+export function bytesOf(view: Memory): Uint8Array {
+  if (view instanceof ArrayBuffer) return new Uint8Array(view);
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }

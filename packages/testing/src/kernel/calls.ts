@@ -1,4 +1,4 @@
-import { type Binding, native } from '@asyncore/socket/kernel';
+import { type Binding, type Memory, native } from '@asyncore/socket/kernel';
 import { bytesOf } from './byte_queue.js';
 import { descriptorsIn, giveFiles } from './control_messages.js';
 import { Datagram } from './datagram.js';
@@ -52,7 +52,7 @@ export function calls(kernel: Kernel): Binding {
 
   const receive = (
     fd: number,
-    into: ArrayBufferView,
+    into: Memory,
     length: number,
     flags: number,
     about: Received,
@@ -138,14 +138,14 @@ export function calls(kernel: Kernel): Binding {
       kernel.wait(-1, () => socket.mask() & (C.POLLOUT | C.POLLHUP));
       return -socket.takeError();
     },
-    recv: (fd, into, length, flags) => receive(fd, into, length, flags, received()),
+    recv: (fd, into, length, flags = 0) => receive(fd, into, length, flags, received()),
     recvfrom(fd, into, length, flags, address) {
       const about = received();
       const result = receive(fd, into, length, flags, about);
       if (result >= 0) pack(address, about.from && seen(kernel.file(fd), about.from));
       return result;
     },
-    send: (fd, data, flags) => send(fd, [data], flags, null),
+    send: (fd, data, flags = 0) => send(fd, [data], flags, null),
     sendto(fd, data, flags, address) {
       const socket = isSocket(fd);
       if (typeof socket === 'number') return socket;

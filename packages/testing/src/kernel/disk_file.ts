@@ -1,4 +1,4 @@
-import { native } from '@asyncore/socket/kernel';
+import { type Memory, native } from '@asyncore/socket/kernel';
 import { C } from './numbers.js';
 import { OpenFile } from './open_file.js';
 
@@ -18,7 +18,7 @@ export class DiskFile extends OpenFile {
     return native.fstat(this.#fd).size;
   }
 
-  readAt(into: ArrayBufferView, length: number, offset: number): number {
+  readAt(into: Memory, length: number, offset: number): number {
     return native.pread(this.#fd, into, length, offset);
   }
 

@@ -1,4 +1,4 @@
-import type { Binding } from '@asyncore/socket/kernel';
+import type { Binding, Memory } from '@asyncore/socket/kernel';
 import { bytesOf } from './byte_queue.js';
 import type { Kernel } from './kernel.js';
 import { E, errorName } from './numbers.js';
@@ -19,7 +19,7 @@ export function traced(binding: Binding, kernel: Kernel): Binding {
     note(fd, `${call} ${shownBytes(data)}${failed(result)}${taken}`);
     return result;
   };
-  const got = (call: string, fd: number, into: ArrayBufferView, result: number) => {
+  const got = (call: string, fd: number, into: Memory, result: number) => {
     note(
       fd,
       result < 0
