@@ -242,7 +242,7 @@ export abstract class Sending {
         left -= sent;
       } else if (this.isWaiting) return;
       if (!this.isWaiting) {
-        if (this.channel.connected) this.allIsOut();
+        if (this.rare !== NOTHING_RARE && this.channel.connected) this.allIsOut();
         return;
       }
     }
