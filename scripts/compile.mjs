@@ -1,53 +1,101 @@
 /**
  * Compiles what a package's tests run, before vitest starts and before it runs them again: the C sources,
- * if the binaries are made of others, and the TypeScript of the package and of those that it needs. So no
+ * if the binaries are made of others, and the TypeScript of the package and of those that its tests import. So no
  * test runs what is no longer there, however it is started. A fresh clone needs `npm run setup` first.
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isBuilt } from '../packages/socket/scripts/is_built.mjs';
+import { locked } from '../packages/socket/scripts/locked.mjs';
 
 const root = join(import.meta.dirname, '..');
 
 /** Runs a compiler, and says whether it succeeded; it has said why not. */
 function run(command, ...args) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
-  if (error) throw error;
-  return status === 0;
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code === 0));
+  });
 }
 
 /** Compiles the C sources if the binaries are made of others; with `keep`, those of another Node are kept. */
-export function compileC(options) {
+export async function compileC(options) {
   return (
     isBuilt(options) ||
     run(process.execPath, 'packages/socket/scripts/build.mjs', ...(options.keep ? ['--keep'] : []))
   );
 }
 
-/** Compiles the TypeScript of a folder, or of a tsconfig, and of those that it refers to. */
-export async function compileTypeScript(project) {
+/** Compiles the TypeScript of folders, or of tsconfigs, and of those that they refer to. */
+export async function compileTypeScript(...projects) {
   // Its command starts a Node to start this, which takes longer than finding that nothing has changed.
   const { default: getExePath } = await import('../node_modules/typescript/lib/getExePath.js');
-  return run(getExePath(), '-b', project);
+  const lock = join(root, 'node_modules/.asyncore-compiling');
+  return locked(lock, () => run(getExePath(), '-b', ...projects));
 }
 
-/** Throws when something does not compile. */
+/** Compiles everything, for this Node, and says whether that succeeded. */
+export async function compileAll() {
+  return (await compileC({ keep: false })) && compileTypeScript('tsconfig.build.json');
+}
+
+/** What tsc is to compile for the tests in a folder: the folder itself, and the packages that they import. */
+export function imported(folder) {
+  if (folder === import.meta.dirname) return [join(root, 'tsconfig.build.json')]; // they look at every package
+  const names = new Set();
+  const manifest = join(folder, 'package.json');
+  if (existsSync(manifest)) {
+    const { dependencies, devDependencies } = JSON.parse(readFileSync(manifest, 'utf8'));
+    for (const name of Object.keys({ ...dependencies, ...devDependencies })) {
+      if (name.startsWith('@asyncore/')) names.add(name.slice('@asyncore/'.length));
+    }
+  }
+  const folders = [folder, ...[...names].map((name) => join(root, 'packages', name))];
+  return [...new Set(folders)].filter((path) => existsSync(join(path, 'tsconfig.json')));
+}
+
+/** Says whether everything compiles. C and TypeScript do not need each other. */
 async function compile(folder) {
-  const compiles =
-    compileC({ keep: true }) &&
-    (!existsSync(join(folder, 'tsconfig.json')) || (await compileTypeScript(folder)));
-  if (!compiles) throw new Error(`does not compile: ${folder}`);
+  const projects = imported(folder);
+  const compiled = await Promise.all([
+    compileC({ keep: true }),
+    projects.length === 0 || compileTypeScript(...projects),
+  ]);
+  return !compiled.includes(false);
+}
+
+async function compileOrThrow(folder, compiling = compile(folder)) {
+  if (!(await compiling)) throw new Error(`does not compile: ${folder}`);
+}
+
+/** Where what has been started is found: vitest loads this module again. */
+const STARTED = Symbol.for('asyncore.compiling');
+
+/** Starts to compile for the tests in a folder; vitest, loaded meanwhile in this process, waits before it runs them. */
+export function startCompiling(folder) {
+  const compiling = compile(folder);
+  compiling.catch(() => {}); // which is thrown where it is waited for
+  globalThis[STARTED] = { folder, compiling };
+}
+
+/** What has been started for a folder, once: what is compiled later is another time's. */
+function started(folder) {
+  const { [STARTED]: it } = globalThis;
+  delete globalThis[STARTED];
+  return it?.folder === folder ? it.compiling : undefined;
 }
 
 /** Vitest's globalSetup. */
 export default async function setup(project) {
   // Set by what runs tests on code that was changed after it was compiled.
   if (process.env.ASYNCORE_TEST_AS_IT_IS === '1') return;
-  await compile(project.config.root);
+  const folder = project.config.root;
+  await compileOrThrow(folder, started(folder));
   project.onTestsRerun(async () => {
     try {
-      await compile(project.config.root);
+      await compileOrThrow(folder);
       delete process.env.ASYNCORE_TEST_STALE;
     } catch {
       process.env.ASYNCORE_TEST_STALE = '1'; // and refuse_stale.mjs has the tests fail

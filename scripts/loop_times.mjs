@@ -40,7 +40,7 @@ function step(title, wanted, folder, command, code = 0) {
 
 const file = (path) => join(clone, path);
 const edit = (path, text) => appendFileSync(file(path), text);
-const test = (name) => ['npx', 'vitest', 'run', `test/${name}.test.ts`];
+const test = (name, file) => ['./test', name, `test/${file}`];
 
 try {
   spawnSync('git', ['clone', '--quiet', root, clone], { stdio: 'inherit' });
@@ -56,20 +56,17 @@ try {
     "import { it } from 'vitest';\nit('has nothing to do', () => {});\n",
   );
   process.env.ASYNCORE_TEST_AS_IT_IS = '1';
-  step(
-    '(npx and Vitest alone: an empty test, nothing compiled)',
-    '',
-    'packages/chat',
-    test('nothing'),
-  );
+  const alone = ['node', file('node_modules/vitest/vitest.mjs'), 'run', 'test/nothing'];
+  step('(Vitest alone: an empty test, nothing compiled)', '', 'packages/chat', alone);
   delete process.env.ASYNCORE_TEST_AS_IT_IS;
   rmSync(file('packages/chat/test/nothing.test.ts'));
+  const chat = test('chat', 'simple_producer');
   edit('packages/chat/src/index.ts', 'export {};\n');
-  step('.ts edited → one test file', '1 s', 'packages/chat', test('simple_producer'));
+  step('.ts edited → one test file', '1 s', '.', chat);
   edit('packages/core/src/index.ts', 'export {};\n');
-  step('the same, in core, seen from chat', '1 s', 'packages/chat', test('simple_producer'));
+  step('the same, in core, seen from chat', '1 s', '.', chat);
   edit('packages/socket/native/poll.c', '\n');
-  step('.c edited → one test file', '2 s', 'packages/socket', test('constant'));
+  step('.c edited → one test file', '2 s', '.', test('socket', 'constant'));
   const public_type = 'packages/core/src/close_all.ts';
   const before = readFileSync(file(public_type), 'utf8');
   writeFileSync(

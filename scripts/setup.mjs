@@ -10,7 +10,7 @@ import { constants } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { requireTools } from '../packages/socket/scripts/compile.mjs';
-import { compileC, compileTypeScript } from './compile.mjs';
+import { compileAll } from './compile.mjs';
 
 const root = dirname(import.meta.dirname);
 const stamp = join(root, 'node_modules/.asyncore-setup');
@@ -94,8 +94,7 @@ const path = [at('node_modules/.bin')];
 if (!process.env.npm_config_user_agent?.startsWith('pnpm')) path.push(installed() ?? install());
 process.env.PATH = [...path, process.env.PATH].join(delimiter);
 
-const compiles = compileC({ keep: false }) && (await compileTypeScript('tsconfig.build.json'));
-if (!compiles) process.exit(1);
-
 const [command, ...args] = process.argv.slice(2);
+// Tests compile what they run, while vitest is loaded.
+if (args[0] !== 'scripts/test.mjs' && !(await compileAll())) process.exit(1);
 if (command) await become(command, ...args);

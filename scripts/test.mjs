@@ -11,6 +11,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { compileAll, startCompiling } from './compile.mjs';
 import { QUICK } from './quick_files.mjs';
 
 const root = join(import.meta.dirname, '..');
@@ -45,6 +46,7 @@ function run(cwd, args) {
 
 /** Runs the tests in a folder in this process, which becomes vitest's: starting another takes time. */
 async function become(cwd, args) {
+  if (process.env.ASYNCORE_TEST_AS_IT_IS !== '1') startCompiling(cwd);
   process.chdir(cwd);
   process.argv.splice(1, Infinity, vitest, ...args);
   await import('../node_modules/vitest/vitest.mjs');
@@ -133,6 +135,7 @@ function findPython() {
 }
 
 if (mode === 'run' && args.length === 0) {
+  if (!(await compileAll())) process.exit(1);
   findPython();
   process.exit(await runAll());
 }

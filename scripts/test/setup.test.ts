@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import compile from '../compile.mjs';
+import compile, { imported } from '../compile.mjs';
 
 const root = join(import.meta.dirname, '../..');
 let folder: string;
@@ -71,6 +71,17 @@ describe('what runs before the tests of a package', () => {
     }
   });
 
+  it.each([
+    ['tls', 'chat'],
+    ['testing', 'file'],
+    ['examples', 'testing'],
+  ])('compiles also what only tests import: those of %s import %s', (name, other) => {
+    const packages = join(root, 'packages');
+    expect(imported(join(packages, name))).toEqual(
+      expect.arrayContaining([join(packages, name), join(packages, other)]),
+    );
+  });
+
   it('throws when something does not compile', async () => {
     writeFileSync(join(folder, 'src/a.ts'), 'export const a: string = 1;');
     await expect(compile(project())).rejects.toThrow('does not compile');
@@ -84,5 +95,15 @@ it('quick fails when no file that it was given is there and fast', () => {
     { encoding: 'utf8', timeout: 60_000 },
   );
   expect(stdout + stderr).toContain('No test files found');
+  expect(status).toBe(1);
+});
+
+it('test runs the tests of packages, from any folder', () => {
+  const { status, stderr } = spawnSync(join(root, 'test'), ['no_such'], {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  expect(stderr).toContain('There is no package no_such.');
   expect(status).toBe(1);
 });

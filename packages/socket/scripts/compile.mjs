@@ -1,9 +1,10 @@
 /** How the C sources become a binary: node-gyp, Node's own headers, the system's compiler. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   accessSync,
   constants,
   existsSync,
+  linkSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -90,23 +91,82 @@ function configure(folder, flags) {
   renameSync(join(folder, 'build/Release', commands), join(folder, 'build', commands));
 }
 
-/** Takes away the objects that were compiled of other contents than `files` has, and the binaries. */
+/** Where make leaves an object or a binary, and how it was made. */
+const madePath = (folder, target) => join(folder, 'build', target);
+const recordPath = (folder, target) => join(folder, 'build/Release/.deps', `${target}.d`);
+
+/** What make calls the objects of a source, which belong to one binary or to several. */
+function objectsOf(name) {
+  return BINARIES.map(
+    (binary) =>
+      `Release/obj.target/${binary.replace('.node', '')}/native/${name.replace('.c', '.o')}`,
+  );
+}
+
+/**
+ * Takes away the objects that were compiled of other contents than `files` has, and the binaries. Says whether what
+ * make has recorded still holds: headers may be others when one of them has changed.
+ */
 function removeOld(folder, before, files) {
   const changed = Object.keys(files).filter((name) => files[name] !== before[name]);
   const sameHeaders = changed.every((name) => name.endsWith('.c'));
-  const objects = sameHeaders ? [...changed, 'exports.c'] : Object.keys(files); // exports.c has the digest
-  for (const binary of BINARIES) {
-    rmSync(join(folder, 'build/Release', binary), { force: true });
-    for (const name of objects) {
-      const object = join(
-        `obj.target/${binary.replace('.node', '')}/native`,
-        name.replace('.c', '.o'),
-      );
-      // Make compiles it when either is missing, however old the source seems.
-      rmSync(join(folder, 'build/Release', object), { force: true });
-      rmSync(join(folder, 'build/Release/.deps/Release', `${object}.d`), { force: true });
-    }
+  const sources = sameHeaders ? [...changed, 'exports.c'] : Object.keys(files); // exports.c has the digest
+  for (const binary of BINARIES) rmSync(join(folder, 'build/Release', binary), { force: true });
+  for (const object of sources.flatMap(objectsOf)) {
+    rmSync(madePath(folder, object), { force: true });
+    // Make compiles it when either is missing, however old the source seems.
+    if (!sameHeaders) rmSync(recordPath(folder, object), { force: true });
   }
+  return sameHeaders;
+}
+
+/** The command by which make has made something, or null. */
+function recorded(folder, target) {
+  const path = recordPath(folder, target);
+  if (!existsSync(path)) return null;
+  const [line] = readFileSync(path, 'utf8').split('\n', 1);
+  const start = `cmd_${target} := `;
+  return line.startsWith(start) ? line.slice(start.length) : null;
+}
+
+/** Runs commands of a shell side by side, as many as there are cores; when one fails, ends the process. */
+async function runAll(commands, options) {
+  const rest = commands.values();
+  const failed = [];
+  const one = (command) =>
+    new Promise((resolve, reject) => {
+      const child = spawn('/bin/sh', ['-c', command], {
+        ...options,
+        stdio: ['ignore', 'inherit', 'inherit'],
+      });
+      child.on('error', reject);
+      child.on('close', (code) => resolve(code === 0 || failed.push(command)));
+    });
+  const workers = Array.from({ length: availableParallelism() }, async () => {
+    for (const command of rest) await one(command);
+  });
+  await Promise.all(workers);
+  if (failed.length > 0) process.exit(1);
+}
+
+/**
+ * Makes the objects and binaries that are missing by the commands that make has recorded, and says whether it could.
+ * Make itself starts twenty programs for each of them, which takes longer than the compiler.
+ */
+async function makeAsRecorded(folder, options) {
+  const links = BINARIES.map((binary) => recorded(folder, `Release/obj.target/${binary}`));
+  if (links.includes(null)) return false;
+  const objects = links.flatMap((link) => link.match(/Release\/obj\.target\/\S+\.o(?=\s)/g) ?? []);
+  const missing = objects.filter((object) => !existsSync(madePath(folder, object)));
+  const commands = missing.map((object) => recorded(folder, object));
+  if (commands.includes(null)) return false;
+  const cwd = join(folder, 'build');
+  await runAll(commands, { ...options, cwd });
+  await runAll(links, { ...options, cwd });
+  for (const binary of BINARIES) {
+    linkSync(join(cwd, 'Release/obj.target', binary), join(cwd, 'Release', binary));
+  }
+  return true;
 }
 
 /**
@@ -114,7 +174,7 @@ function removeOld(folder, before, files) {
  * process when that fails. Only the files whose contents have changed are compiled again, if binding.gyp, Node, the
  * compiler and its flags are the same.
  */
-export function compile(folder, flags = {}) {
+export async function compile(folder, flags = {}) {
   requireTools();
   const variables = {
     // Undefined leaves it to node-gyp, which downloads the headers.
@@ -130,13 +190,19 @@ export function compile(folder, flags = {}) {
   const key = JSON.stringify([folder, platform, arch, version, binding, given, variables]);
   const record = join(folder, 'build/objects.json');
   const before = existsSync(record) ? JSON.parse(readFileSync(record, 'utf8')) : {};
-  if (before.key === key) removeOld(folder, before.files, files);
-  else configure(folder, variables);
-  writeFileSync(record, JSON.stringify({ key, files }));
+  const hasRun = before.key === key;
+  const canRepeat = hasRun && removeOld(folder, before.files, files);
+  if (!hasRun) configure(folder, variables);
+  const write = (compiled) => writeFileSync(record, JSON.stringify({ key, files: compiled }));
+  // Should this be ended before all is compiled, the next one compiles again what has changed.
+  const isCompiled = ([name, content]) => hasRun && before.files[name] === content;
+  write(Object.fromEntries(Object.entries(files).filter(isCompiled)));
   writeFileSync(join(folder, 'build/sources.h'), `#define SOURCES "${sources}"\n`);
-  run(make(), ['-C', 'build', 'BUILDTYPE=Release', `-j${availableParallelism()}`], {
-    cwd: folder,
-    env: { ...env, ...variables },
-  });
-  if (digest(folder) !== sources) compile(folder, flags); // somebody saved a file meanwhile
+  const options = { env: { ...env, ...variables } };
+  if (!(canRepeat && (await makeAsRecorded(folder, options)))) {
+    const args = ['-C', 'build', 'BUILDTYPE=Release', `-j${availableParallelism()}`];
+    run(make(), args, { cwd: folder, ...options });
+  }
+  write(files);
+  if (digest(folder) !== sources) await compile(folder, flags); // somebody saved a file meanwhile
 }

@@ -29,7 +29,7 @@ if (!runtime) {
 // Undefined behaviour traps, and the address sanitizer reports the trap and its line: the other
 // runtime can write to stderr only, which is lost when a test worker dies.
 const sanitize = '-fsanitize=address,undefined -fsanitize-undefined-trap-on-error';
-const copy = compileCopy('build-sanitized', {
+const copy = await compileCopy('build-sanitized', {
   CC: 'gcc',
   LINK: 'gcc',
   CFLAGS: `${sanitize} -O1 -g -fno-omit-frame-pointer`,

@@ -44,7 +44,7 @@ function ours(report) {
   });
 }
 
-const copy = compileCopy('build-valgrind', { CFLAGS: '-g -fno-omit-frame-pointer' });
+const copy = await compileCopy('build-valgrind', { CFLAGS: '-g -fno-omit-frame-pointer' });
 const command = [
   ...['exec valgrind -q --smc-check=all-non-file --error-limit=no --num-callers=30'],
   ...['--leak-check=full --show-leak-kinds=definite --child-silent-after-fork=yes'],

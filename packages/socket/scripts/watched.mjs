@@ -15,13 +15,13 @@ const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs
 export const PACKAGES = ['socket', 'core', 'chat', 'file', 'stream', 'tls', 'examples'];
 
 /** Compiles a copy of the sources into `name`, and gives that folder. */
-export function compileCopy(name, flags) {
+export async function compileCopy(name, flags) {
   const copy = join(folder, name);
   rmSync(copy, { recursive: true, force: true });
   mkdirSync(join(copy, 'reports'), { recursive: true });
   cpSync(join(folder, 'binding.gyp'), join(copy, 'binding.gyp'));
   cpSync(join(folder, 'native'), join(copy, 'native'), { recursive: true });
-  compile(copy, flags);
+  await compile(copy, flags);
   return copy;
 }
 
