@@ -362,6 +362,12 @@ describe('max_incoming', () => {
     );
   });
 
+  it.each([-1, Number.NaN])('is refused when it is %s', (wrong) => {
+    const traced = new trace(b('\n'));
+    traced.max_incoming = wrong;
+    expect(() => traced.feed('a')).toThrow('max_incoming must be a number of bytes');
+  });
+
   it('does not count what may be a terminator until it is none', () => {
     const traced = new trace(b('\r\n'));
     traced.max_incoming = 2;

@@ -541,6 +541,17 @@ describeTls('TLS', () => {
     expect(() => start_tls(ending, SERVER)).toThrow('it comes after shutdown');
   });
 
+  it('refuses options that are none', async () => {
+    const on = new Stage();
+    const [far] = await pair(on);
+    const plain = new dispatcher(far, on.map);
+    const start = (options: unknown) => () => start_tls(plain, options as tls_options);
+    expect(start('localhost')).toThrow('options must be an object');
+    expect(start(null)).toThrow('options must be an object');
+    expect(start({ ...SERVER, handshakeTimeout: 0 })).toThrow('milliseconds, over 0');
+    plain.close();
+  });
+
   it('refuses a channel without a connection, and datagrams', () => {
     const on = new Stage();
     const lonely = new dispatcher(null, on.map);
