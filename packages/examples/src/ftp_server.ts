@@ -79,6 +79,13 @@ function listen(
     return [first, new FTPServer('::1', chosen, folder, options)];
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    if (port === 0 && code === 'EADDRINUSE') {
+      try {
+        return listen(host, port, folder, options);
+      } finally {
+        first.close(); // not before, so that the system chooses another number
+      }
+    }
     if (!(error instanceof OSError) || (code !== 'EADDRNOTAVAIL' && code !== 'EAFNOSUPPORT')) {
       throw error;
     }

@@ -97,6 +97,13 @@ function listen(
     return [first, new SMTPServer('::1', chosen, deliver, options)];
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    if (port === 0 && code === 'EADDRINUSE') {
+      try {
+        return listen(host, port, deliver, options);
+      } finally {
+        first.close(); // not before, so that the system chooses another number
+      }
+    }
     if (!(error instanceof OSError) || (code !== 'EADDRNOTAVAIL' && code !== 'EAFNOSUPPORT')) {
       throw error;
     }
