@@ -3,10 +3,9 @@
  * and fails when it leaves behind what the next one may notice.
  */
 import { readdirSync, readlinkSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, vi } from 'vitest';
 import { socket_map } from '../packages/core/dist/index.js';
+import { gc } from '../test-support/collect.mjs';
 
 // Hooks at the top of a module of test-support belong to the test file that imports it.
 vi.resetModules();
@@ -48,17 +47,12 @@ const functions = ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask'
 const originals = functions.map((name) => globalThis[name]);
 const turn = () => new Promise((resolve) => globalThis.setImmediate(resolve));
 
-/** Has V8 collect what nobody holds: sockets close themselves then. */
-function collect() {
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc')();
-}
-
 /** Whether Node's event loop rests when nothing is to do, at the latest when Vitest has reported all tests. */
 async function rests() {
   const count = () => performance.nodeTiming.uvMetricsInfo.loopCount;
   for (let attempt = 0; attempt < 50; attempt++) {
     const start = count();
+    // Not waited for something to happen: in this time an idle loop turns a few times, a busy one hundreds.
     await new Promise((resolve) => globalThis.setTimeout(resolve, 20));
     if (count() - start < 10) return true;
   }
@@ -79,7 +73,7 @@ afterAll(async () => {
   const replaced = functions.filter((name, i) => globalThis[name] !== originals[i]);
   // What a test closes at its end may take some turns.
   for (let turns = 0; turns < 100 && left().length > 0; turns++) {
-    if (turns % 10 === 5) collect();
+    if (turns % 10 === 5) gc(); // sockets that nobody holds close themselves then
     await turn();
   }
   const found = [...replaced.map((name) => `another globalThis.${name}`), ...left()];

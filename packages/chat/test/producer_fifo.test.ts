@@ -2,9 +2,8 @@
 import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { type Producer, simple_producer } from '@asyncore/chat';
+import { gc } from '@asyncore/test-support/collect';
 import { describe, expect, it, vi } from 'vitest';
 import { producer_fifo } from '../dist/producer_fifo.js';
 
@@ -166,8 +165,6 @@ describe('producer_fifo', () => {
   );
 
   it('lets go of what was pulled', async () => {
-    setFlagsFromString('--expose-gc');
-    const gc = runInNewContext('gc') as () => void;
     const { fifo } = filled();
     const push = () => {
       const bytes = Buffer.alloc(1 << 16);

@@ -3,8 +3,6 @@
 import dns from 'node:dns/promises';
 import { readdirSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { dispatcher_with_send, poll, poll2 } from '@asyncore/core';
 import {
   type Address,
@@ -20,6 +18,7 @@ import {
   Socket,
   TCP_NODELAY,
 } from '@asyncore/socket';
+import { collect } from '@asyncore/test-support/collect';
 import { hasInet6 } from '@asyncore/test-support/has_inet6';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -107,16 +106,6 @@ class Client extends dispatcher_with_send {
   }
 }
 
-/** Collects what earlier tests have left open: it would be missed where descriptors are counted. */
-async function collect(): Promise<void> {
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc');
-  for (let i = 0; i < 3; i++) {
-    gc();
-    await new Promise(setImmediate);
-  }
-}
-
 const open = () => (process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0);
 const inet6 = hasInet6();
 
@@ -154,7 +143,7 @@ onEveryPoller((use_poll) => {
     const port = portOf(door);
     busy('127.63.7.1', port);
     names.set(HOST, ['127.63.7.1', '127.63.7.2']);
-    await collect();
+    await collect(); // what earlier tests have left open would close meanwhile
     const before = open();
     const client = new Client(stage);
     client.create_connection([HOST, port], { attempt_delay: 0.02 });
@@ -238,7 +227,7 @@ onEveryPoller((use_poll) => {
     const port = portOf(on('127.63.7.9'));
     busy('127.63.7.1', port);
     names.set(HOST, ['127.63.7.1', '127.63.7.2']);
-    await collect();
+    await collect(); // what earlier tests have left open would close meanwhile
     const before = open();
     const client = new Client(stage);
     client.create_connection([HOST, port], { attempt_delay: 0.01 });

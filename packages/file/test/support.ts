@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { file_dispatcher, type file_like } from '@asyncore/file';
 import * as socket from '@asyncore/socket';
+import { collect } from '@asyncore/test-support/collect';
 import { Stage } from '@asyncore/test-support/stage';
 import { afterAll, afterEach } from 'vitest';
 
@@ -133,12 +134,5 @@ afterEach(() => {
 
 /** Collects garbage and lets finalizers run until `happened`. */
 export async function collectUntil(happened: () => boolean): Promise<void> {
-  const { setFlagsFromString } = await import('node:v8');
-  const { runInNewContext } = await import('node:vm');
-  setFlagsFromString('--expose-gc');
-  const gc = runInNewContext('gc') as () => void;
-  for (let turns = 0; turns < 50 && !happened(); turns++) {
-    gc();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  for (let turns = 0; turns < 50 && !happened(); turns++) await collect(1);
 }

@@ -126,7 +126,7 @@ bool call_bytes(struct call* call, int i, const char* what, struct bytes* out) {
 bool call_room(struct call* call, int i, struct bytes* out) {
   size_t length;
   void* data;
-  /* An ArrayBuffer takes a quarter of the time of an array. A detached one has no room either. */
+  /* An ArrayBuffer takes less time than an array. A detached one has no room either. */
   if (napi_get_arraybuffer_info(call->env, call->argv[i], &data, &out->length) == napi_ok) {
     out->data = data;
   } else if (!call_bytes(call, i, "buffer", out)) {

@@ -2,10 +2,9 @@
 // In a process of its own: it measures memory, and counts timers.
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { dispatcher } from '@asyncore/core';
 import { describeTls } from '@asyncore/test-support/certificates';
+import { collect } from '@asyncore/test-support/collect';
 import { tls_dispatcher } from '@asyncore/tls';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { Channel, CLIENT, Door, SERVER, Stage, secured } from './support.js';
@@ -14,14 +13,8 @@ import { Channel, CLIENT, Door, SERVER, Stage, secured } from './support.js';
 const HANDSHAKES = Number(process.env.ASYNCORE_TEST_HANDSHAKES ?? 400);
 vi.setConfig({ testTimeout: Math.max(60_000, HANDSHAKES * 60) });
 
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
-
 async function heapUsed(): Promise<number> {
-  for (let i = 0; i < 5; i++) {
-    collect();
-    await new Promise(setImmediate);
-  }
+  await collect(5);
   return process.memoryUsage().heapUsed;
 }
 

@@ -1,14 +1,10 @@
 /** Peers by the thousand that read slowly, or write slowly: each may cost so much, and no more. */
 // In a process of its own: it measures memory.
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { dispatcher } from '@asyncore/core';
 import { SO_RCVBUF, SO_SNDBUF, SOL_SOCKET, type Socket, socketpair } from '@asyncore/socket';
+import { gc } from '@asyncore/test-support/collect';
 import { describe, expect, it } from 'vitest';
 import { b, Chat, Stage } from '../support.js';
-
-setFlagsFromString('--expose-gc');
-const gc: () => void = runInNewContext('gc');
 
 /** Bytes of all buffers that are still needed. */
 function held(): number {
