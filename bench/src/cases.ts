@@ -167,11 +167,11 @@ function memory(name: string, title: string, talks: boolean): Case {
     connections: 1000,
     cost: 'bytes/connection',
     rate: null,
-    async measure({ server, child, load, limit }) {
+    async measure({ server, child, load, limit, share }) {
       const idle = Math.min(server.most, 9000, limit.requests);
       const once = { seconds: 60, requests: idle };
       // What the first connections bring with them (code compiled, pools filled) is not counted.
-      await load.run('churn', 10, 64, { seconds: 60, requests: 200 });
+      await load.run('churn', 10, 64, { seconds: 60, requests: Math.ceil(20_000 * share) });
       const before = await remaining(server, child);
       await load.open(idle);
       if (talks) await load.run('talk', idle, 64, once);

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
-import { binding, type Memory, on_change } from './binding.js';
+import { binding, type Memory } from './binding.js';
 import { checked, checkedOf } from './os_error.js';
+import { type Guard, home, type Kind, tell_release } from './owners.js';
 import { received } from './received.js';
 import { wrong } from './wrong.js';
 
@@ -88,77 +89,19 @@ export function is_socket(fd: number): boolean {
   return binding.getsockopt(fd, SOL_SOCKET, SO_TYPE, option) >= 0;
 }
 
-type Release = (fd: number) => void;
+type Class = abstract new (...args: never) => Descriptor;
 
-const release_listeners = new Set<Release>();
+/** The last class that an owner was made of, and its kind: mostly the next one is of it too. */
+let lastClass: Class | null = null;
+let lastKind: Kind;
 
-/**
- * Calls `listener` with every descriptor that is about to be closed in this package, or given away by
- * `detach`, while it is still open. Gives the function that ends this. What waits for descriptors needs
- * it: an epoll queue can no longer be told to forget one that is closed while a duplicate is open.
- */
-export function before_release(listener: (fd: number) => void): () => void {
-  if (typeof listener !== 'function') {
-    throw wrong.type('before_release: listener must be a function');
+function kindOf(Class: Class, release: Kind['release']): Kind {
+  if (Class !== lastClass) {
+    lastClass = Class;
+    lastKind = { name: Class.name, release };
   }
-  release_listeners.add(listener);
-  return () => void release_listeners.delete(listener);
+  return lastKind;
 }
-
-function tell_release(fd: number): void {
-  for (const listener of release_listeners) listener(fd);
-}
-
-/** What belongs to the descriptors of one binding: collected ones are closed where they were made. */
-class Home {
-  readonly binding = binding;
-  /** What `on_release` was given, by descriptor. */
-  readonly releases = new Map<number, () => void>();
-  readonly #registries = new Map<Release | undefined, Map<string, Registry>>();
-
-  registryOf(name: string, release?: Release): Registry {
-    const named = this.#registries.get(release) ?? new Map<string, Registry>();
-    this.#registries.set(release, named);
-    let registry = named.get(name);
-    if (registry === undefined) {
-      registry = new Registry(this, name, release);
-      named.set(name, registry);
-    }
-    return registry;
-  }
-
-  taken(fd: number): (() => void) | undefined {
-    const callback = this.releases.size > 0 ? this.releases.get(fd) : undefined;
-    if (callback !== undefined) this.releases.delete(fd);
-    return callback;
-  }
-}
-
-/** There is one for each class: so a descriptor's class need not be stored with it. */
-class Registry extends FinalizationRegistry<number> {
-  constructor(
-    readonly home: Home,
-    name: string,
-    release?: Release,
-  ) {
-    super((fd) => {
-      process.emitWarning(`unclosed ${name} fd=${fd}`, 'ResourceWarning');
-      release?.(fd);
-      tell_release(fd);
-      home.binding.close(fd);
-      home.taken(fd)?.();
-    });
-  }
-}
-
-const homes = new WeakMap<object, Home>();
-let home = new Home();
-homes.set(binding, home);
-
-on_change(() => {
-  home = homes.get(binding) ?? new Home();
-  homes.set(binding, home);
-});
 
 /**
  * An object that owns a descriptor. If it is garbage collected while open, it closes the descriptor and
@@ -167,20 +110,22 @@ on_change(() => {
  */
 export class Descriptor {
   #fd: number;
-  #unclosed: Registry;
+  #guard: Guard | null;
 
   /**
    * Takes the descriptor over; throws EBADF when it is not open. `release`, one function for the whole
    * class, is called with the descriptor of an object that was collected, before that is closed.
    */
-  constructor(fd: number, release?: Release) {
+  constructor(fd: number, release?: (fd: number) => void);
+  /** @internal Takes over one that the call which made it has noted as owned. */
+  constructor(fd: number, release: undefined, isOwned: true);
+  constructor(fd: number, release?: (fd: number) => void, isOwned = false) {
     if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fffffff) {
       throw wrong.type(`${new.target.name}: fd must be a descriptor (an integer from 0)`);
     }
-    checked('fcntl', binding.own(fd));
+    if (!isOwned) checked('fcntl', binding.own(fd));
     this.#fd = fd;
-    this.#unclosed = home.registryOf(new.target.name, release);
-    this.#unclosed.register(this, fd, this);
+    this.#guard = home.guard(fd, kindOf(new.target, release));
   }
 
   /** The number of the descriptor; -1 once it is closed or detached. */
@@ -191,11 +136,13 @@ export class Descriptor {
   /** Gives up the descriptor without closing it, and returns its number: the caller then owns it. */
   detach(): number {
     const fd = this.#fd;
-    if (fd >= 0) {
+    const guard = this.#guard;
+    if (guard !== null) {
       this.#fd = -1;
-      this.#unclosed.unregister(this);
+      this.#guard = null;
+      const { home } = guard;
+      home.spare(guard);
       tell_release(fd);
-      const { home } = this.#unclosed;
       home.binding.disown(fd);
       home.taken(fd)?.();
     }
@@ -211,8 +158,8 @@ export class Descriptor {
     if (typeof callback !== 'function') {
       throw wrong.type('on_release: callback must be a function');
     }
-    if (this.#fd < 0) return;
-    const { releases } = this.#unclosed.home;
+    if (this.#guard === null) return;
+    const { releases } = this.#guard.home;
     const before = releases.get(this.#fd);
     releases.set(this.#fd, () => {
       try {
@@ -225,8 +172,8 @@ export class Descriptor {
 
   /** Closes the descriptor. close(2). Closing twice does nothing. */
   close(): void {
-    if (this.#fd < 0) return;
-    const { home } = this.#unclosed;
+    if (this.#guard === null) return;
+    const { home } = this.#guard;
     const callback = home.taken(this.#fd); // called once it is closed, since it may throw
     try {
       checked('close', home.binding.close(this.detach()));

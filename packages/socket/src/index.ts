@@ -11,7 +11,6 @@ export { type AncillaryData, CMSG_SPACE, type ReceivedAncillaryData } from './an
 export * from './constants.js';
 export type { Datagram, ReceivedDatagram } from './datagrams.js';
 export {
-  before_release,
   close,
   Descriptor,
   dup,
@@ -29,6 +28,7 @@ export { epoll } from './epoll.js';
 export { kqueue } from './kqueue.js';
 export { ip_mreq, ipv6_mreq } from './multicast.js';
 export { BlockingIOError, errno, gaierror, OSError } from './os_error.js';
+export { before_release } from './owners.js';
 export { poll } from './poll.js';
 export type { Poller } from './poller.js';
 export { select } from './select.js';

@@ -70,7 +70,7 @@ export class Socket extends Descriptor implements Transport {
   /** @internal Adopts a descriptor whose kind is known. */
   constructor(family: number, type: number, proto: number, fd: number);
   constructor(family = AF_INET, type = SOCK_STREAM, proto = 0, fd?: number) {
-    super(fd ?? made(family, type, proto));
+    super(fd ?? made(family, type, proto), undefined, true);
     this.family = family;
     this.type = type;
     this.proto = proto;
@@ -86,6 +86,7 @@ export class Socket extends Descriptor implements Transport {
     int32('from_fd', 'fd', fd);
     const kind = kindOf(fd);
     checked('fcntl', binding.set_blocking(fd, 0));
+    checked('fcntl', binding.own(fd));
     return new Socket(...kind, fd);
   }
 

@@ -74,6 +74,47 @@ it('so does one of a class that is collected with it', () => {
   expect(open).toBe(false);
 });
 
+it('one of another class that comes after a closed one goes by its own name', () => {
+  const { fd, warnings, open } = collected(`
+    new (class Local extends socket.Socket {})().close();
+    return new socket.Socket().fileno();`);
+  expect(warnings).toEqual([`ResourceWarning: unclosed Socket fd=${fd}`]);
+  expect(open).toBe(false);
+});
+
+it('each of several that are collected, one after the other too', () => {
+  const { warnings } = collected(`
+    const leak = async (count) => {
+      const before = warnings.length;
+      for (let i = 0; i < count; i++) new socket.Socket();
+      for (let i = 0; i < 50 && warnings.length < before + count; i++) {
+        gc();
+        await turn();
+      }
+    };
+    await leak(3);
+    await leak(2);
+    return 0;`);
+  expect(warnings).toHaveLength(5);
+});
+
+it('small collections free what is closed', () => {
+  const use = `
+    import { Socket } from '@asyncore/socket';
+    const round = () => {
+      for (let i = 0; i < 2000; i++) new Socket().close();
+      gc({ type: 'minor' });
+      return process.memoryUsage().heapUsed;
+    };
+    for (let i = 0; i < 5; i++) round();
+    const before = round();
+    let after = 0;
+    for (let i = 0; i < 10; i++) after = round();
+    console.log(after - before);`;
+  // Were each one kept until a large collection, it would be 1.5 MB.
+  expect(Number(run(use, '--expose-gc').stdout)).toBeLessThan(500_000);
+});
+
 it('on_release tells everybody, after the descriptor was closed, whatever they throw', () => {
   const socket = new Socket();
   const fd = socket.fileno();

@@ -25,6 +25,7 @@ import {
   HANDING,
   KEPT,
   LINGERING,
+  MADE,
   MAY_HOLD_MORE,
   MET,
   MOVED,
@@ -90,9 +91,9 @@ export abstract class Connection extends RareParts implements Ending {
     this.channel._changed();
   }
 
-  /** Removes fields of a subclass that hide what the constructor has set. */
+  /** Removes fields of a subclass that hide what the constructor has set. While that runs, there are none. */
   passOverFields(): void {
-    pass_over_fields(this.channel);
+    if (this.is(MADE)) pass_over_fields(this.channel);
   }
 
   // ---- the connection's life ----

@@ -16,7 +16,7 @@ import { endpoint } from '../endpoint.js';
 import { check_keep_alive, keep_alive, type keep_alive_options } from '../keep_alive.js';
 import { Channels } from '../loop/channels.js';
 import type { Output } from '../output/output.js';
-import { ACCEPTING, CONNECTED, CONNECTING } from './connection_flags.js';
+import { ACCEPTING, CONNECTED, CONNECTING, MADE } from './connection_flags.js';
 import type { dispatcher } from './dispatcher.js';
 import { checkSocket, having } from './having.js';
 import { claim } from './listening.js';
@@ -63,6 +63,7 @@ export abstract class socket_channel<S extends Transport = Socket> implements ch
       adopt(this, sock);
       note_early(this as unknown as dispatcher<Transport>);
     }
+    this[endpoint].set(MADE, true);
   }
 
   // ---- attributes ----

@@ -20,6 +20,7 @@ import { isPending } from '../handlers/promises.js';
 import { Connecting } from './connecting.js';
 import {
   ACCEPTING,
+  COMPLETING,
   CONNECTED,
   CONNECTING,
   ENDED,
@@ -27,9 +28,11 @@ import {
   EXPLAINED,
   GONE,
   LINGERING,
+  MADE,
   MAY_HOLD_MORE,
   MET,
   MOVED,
+  ONLY_READS,
   OVER,
   READING,
   SEND_FAILED,
@@ -40,7 +43,7 @@ import {
   WRITING,
 } from './connection_flags.js';
 import type { dispatcher } from './dispatcher.js';
-import { explain_truth } from './fields.js';
+import { explain_truth, pass_over_known_fields } from './fields.js';
 import { isLackOfRoom } from './listening.js';
 import { described } from './log_error.js';
 import { examine } from './mistakes.js';
@@ -55,9 +58,9 @@ type OnError = (channel: dispatcher<Transport>, error: unknown) => void;
 const HANG_UP = POLLHUP | (POLLRDHUP ?? 0);
 /** What a channel waits for that reads and has nothing to send. */
 const INPUT = POLLIN | POLLPRI;
-/** The flags of a connection of which nothing special is known. These of them do not change what it waits for. */
-const DECIDES_NOTHING = MOVED | MET | EXPLAINED;
-const ORDINARY = CONNECTED | TUNED | EXAMINED | DECIDES_NOTHING;
+/** The flags of a connection of which nothing special is known. Some of them do not change what it waits for. */
+const DECIDES_NOTHING = MADE | MOVED | MET | EXPLAINED;
+const ORDINARY = ONLY_READS | CONNECTED | TUNED | EXAMINED | DECIDES_NOTHING;
 const READS_NOTHING = ENDED | READING;
 const SENDS_NOTHING = ACCEPTING | GONE | SEND_FAILED;
 
@@ -67,10 +70,6 @@ const SENDS_NOTHING = ACCEPTING | GONE | SEND_FAILED;
  */
 export class SocketEndpoint extends Transfers implements Endpoint {
   watcher: Watcher | null = null;
-  /** Whether it answered, when it was last asked, that it waits for input and for nothing else, as most do. */
-  private onlyReads = false;
-  /** How many read and write events the channel has had. */
-  private told = 0;
 
   // ---- what to wait for ----
 
@@ -79,17 +78,16 @@ export class SocketEndpoint extends Transfers implements Endpoint {
   }
 
   interest(): number {
-    this.onlyReads = false; // a predicate may throw
+    this.set(ONLY_READS, false); // a predicate may throw
     const wanted = this.events();
     const events = wanted | this.atOnce(wanted);
-    this.onlyReads = events === INPUT;
+    if (events === INPUT) this.set(ONLY_READS, true);
     return events;
   }
 
   /** Whether it waits for input alone, and nothing special is known of the connection. */
   private get isOrdinary(): boolean {
-    const isOrdinary = (this.flags | DECIDES_NOTHING) === ORDINARY;
-    return this.onlyReads && isOrdinary && this.listening === null;
+    return (this.flags | DECIDES_NOTHING) === ORDINARY && this.listening === null;
   }
 
   get isKnown(): boolean {
@@ -148,7 +146,7 @@ export class SocketEndpoint extends Transfers implements Endpoint {
   /** Before the channel is first asked. */
   private examine(): void {
     this.set(EXAMINED, true);
-    this.passOverFields();
+    pass_over_known_fields(this.channel);
     examine(this.channel, this.idle);
   }
 
@@ -218,16 +216,17 @@ export class SocketEndpoint extends Transfers implements Endpoint {
    * of its own meanwhile.
    */
   isReady(): boolean {
-    this.told += 1;
+    if (this.is(COMPLETING)) this.set(COMPLETING, false);
     if (this.is(CONNECTED)) return true;
     return this.is(CONNECTING) ? this.completes() : this.is(GONE) || !this.isStream;
   }
 
   private completes(): boolean {
     const { life } = this;
-    const told = this.told;
+    this.set(COMPLETING, true);
     this.channel.handle_connect_event();
-    const isSame = this.life === life && this.told === told;
+    const isSame = this.life === life && this.is(COMPLETING);
+    this.set(COMPLETING, false);
     return isSame && this.is(CONNECTED) && !this.is(OVER);
   }
 

@@ -65,6 +65,10 @@ class Rare {
   /** Whether the transport waits for other events on the descriptor than the channel does. */
   isCrossed = false;
   descriptor: typeof OPEN | typeof CLOSED | typeof CLOSED_TOLD = OPEN;
+  /** What the channel answered when it was put to rest; -1 when it is not at rest. */
+  restedAt = -1;
+  /** Whether the kernel's queue has refused the descriptor because it is always ready: a regular file. */
+  alwaysReady = false;
 }
 const NOTHING_RARE = Object.freeze(new Rare());
 
@@ -95,8 +99,6 @@ export class Registration {
   next: Registration | null | undefined = undefined;
   /** The events that the loop has told the kernel to watch for. */
   watched = 0;
-  /** Whether the kernel's queue has refused the descriptor because it is always ready: a regular file. */
-  alwaysReady = false;
   /** The channel's timeout in seconds, as Timeouts last saw it; 0 for none. */
   timeout = 0;
 
@@ -104,9 +106,8 @@ export class Registration {
   readonly endpoint: Endpoint;
   /** The number of the connection that the channel had when it was last asked. */
   private life: number;
-  /** What the channel answered last, and what it answered when it was put to rest. */
+  /** What the channel answered last. */
   private asked = 0;
-  private restedAt = -1;
   /**
    * The wait whose events the channel was last given, or the time when its connection began. Older
    * events are dropped.
@@ -139,6 +140,15 @@ export class Registration {
 
   set error(error: Rare['error']) {
     if (error !== this.rare.error) this.change({ error });
+  }
+
+  /** Whether the kernel's queue has refused the descriptor because it is always ready: a regular file. */
+  get alwaysReady(): boolean {
+    return this.rare.alwaysReady;
+  }
+
+  set alwaysReady(alwaysReady: boolean) {
+    this.change({ alwaysReady });
   }
 
   /** Whether the channel has to be asked on every pass, since only it knows when its answers change. */
@@ -219,14 +229,14 @@ export class Registration {
     endHandler();
     if (this.removed) return 0;
     const events = this.asked;
-    if (events !== this.restedAt) this.restedAt = -1;
-    this.wanted = this.restedAt < 0 ? events & ~this.rare.muted : 0;
+    if (events !== this.rare.restedAt) this.restNoMore();
+    this.wanted = this.rare.restedAt < 0 ? events & ~this.rare.muted : 0;
     return this.wanted;
   }
 
   /** Whether `limit` is the timeout that is watched, and nothing special is known of the channel. */
   knows(limit: number): boolean {
-    return this.rare === NOTHING_RARE && this.restedAt < 0 && limit === this.timeout;
+    return this.rare === NOTHING_RARE && limit === this.timeout;
   }
 
   /** Whether asking the channel again would change nothing. */
@@ -254,14 +264,18 @@ export class Registration {
   private beginLife(): void {
     this.life = this.endpoint.life;
     this.served = this.owner.tick();
-    this.restedAt = -1;
+    this.restNoMore();
     this.error = NO_ERROR;
   }
 
   /** Tells the channel nothing more until it waits for other events than now. */
   rest(): void {
-    this.restedAt = this.asked;
+    this.change({ restedAt: this.asked });
     this.wanted = 0;
+  }
+
+  private restNoMore(): void {
+    if (this.rare.restedAt >= 0) this.change({ restedAt: -1 });
   }
 
   /** The steps to do when poll(2), or a similar poller, reports `events`. */

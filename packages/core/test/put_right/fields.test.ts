@@ -51,6 +51,34 @@ onEveryFamily((family) => {
       expect(String(theirs.recv(100))).toBe('answer');
     });
 
+    it('of each channel of a class are, whichever way the first one got its socket', async () => {
+      const stage = new Stage(use_poll);
+      const Fielded = withFields(Sender);
+      const first = new Fielded(stage);
+      first.create_socket(family);
+      for (let i = 1; i <= 2; i++) {
+        const [ours, theirs] = connection(family);
+        const channel = new Fielded(stage, ours);
+        theirs.send(Buffer.from('hello'));
+        await stage.until(() => stage.count('read 5') === i);
+        expect(channel.connected).toBe(true);
+      }
+      expect(stage.trace.filter((line) => line.includes('has a field'))).toHaveLength(3 * 5);
+    });
+
+    it('of a class are, the base of which has made a socket before they are set', async () => {
+      const stage = new Stage(use_poll);
+      class Base extends Sender {
+        constructor(stage: Stage) {
+          super(stage);
+          this.create_socket(family);
+        }
+      }
+      new (withFields(Base))(stage);
+      await stage.passes(1);
+      expect(stage.trace.filter((line) => line.includes('has a field'))).toHaveLength(5);
+    });
+
     it.each([null, undefined])(
       '_fileno = %s keeps no channel in its map that is closed',
       async (value) => {
