@@ -148,7 +148,7 @@ export class Registration {
   }
 
   set alwaysReady(alwaysReady: boolean) {
-    this.change({ alwaysReady });
+    if (alwaysReady !== this.rare.alwaysReady) this.change({ alwaysReady });
   }
 
   /** Whether the channel has to be asked on every pass, since only it knows when its answers change. */
