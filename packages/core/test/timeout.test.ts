@@ -2,7 +2,8 @@
 // In a process of its own: it counts timers.
 import { dispatcher, dispatcher_with_send, ExitNow, poll, poll2 } from '@asyncore/core';
 import { AF_INET, SOCK_DGRAM, Socket } from '@asyncore/socket';
-import { describe, expect, it } from 'vitest';
+import { clock } from '@asyncore/socket/kernel';
+import { describe, expect, it, vi } from 'vitest';
 import {
   countPasses,
   ends,
@@ -315,6 +316,46 @@ describe.each([
     pass(0, stage.map);
     expect(channel.told).toBe(Infinity);
     expect(stage.trace).toEqual(['read 5']);
+  });
+});
+
+describe('nobody looks at the time for a channel', () => {
+  class Forgetful extends Impatient {
+    override handle_close(): void {
+      this.stage.say('over');
+    }
+  }
+
+  /** How many timers are set for channels in twice the time after which one would be told. */
+  async function timersSet(stage: Stage): Promise<number> {
+    await stage.passes(2); // a look that was due may come still
+    const set = vi.spyOn(clock, 'setTimeout');
+    setTimeout(() => stage.say('later'), 2 * PATIENCE);
+    await stage.until('later');
+    return set.mock.calls.length;
+  }
+
+  it('that is over and was not closed, until it connects again', async () => {
+    const stage = new Stage();
+    const door = listener();
+    const [ours, theirs] = await ends();
+    const channel = own(new Forgetful(stage, ours));
+    theirs.close();
+    await stage.until('over');
+    expect(await timersSet(stage)).toBeLessThanOrEqual(1);
+    channel.create_socket();
+    channel.connect(door.getsockname());
+    await stage.until('timeout');
+  });
+
+  it('that has no connection, until it has one', async () => {
+    const stage = new Stage();
+    const door = listener();
+    const channel = own(new Impatient(stage));
+    channel.create_socket();
+    expect(await timersSet(stage)).toBeLessThanOrEqual(1);
+    channel.connect(door.getsockname());
+    await stage.until('timeout');
   });
 });
 

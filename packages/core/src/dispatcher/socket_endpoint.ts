@@ -328,13 +328,14 @@ export class SocketEndpoint extends Transfers implements Endpoint {
 
   get limit(): number {
     if (this.is(LINGERING)) return this.channel.linger_time;
+    if (this.is(OVER) || this.idle) return 0; // it is never told, so nobody has to look
     return this.listening?.rest ?? this.channel.timeout;
   }
 
   patience(now: number): number {
     if (this.is(LINGERING)) return this.since + this.channel.linger_time * 1000 - now;
     if (this.listening?.isResting) return this.listening.untilRested(now);
-    if (this.is(MOVED | OVER) || this.idle || this.listening?.isFull(this.channel)) {
+    if (this.is(MOVED) || this.listening?.isFull(this.channel)) {
       this.set(MOVED, false);
       this.since = clock.now(); // handlers may have run since `now`, and have moved it
     }
