@@ -1,8 +1,8 @@
 /*
  * The descriptors that an environment (the main thread or one worker) closes when it ends: those
- * that its Descriptor objects hold. The constructor of Descriptor notes its descriptor here. The
- * calls that make sockets and queues, which always become a Descriptor, note them at once, since
- * a worker may be terminated before the constructor runs. Descriptors of dup, pipe and recvmsg
+ * that its Descriptor objects hold. The calls that make sockets and queues, which always become
+ * a Descriptor, note them here at once, since a worker may be terminated before the constructor
+ * runs. The constructor of Descriptor notes all others. Descriptors of dup, pipe and recvmsg
  * belong to the caller, and are not noted.
  */
 #include "binding.h"

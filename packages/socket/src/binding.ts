@@ -160,7 +160,10 @@ export interface Binding {
   /** 0, with [for reading, for writing] in `pair`. The ends are blocking, as pipe(2) makes them. */
   pipe(pair: Int32Array): number;
   close(fd: number): number;
-  /** The end of this thread is to close it, or not: only who makes descriptors elsewhere calls these. */
+  /**
+   * The end of this thread is to close it, or not. What `socket`, `socketpair` and `accept` make is
+   * owned from the start.
+   */
   own(fd: number): number;
   disown(fd: number): number;
   /** 1 or 0. */

@@ -91,12 +91,12 @@ export function is_socket(fd: number): boolean {
 
 type Class = abstract new (...args: never) => Descriptor;
 
-/** The last class that an owner was made of, and its kind: mostly the next one is of it too. */
+/** The last class that an owner was made of, and its kind: mostly the next one is of that kind too. */
 let lastClass: Class | null = null;
 let lastKind: Kind;
 
 function kindOf(Class: Class, release: Kind['release']): Kind {
-  if (Class !== lastClass) {
+  if (Class !== lastClass || release !== lastKind.release) {
     lastClass = Class;
     lastKind = { name: Class.name, release };
   }
@@ -117,8 +117,8 @@ export class Descriptor {
    * class, is called with the descriptor of an object that was collected, before that is closed.
    */
   constructor(fd: number, release?: (fd: number) => void);
-  /** @internal Takes over one that the call which made it has noted as owned. */
-  constructor(fd: number, release: undefined, isOwned: true);
+  /** @internal Takes over a descriptor that is noted as owned already. */
+  constructor(fd: number, release: undefined, isOwned: boolean);
   constructor(fd: number, release?: (fd: number) => void, isOwned = false) {
     if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fffffff) {
       throw wrong.type(`${new.target.name}: fd must be a descriptor (an integer from 0)`);

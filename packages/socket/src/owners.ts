@@ -52,7 +52,7 @@ export class Home {
   /** The descriptor of each guard, and what owns it. */
   readonly #fds: number[] = [];
   readonly #kinds: Kind[] = [];
-  /** As many as have been in use at a time are kept. */
+  /** As many are kept as were ever in use at once. */
   readonly #spare: Guard[] = [];
   readonly #registry = new FinalizationRegistry<number>((slot) => this.#collected(slot));
 

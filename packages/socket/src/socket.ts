@@ -67,10 +67,16 @@ export class Socket extends Descriptor implements Transport {
    * @throws OSError when that fails
    */
   constructor(family?: number, type?: number, proto?: number);
-  /** @internal Adopts a descriptor whose kind is known. */
-  constructor(family: number, type: number, proto: number, fd: number);
-  constructor(family = AF_INET, type = SOCK_STREAM, proto = 0, fd?: number) {
-    super(fd ?? made(family, type, proto), undefined, true);
+  /** @internal Adopts a descriptor whose kind is known, and which may be noted as owned already. */
+  constructor(family: number, type: number, proto: number, fd: number, isOwned?: boolean);
+  constructor(
+    family = AF_INET,
+    type = SOCK_STREAM,
+    proto = 0,
+    fd?: number,
+    isOwned = fd === undefined,
+  ) {
+    super(fd ?? made(family, type, proto), undefined, isOwned);
     this.family = family;
     this.type = type;
     this.proto = proto;
@@ -86,7 +92,6 @@ export class Socket extends Descriptor implements Transport {
     int32('from_fd', 'fd', fd);
     const kind = kindOf(fd);
     checked('fcntl', binding.set_blocking(fd, 0));
-    checked('fcntl', binding.own(fd));
     return new Socket(...kind, fd);
   }
 
@@ -117,7 +122,7 @@ export class Socket extends Descriptor implements Transport {
     const fd = binding.accept(this.fileno(), name);
     if (fd < 0) return -fd;
     // An accepted Unix socket whose peer has no name gives '', as in Python.
-    return [new Socket(this.family, this.type, this.proto, fd), unpack(name) ?? ''];
+    return [new Socket(this.family, this.type, this.proto, fd, true), unpack(name) ?? ''];
   }
 
   /**

@@ -9,5 +9,8 @@ const pair = new Int32Array(2);
 export function socketpair(family = AF_UNIX, type = SOCK_STREAM, proto = 0): [Socket, Socket] {
   checked('socketpair', binding.socketpair(family, type, proto, pair));
   const [first, second] = pair;
-  return [new Socket(family, type, proto, first), new Socket(family, type, proto, second)];
+  return [
+    new Socket(family, type, proto, first, true),
+    new Socket(family, type, proto, second, true),
+  ];
 }

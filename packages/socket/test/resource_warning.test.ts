@@ -82,6 +82,16 @@ it('one of another class that comes after a closed one goes by its own name', ()
   expect(open).toBe(false);
 });
 
+it('each tells its own release of its end', () => {
+  const { warnings } = collected(`
+    const give = (name) => new socket.Descriptor(socket.dup(0), () => warnings.push(name));
+    new socket.Descriptor(socket.dup(0));
+    give('first');
+    give('second');
+    return 0;`);
+  expect(warnings.slice(0, 2).toSorted()).toEqual(['first', 'second']);
+});
+
 it('each of several that are collected, one after the other too', () => {
   const { warnings } = collected(`
     const leak = async (count) => {

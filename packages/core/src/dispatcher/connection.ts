@@ -91,7 +91,7 @@ export abstract class Connection extends RareParts implements Ending {
     this.channel._changed();
   }
 
-  /** Removes fields of a subclass that hide what the constructor has set. While that runs, there are none. */
+  /** Removes fields of a subclass that hide what the constructor has set. While that constructor runs, no such field is there yet. */
   passOverFields(): void {
     if (this.is(MADE)) pass_over_fields(this.channel);
   }

@@ -43,17 +43,15 @@ export const REFUSED = 1 << 23;
 export const HANDING = 1 << 24;
 /** When it was last asked, it answered that it waits for input and for nothing else, as most do. */
 export const ONLY_READS = 1 << 25;
+/** The constructor of `dispatcher` has returned. From then on the fields of a subclass may be there. */
+export const MADE = 1 << 26;
+/** An attempt to connect is being completed, and no read or write event has come since that began. */
+export const COMPLETING = 1 << 27;
 
 // Handlers of one kind run one at a time: a handler of this kind has returned a promise that is pending.
 export const READING = 1 << 16;
 export const WRITING = 1 << 17;
-export const URGENT =
-  1 <<
-  18; /** An attempt to connect is being completed, and no read or write event has come since that began. */
-export const COMPLETING = 1 << 27;
-
-/** The constructor of `dispatcher` has returned. From then on the fields of a subclass may be there. */
-export const MADE = 1 << 26;
+export const URGENT = 1 << 18;
 
 /** The flags that a new connection keeps. */
 export const KEPT = MADE | EXAMINED | EXPLAINED;

@@ -4,22 +4,10 @@ import type { dispatcher } from './dispatcher.js';
 /** The attributes that a field of a subclass would hide. */
 const ATTRIBUTES = ['connected', 'accepting', 'connecting', 'addr', 'socket'] as const;
 
-/** Whether the channels of a class have such fields. Of a class that is not in it, none was looked at. */
-const hide = new WeakMap<object, boolean>();
-
-/** Before a channel is first asked: as `pass_over_fields`, but looks at the first channel of a class only. */
-export function pass_over_known_fields(channel: dispatcher<Transport>): void {
-  const { constructor: Class } = channel;
-  if (hide.get(Class) === false) return;
-  pass_over_fields(channel);
-  if (!hide.has(Class)) hide.set(Class, false);
-}
-
 /** Removes fields of a subclass that hide what the constructor has set, and logs that. */
 export function pass_over_fields(channel: dispatcher<Transport>): void {
   for (const name of ATTRIBUTES) {
     if (!Object.hasOwn(channel, name)) continue;
-    hide.set(channel.constructor, true);
     Reflect.deleteProperty(channel, name);
     channel.log_info(
       `${channel.constructor.name} has a field "${name}", which would hide the channel's own attribute: the channel ignores it, so remove it`,

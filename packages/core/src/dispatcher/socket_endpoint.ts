@@ -43,7 +43,7 @@ import {
   WRITING,
 } from './connection_flags.js';
 import type { dispatcher } from './dispatcher.js';
-import { explain_truth, pass_over_known_fields } from './fields.js';
+import { explain_truth } from './fields.js';
 import { isLackOfRoom } from './listening.js';
 import { described } from './log_error.js';
 import { examine } from './mistakes.js';
@@ -58,8 +58,9 @@ type OnError = (channel: dispatcher<Transport>, error: unknown) => void;
 const HANG_UP = POLLHUP | (POLLRDHUP ?? 0);
 /** What a channel waits for that reads and has nothing to send. */
 const INPUT = POLLIN | POLLPRI;
-/** The flags of a connection of which nothing special is known. Some of them do not change what it waits for. */
+/** Flags that do not change what a connection waits for. */
 const DECIDES_NOTHING = MADE | MOVED | MET | EXPLAINED;
+/** The flags of a connection that waits for input alone, and of which nothing special is known. */
 const ORDINARY = ONLY_READS | CONNECTED | TUNED | EXAMINED | DECIDES_NOTHING;
 const READS_NOTHING = ENDED | READING;
 const SENDS_NOTHING = ACCEPTING | GONE | SEND_FAILED;
@@ -81,7 +82,7 @@ export class SocketEndpoint extends Transfers implements Endpoint {
     this.set(ONLY_READS, false); // a predicate may throw
     const wanted = this.events();
     const events = wanted | this.atOnce(wanted);
-    if (events === INPUT) this.set(ONLY_READS, true);
+    this.set(ONLY_READS, events === INPUT);
     return events;
   }
 
@@ -146,7 +147,7 @@ export class SocketEndpoint extends Transfers implements Endpoint {
   /** Before the channel is first asked. */
   private examine(): void {
     this.set(EXAMINED, true);
-    pass_over_known_fields(this.channel);
+    this.passOverFields();
     examine(this.channel, this.idle);
   }
 
@@ -223,10 +224,14 @@ export class SocketEndpoint extends Transfers implements Endpoint {
 
   private completes(): boolean {
     const { life } = this;
+    let isSame: boolean;
     this.set(COMPLETING, true);
-    this.channel.handle_connect_event();
-    const isSame = this.life === life && this.is(COMPLETING);
-    this.set(COMPLETING, false);
+    try {
+      this.channel.handle_connect_event();
+    } finally {
+      isSame = this.life === life && this.is(COMPLETING);
+      this.set(COMPLETING, false);
+    }
     return isSame && this.is(CONNECTED) && !this.is(OVER);
   }
 

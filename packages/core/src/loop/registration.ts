@@ -142,7 +142,7 @@ export class Registration {
     if (error !== this.rare.error) this.change({ error });
   }
 
-  /** Whether the kernel's queue has refused the descriptor because it is always ready: a regular file. */
+  /** Whether it is a regular file: see Rare. */
   get alwaysReady(): boolean {
     return this.rare.alwaysReady;
   }

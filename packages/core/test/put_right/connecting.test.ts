@@ -1,6 +1,6 @@
 /** Connecting: when it stands, when it fails, and names looked up beside the loop. */
 import { lookup } from 'node:dns/promises';
-import { dispatcher, dispatcher_with_send, poll2 } from '@asyncore/core';
+import { dispatcher, dispatcher_with_send, poll, poll2 } from '@asyncore/core';
 import {
   type Address,
   AF_INET6,
@@ -39,6 +39,25 @@ function connecting<T extends dispatcher>(channel: T, address: Address, family?:
 }
 
 onEveryFamily((family) => {
+  it('what a pass within handle_connect_event has reported is not reported again, also if that throws', () => {
+    const stage = new Stage();
+    const door = listener(family);
+    const channel = connecting(new Recorder(stage), door.getsockname(), family);
+    own(accepted(door)).send(Buffer.from('hello'));
+    let isWithin = false;
+    channel.handle_connect_event = () => {
+      if (isWithin) throw new Error('within');
+      isWithin = true;
+      poll(0, stage.map);
+      Recorder.prototype.handle_connect_event.call(channel);
+    };
+    channel.handle_error = () => stage.say('error');
+    channel.handle_read = () => stage.say('read');
+    poll(0, stage.map);
+    // A socket of AF_UNIX is connected at once, so there is nothing to complete.
+    expect(stage.count('read')).toBe(family === AF_UNIX ? 1 : 0);
+  });
+
   onEveryPoller((use_poll) => {
     // CPython: connected is set after handle_connect; what is pushed there only queues (A13).
     it('connected is true inside handle_connect, and what is sent there goes out', async () => {

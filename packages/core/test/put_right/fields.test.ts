@@ -66,7 +66,7 @@ onEveryFamily((family) => {
       expect(stage.trace.filter((line) => line.includes('has a field'))).toHaveLength(3 * 5);
     });
 
-    it('of a class are, the base of which has made a socket before they are set', async () => {
+    it('are passed over, too, when the base class has made a socket before they were set', async () => {
       const stage = new Stage(use_poll);
       class Base extends Sender {
         constructor(stage: Stage) {
@@ -77,6 +77,23 @@ onEveryFamily((family) => {
       new (withFields(Base))(stage);
       await stage.passes(1);
       expect(stage.trace.filter((line) => line.includes('has a field'))).toHaveLength(5);
+    });
+
+    it('of a channel are, too, when the constructor of one before it has thrown', async () => {
+      const stage = new Stage(use_poll);
+      class Base extends Sender {
+        constructor(stage: Stage, sock: Socket | null = null) {
+          super(stage, sock);
+          if (stage.count('welcome') === 0) throw new Error('not welcome'); // its fields are not there yet
+        }
+      }
+      const Fielded = withFields(Base);
+      expect(() => new Fielded(stage, connection(family)[0])).toThrow('not welcome');
+      await stage.passes(2);
+      stage.say('welcome');
+      const channel = new Fielded(stage, connection(family)[0]);
+      await stage.passes(2);
+      expect(channel.connected).toBe(true);
     });
 
     it.each([null, undefined])(
