@@ -73,7 +73,7 @@ export const places = [
     'a paused channel whose peer is gone is looked at without end',
     'core',
     REGISTRATION,
-    'this.restedAt = this.asked;',
+    'this.change({ restedAt: this.asked });',
     '',
   ),
   place(
