@@ -28,12 +28,17 @@ export async function compileC(options) {
   );
 }
 
+/** TypeScript's compiler. Its command starts a Node to start it, which takes longer than finding that nothing has changed. */
+export async function compiler() {
+  const { default: getExePath } = await import('../node_modules/typescript/lib/getExePath.js');
+  return getExePath();
+}
+
 /** Compiles the TypeScript of folders, or of tsconfigs, and of those that they refer to. */
 export async function compileTypeScript(...projects) {
-  // Its command starts a Node to start this, which takes longer than finding that nothing has changed.
-  const { default: getExePath } = await import('../node_modules/typescript/lib/getExePath.js');
+  const tsc = await compiler();
   const lock = join(root, 'node_modules/.asyncore-compiling');
-  return locked(lock, () => run(getExePath(), '-b', ...projects));
+  return locked(lock, () => run(tsc, '-b', ...projects));
 }
 
 /** Compiles everything, for this Node, and says whether that succeeded. */
