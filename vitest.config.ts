@@ -57,17 +57,22 @@ const sources = [
   ...readdirSync(join(root, 'packages')).map((name) => `${name}/src`),
 ];
 
+const { default: compile } = await import(join(root, 'scripts/compile.mjs'));
+/** Begun by the first of the projects. */
+let compiling: Promise<void> | undefined;
+
 export const config = defineConfig({
   plugins: [
     {
-      name: 'watch-sources',
+      name: 'compile',
       configureServer: ({ watcher }) => {
         watcher.add(sources.map((folder) => join(root, 'packages', folder)));
       },
+      // Not as a globalSetup, for which vitest loads the module a second time, through Vite.
+      configureVitest: ({ vitest }) => (compiling ??= compile(vitest)),
     },
   ],
   test: {
-    globalSetup: join(root, 'scripts/compile.mjs'),
     setupFiles: [
       join(root, 'scripts/bound_children.mjs'),
       ...(process.argv.includes('run') ? [] : [join(root, 'scripts/refuse_stale.mjs')]),

@@ -42,11 +42,10 @@ export function overEveryKind(
     const include = files.map((file) => `test/${file}.test.ts`);
     const env = { ASYNCORE_TEST_TRANSPORT: kind };
     if (isShared) return byProcess(config, folder, name, include, env);
-    return { ...config, root: folder, test: { ...test, name, include, env } };
+    return { ...config, root: folder, test: { ...config.test, name, include, env } };
   };
   const root = process.cwd();
-  const test = { ...config.test, globalSetup: [] }; // the config that holds these projects compiles, once
-  const own = { ...config, root, test: { ...test, name: basename(root) } };
+  const own = { ...config, root, test: { ...config.test, name: basename(root) } };
   const projects = kinds.flatMap((kind) => streams.flatMap((each) => over(kind, each)));
   return {
     ...config,

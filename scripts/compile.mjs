@@ -72,33 +72,30 @@ async function compile(folder) {
 }
 
 async function compileOrThrow(folder, compiling = compile(folder)) {
-  if (!(await compiling)) throw new Error(`does not compile: ${folder}`);
+  if (await compiling) return;
+  const error = new Error(`does not compile: ${folder}`);
+  error.stack = error.message; // the compiler has said where
+  throw error;
 }
 
-/** Where what has been started is found: vitest loads this module again. */
-const STARTED = Symbol.for('asyncore.compiling');
+/** What test.mjs has started, while vitest is loaded in its process. */
+let started;
 
-/** Starts to compile for the tests in a folder; vitest, loaded meanwhile in this process, waits before it runs them. */
+/** Starts to compile for the tests in a folder. Vitest, loaded meanwhile in this process, waits before it runs them. */
 export function startCompiling(folder) {
   const compiling = compile(folder);
   compiling.catch(() => {}); // which is thrown where it is waited for
-  globalThis[STARTED] = { folder, compiling };
+  started = { folder, compiling };
 }
 
-/** What has been started for a folder, once: what is compiled later is another time's. */
-function started(folder) {
-  const { [STARTED]: it } = globalThis;
-  delete globalThis[STARTED];
-  return it?.folder === folder ? it.compiling : undefined;
-}
-
-/** Vitest's globalSetup. */
-export default async function setup(project) {
+/** Has vitest wait until what its tests run is compiled. Called once for each start of it. */
+export default async function compileFor(vitest) {
   // Set by what runs tests on code that was changed after it was compiled.
   if (process.env.ASYNCORE_TEST_AS_IT_IS === '1') return;
-  const folder = project.config.root;
-  await compileOrThrow(folder, started(folder));
-  project.onTestsRerun(async () => {
+  const folder = vitest.config.root;
+  const compiling = started?.folder === folder ? started.compiling : undefined;
+  started = undefined; // what is compiled later is another time's
+  vitest.onTestsRerun(async () => {
     try {
       await compileOrThrow(folder);
       delete process.env.ASYNCORE_TEST_STALE;
@@ -106,4 +103,5 @@ export default async function setup(project) {
       process.env.ASYNCORE_TEST_STALE = '1'; // and refuse_stale.mjs has the tests fail
     }
   });
+  await compileOrThrow(folder, compiling);
 }

@@ -37,8 +37,7 @@ export function testFiles(folder) {
 export function byProcess(config, folder, name, files, env = {}) {
   const isAlone = (file) => ALONE.test(readFileSync(join(folder, file), 'utf8'));
   const project = (title, include, options) => {
-    // The config that holds the projects compiles, once.
-    const test = { ...config.test, globalSetup: [], name: title, include, env, ...options };
+    const test = { ...config.test, name: title, include, env, ...options };
     return { ...config, root: folder, test };
   };
   const share = join(import.meta.dirname, 'share_process.mjs');
