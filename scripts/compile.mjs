@@ -11,6 +11,11 @@ import { locked } from '../packages/socket/scripts/locked.mjs';
 
 const root = join(import.meta.dirname, '..');
 
+// TypeScript's compiler is a program in Go. It takes a quarter less time when it collects no garbage: all packages leave
+// less than a gigabyte.
+process.env.GOGC ??= 'off';
+process.env.GOMEMLIMIT ??= '1GiB';
+
 /** Runs a compiler, and says whether it succeeded; it has said why not. */
 function run(command, ...args) {
   const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
