@@ -72,6 +72,8 @@ export const config = defineConfig({
       configureVitest: ({ vitest }) => (compiling ??= compile(vitest)),
     },
   ],
+  // Sources are watched, so tests would run once more when what is made of them is written.
+  server: { watch: { ignored: ['**/dist/**'] } },
   test: {
     setupFiles: [
       join(root, 'scripts/bound_children.mjs'),
