@@ -57,6 +57,7 @@ const sources = [
   ...readdirSync(join(root, 'packages')).map((name) => `${name}/src`),
 ];
 
+// By its path, so that Vite does not bundle it: it has to be the module in which test.mjs has started to compile.
 const { default: compile } = await import(join(root, 'scripts/compile.mjs'));
 /** Begun by the first of the projects. */
 let compiling: Promise<void> | undefined;
@@ -69,11 +70,19 @@ export const config = defineConfig({
         watcher.add(sources.map((folder) => join(root, 'packages', folder)));
       },
       // Not as a globalSetup, for which vitest loads the module a second time, through Vite.
-      configureVitest: ({ vitest }) => (compiling ??= compile(vitest)),
+      configureVitest: ({ vitest }) => {
+        compiling ??= compile(vitest).finally(() => {
+          compiling = undefined;
+        });
+        return compiling;
+      },
+      // Sources are watched, so tests would run once more when what is made of them is written.
+      configResolved: ({ server }) => {
+        if (server.watch === null) return; // a project's, or an editor's, which has events of its own
+        server.watch = { ...server.watch, ignored: [join(process.cwd(), 'dist')] };
+      },
     },
   ],
-  // Sources are watched, so tests would run once more when what is made of them is written.
-  server: { watch: { ignored: ['**/dist/**'] } },
   test: {
     setupFiles: [
       join(root, 'scripts/bound_children.mjs'),

@@ -11,8 +11,8 @@ import { locked } from '../packages/socket/scripts/locked.mjs';
 
 const root = join(import.meta.dirname, '..');
 
-// TypeScript's compiler is a program in Go. It takes a quarter less time when it collects no garbage: all packages leave
-// less than a gigabyte.
+// TypeScript's compiler is a program in Go. It takes a quarter less time when it collects no garbage. All packages take
+// less than a gigabyte; beyond that it collects after all.
 process.env.GOGC ??= 'off';
 process.env.GOMEMLIMIT ??= '1GiB';
 
@@ -100,13 +100,16 @@ export default async function compileFor(vitest) {
   const folder = vitest.config.root;
   const compiling = started?.folder === folder ? started.compiling : undefined;
   started = undefined; // what is compiled later is another time's
-  vitest.onTestsRerun(async () => {
+  const compileOrMark = async (compiling) => {
     try {
-      await compileOrThrow(folder);
+      await compileOrThrow(folder, compiling);
       delete process.env.ASYNCORE_TEST_STALE;
-    } catch {
+    } catch (error) {
       process.env.ASYNCORE_TEST_STALE = '1'; // and refuse_stale.mjs has the tests fail
+      console.error(error.message);
     }
-  });
-  await compileOrThrow(folder, compiling);
+  };
+  vitest.onTestsRerun(() => compileOrMark());
+  if (vitest.config.watch) await compileOrMark(compiling);
+  else await compileOrThrow(folder, compiling);
 }

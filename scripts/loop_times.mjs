@@ -73,13 +73,7 @@ try {
     file(public_type),
     before.replace('export function close_all(', 'export function close_all(wanted: RegExp, '),
   );
-  step(
-    'a public type changed → errors elsewhere',
-    '1 s',
-    '.',
-    ['node', 'scripts/setup.mjs', 'tsc', '-b', 'tsconfig.build.json'],
-    1,
-  );
+  step('a public type changed → errors elsewhere', '1 s', '.', ['node', 'scripts/setup.mjs'], 1);
   writeFileSync(file(public_type), before);
   run('.', 'node', 'scripts/setup.mjs');
   for (const name of PACKAGES) {

@@ -10,7 +10,7 @@ import { constants } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { requireTools } from '../packages/socket/scripts/compile.mjs';
-import { compileAll, compiler } from './compile.mjs';
+import { compileAll } from './compile.mjs';
 
 const root = dirname(import.meta.dirname);
 const stamp = join(root, 'node_modules/.asyncore-setup');
@@ -20,9 +20,6 @@ process.env.TURBO_TELEMETRY_DISABLED = '1';
 process.chdir(root);
 
 function run(command, ...args) {
-  // Kept by ./test: a registry may need them.
-  const { ASYNCORE_EXTRA_CA_CERTS } = process.env;
-  if (ASYNCORE_EXTRA_CA_CERTS) process.env.NODE_EXTRA_CA_CERTS = ASYNCORE_EXTRA_CA_CERTS;
   const { status, error } = spawnSync(command, args, { stdio: 'inherit' });
   if (error) throw error;
   if (status !== 0) process.exit(status ?? 1);
@@ -57,6 +54,9 @@ function installed() {
 }
 
 function install() {
+  // ./test keeps them here: the registry may need them.
+  const { ASYNCORE_EXTRA_CA_CERTS } = process.env;
+  if (ASYNCORE_EXTRA_CA_CERTS) process.env.NODE_EXTRA_CA_CERTS = ASYNCORE_EXTRA_CA_CERTS;
   // Said at once, not when everything is downloaded.
   if (!existsSync(at('packages/socket/build/stamp'))) requireTools();
   const { packageManager } = JSON.parse(readFileSync(at('package.json'), 'utf8'));
@@ -81,7 +81,7 @@ async function become(command, ...args) {
     await import(pathToFileURL(process.argv[1]));
     return;
   }
-  const child = spawn(command === 'tsc' ? await compiler() : command, args, { stdio: 'inherit' });
+  const child = spawn(command, args, { stdio: 'inherit' });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     // The terminal sends Ctrl-C to both; it must not end this one first.
     process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY) || child.kill(signal));

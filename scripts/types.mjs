@@ -1,6 +1,7 @@
 /** Type-checks everything, tests too, and finds what the API reference would lack a docstring for. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { compiler } from './compile.mjs';
 
 const root = join(import.meta.dirname, '..');
 
@@ -9,5 +10,5 @@ function run(command, ...args) {
   if (status !== 0) process.exit(1); // and what it found is the last that is printed
 }
 
-run('tsc', '-b');
+run(await compiler(), '-b');
 run('turbo', 'run', 'types', '--filter=@asyncore/reference');

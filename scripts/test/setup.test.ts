@@ -55,7 +55,13 @@ it.each(['scripts/setup.mjs', 'scripts/only_pnpm.mjs', 'packages/examples/dist/m
 );
 
 describe('what runs before the tests of a package', () => {
-  const project = () => ({ config: { root: folder }, onTestsRerun: () => {} });
+  let rerun: () => Promise<void>;
+  const vitest = (watch = false) => ({
+    config: { root: folder, watch },
+    onTestsRerun: (again: () => Promise<void>) => {
+      rerun = again;
+    },
+  });
   beforeEach(() => {
     const options = { outDir: 'dist', rootDir: 'src', types: [], target: 'ES2023' };
     const config = { compilerOptions: options, include: ['src'] };
@@ -66,7 +72,7 @@ describe('what runs before the tests of a package', () => {
   it('compiles what has changed', async () => {
     for (const number of [1, 2]) {
       writeFileSync(join(folder, 'src/a.ts'), `export const a = ${number};`);
-      await compile(project());
+      await compile(vitest());
       expect(readFileSync(join(folder, 'dist/a.js'), 'utf8')).toContain(`a = ${number}`);
     }
   });
@@ -84,7 +90,16 @@ describe('what runs before the tests of a package', () => {
 
   it('throws when something does not compile', async () => {
     writeFileSync(join(folder, 'src/a.ts'), 'export const a: string = 1;');
-    await expect(compile(project())).rejects.toThrow('does not compile');
+    await expect(compile(vitest())).rejects.toThrow('does not compile');
+  });
+
+  it('has all tests fail in watch mode until it compiles, also at the start', async () => {
+    writeFileSync(join(folder, 'src/a.ts'), 'export const a: string = 1;');
+    await compile(vitest(true));
+    expect(process.env.ASYNCORE_TEST_STALE).toBe('1');
+    writeFileSync(join(folder, 'src/a.ts'), 'export const a = 1;');
+    await rerun();
+    expect(process.env.ASYNCORE_TEST_STALE).toBe(undefined);
   });
 });
 

@@ -41,6 +41,6 @@ describe('find_prefix_at_end', () => {
     const started = performance.now();
     expect(find_prefix_at_end('a'.repeat(1 << 20), needle)).toBe(1 << 20);
     expect(find_prefix_at_end(`${'a'.repeat(1 << 19)}c`, needle)).toBe(0);
-    expect(performance.now() - started).toBeLessThan(20_000); // minutes, if it is not linear
+    expect(performance.now() - started).toBeLessThan(10_000); // minutes, if it is not linear
   });
 });

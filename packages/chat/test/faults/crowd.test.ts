@@ -3,6 +3,7 @@
 import { dispatcher } from '@asyncore/core';
 import { SO_RCVBUF, SO_SNDBUF, SOL_SOCKET, type Socket, socketpair } from '@asyncore/socket';
 import { gc } from '@asyncore/test-support/collect';
+import { PATIENCE } from '@asyncore/test-support/stage';
 import { describe, expect, it } from 'vitest';
 import { b, Chat, Stage } from '../support.js';
 
@@ -66,7 +67,10 @@ function narrow(): [Socket, Socket] {
 /** Runs the loop until `happened` says so. It is one loop: to begin one for each pass asks all of them each time. */
 async function runUntil(stage: Stage, happened: () => boolean): Promise<void> {
   const end = new AbortController();
-  const limit = setTimeout(() => end.abort(new Error(`not until ${happened}`)), 50_000);
+  const limit = setTimeout(
+    () => end.abort(new Error(`not until ${happened}`)),
+    1000 * Math.max(50, PATIENCE),
+  );
   const timer = setInterval(() => happened() && end.abort('happened'), 5);
   const ended = await stage.loop({ signal: end.signal }).catch((error: unknown) => error);
   clearInterval(timer);

@@ -332,7 +332,7 @@ export class SocketEndpoint extends Transfers implements Endpoint {
   }
 
   get limit(): number {
-    if (this.isOrdinary) return this.channel.timeout;
+    if (this.isOrdinary) return this.channel.timeout; // as most are
     if (this.is(LINGERING)) return this.channel.linger_time;
     if (this.is(OVER) || this.idle) return 0; // it is never told, so nobody has to look
     return this.listening?.rest ?? this.channel.timeout;
