@@ -18,7 +18,7 @@ const report = `${reports}/${basename(process.cwd())}-${process.pid}.json`;
 const timeout = Number(process.env.ASYNCORE_TEST_PATIENCE ?? 20) * 1000;
 
 // With it Node 20 parses all its certificates whenever it starts, which takes a tenth of a second, and the tests start
-// Node a thousand times. None of them asks another machine.
+// Node many hundred times. None of them asks another machine.
 delete process.env.NODE_EXTRA_CA_CERTS;
 
 // Set by `npm run quick`, and by .ci/run: how many seconds of work the test files may take that are run.
