@@ -35,6 +35,8 @@ export interface Case {
   cost: string;
   /** What `rate` counts, if anything. */
   rate: string | null;
+  /** What the load does again and again, where it is one thing: for bench/pairs.mjs. */
+  repeats?: { kind: 'talk' | 'churn' | 'datagrams'; active: number; size: number };
   measure(running: Running): Promise<Sample>;
 }
 
@@ -77,6 +79,7 @@ function repeated(kind: 'talk' | 'churn' | 'datagrams', work: Work) {
     protocol: 'stream' as const,
     bufferSize: PAGE,
     connections: active + idle,
+    repeats: { kind, active, size },
     async measure({ child, load, limit, share }: Running) {
       if (kind === 'talk') await load.open(active + idle);
       await load.run(kind, active, size, { seconds: 5, requests: Math.ceil(warmUp * share) });
